@@ -1,0 +1,1 @@
+"""What hospitals do together: identity, sealed envelopes in mailboxes, consults."""

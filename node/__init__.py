@@ -1,0 +1,1 @@
+"""One hospital: what it holds and what happened there."""

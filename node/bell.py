@@ -1,0 +1,71 @@
+"""Wake-ups between the processes of one node. A bell carries nothing that matters and may be lost.
+
+Every listener must also look by itself once in a while.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+SOCKET_PATH_LIMIT = 107
+
+
+class Bell:
+    """Rings for all processes that listen in one run-time folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._listeners: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+        self._inbox: socket.socket | None = None
+        self._own = directory / f"{os.getpid()}-{id(self):x}.bell"
+
+    def ring(self) -> None:
+        """Wake everybody who listens, here and in the other processes. Never blocks, never fails."""
+        self._wake()
+        for path in self._directory.glob("*.bell"):
+            if path == self._own:
+                continue
+            try:
+                self._socket.sendto(b"!", str(path))
+            except BlockingIOError:
+                continue  # it has wake-ups waiting; one more would say nothing new
+            except OSError:
+                path.unlink(missing_ok=True)  # its process is gone
+
+    def listen(self, wake: Callable[[], None]) -> None:
+        """Call ``wake`` at every ring, from a thread of the bell; it must return at once."""
+        with self._lock:
+            self._listeners.append(wake)
+            if self._inbox is None:
+                self._inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self._inbox.bind(str(self._own))
+                threading.Thread(target=self._run, args=(self._inbox,), name="bell", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        with self._lock:
+            inbox, self._inbox = self._inbox, None
+            self._listeners.clear()
+        if inbox is not None:
+            self._own.unlink(missing_ok=True)
+            inbox.shutdown(socket.SHUT_RDWR)
+            inbox.close()
+        self._socket.close()
+
+    def _run(self, inbox: socket.socket) -> None:
+        try:
+            while inbox.recv(16):
+                self._wake()
+        except OSError:
+            return
+
+    def _wake(self) -> None:
+        for wake in tuple(self._listeners):
+            wake()

@@ -1,0 +1,150 @@
+"""One documented ``meridian.toml`` per node: what it says, and whether it makes sense.
+
+Secrets are never in it; they lie as files of mode 0600 in the state folder.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from node.errors import InvalidRequest
+from node.names import NodeId, node_id
+
+
+class NodeSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[node]``: who this is."""
+
+    id: str
+    name: str
+    zone: str = "Asia/Shanghai"
+    language: str = "zh-CN"
+    trusted_issuer: bool = False
+
+
+class DicomSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[dicom]``: where devices send to."""
+
+    host: str = "127.0.0.1"
+    port: int = 11112
+    aet: str = ""
+    max_associations: int = 64
+    release_barrier_s: float = 2.0
+
+
+class WebSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[web]``: where people come to. Off loopback, a certificate is required."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    certificate: str = ""
+    key: str = ""
+    origin: str = ""
+    """The address people type, when a proxy stands before it."""
+
+
+class AllianceSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[alliance]``: whether this node listens for peers. A clinic leaves it empty and dials out."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: no listener."""
+    advertise: str = ""
+    """``host:port`` that peers dial, when it differs."""
+
+
+class StorageSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[storage]``: the disk under the packs."""
+
+    reserve_mb: int = 2048
+    """Below this much free space an instance is refused with 0xA700."""
+    roll_mb: int = 1024
+    """A pack that has grown past this is closed and a new one begun."""
+
+
+class StudySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[study]``: when a study counts as complete."""
+
+    quiet_s: float = 60.0
+
+
+class ConsultSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[consult]``: clocks of a case."""
+
+    claim_minutes: float = 20.0
+    routine_hours: float = 24.0
+    urgent_hours: float = 2.0
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A node's whole configuration; ``state`` is the folder it was read from."""
+
+    node: NodeSection
+    dicom: DicomSection = msgspec.field(default_factory=DicomSection)
+    web: WebSection = msgspec.field(default_factory=WebSection)
+    alliance: AllianceSection = msgspec.field(default_factory=AllianceSection)
+    storage: StorageSection = msgspec.field(default_factory=StorageSection)
+    study: StudySection = msgspec.field(default_factory=StudySection)
+    consult: ConsultSection = msgspec.field(default_factory=ConsultSection)
+
+    @property
+    def id(self) -> NodeId:
+        return NodeId(self.node.id)
+
+    @property
+    def aet(self) -> str:
+        """The node's AE title: as configured, else its id in upper case."""
+        return self.dicom.aet or self.node.id.upper()
+
+
+def load_config(state: Path) -> Config:
+    """Read and check ``meridian.toml`` in a node's state folder.
+
+    Raises
+    ------
+    InvalidRequest
+        Names the file, the field and what it must be.
+    """
+    path = state / "meridian.toml"
+    try:
+        config = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+    except FileNotFoundError as error:
+        raise InvalidRequest(
+            f"Reading {path} failed: there is none. Write one with 'meridian init'."
+        ) from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise InvalidRequest(f"Reading {path} was refused: {error}.") from error
+    check_config(config)
+    return config
+
+
+def check_config(config: Config) -> None:
+    """Refuse what parses but cannot work or is not safe."""
+    node_id(config.node.id)
+    if not config.node.name.strip():
+        raise InvalidRequest("Reading [node] name was refused: it is empty. Write the hospital's name.")
+    if len(config.aet) > 16:
+        raise InvalidRequest(f"Reading [dicom] aet was refused: {config.aet!r} is longer than 16 characters.")
+    for section, port in (("dicom", config.dicom.port), ("web", config.web.port)):
+        if not 0 < port < 65536:
+            raise InvalidRequest(f"Reading [{section}] port was refused: {port} is not 1 to 65535.")
+    if bool(config.web.certificate) != bool(config.web.key):
+        raise InvalidRequest("Reading [web] was refused: certificate and key must be given together.")
+    if not is_loopback(config.web.host) and not config.web.certificate:
+        raise InvalidRequest(
+            f"Reading [web] was refused: plain HTTP on {config.web.host} would show patients' data."
+            " Give certificate and key, or listen on 127.0.0.1."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether an address can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""The two-call database port, its adapters, and the tables."""

@@ -1,0 +1,207 @@
+"""The tables, as numbered migrations.
+
+Four kinds of rows. *Catalogue*: rebuilt from packs. *Projections*: rebuilt from
+events. *Content*: texts, drafts, accounts, rules, roster, outbox, mailbox; only
+a backup brings it back. *Local*: jobs, leases, sessions, cursors; may be lost.
+
+Columns are INTEGER, REAL or TEXT only; times are microseconds UTC; flags are 0
+or 1; JSON is canonical text.
+"""
+
+from __future__ import annotations
+
+Migration = tuple[str, ...]
+
+_MACHINERY: Migration = (
+    # Local. A batch inserts its key first; a repeat fails here and nowhere else.
+    "CREATE TABLE write_key (key TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    # Never holds a row: the guard of `expect` inserts here and fails when it may not pass.
+    "CREATE TABLE expectation (met INTEGER NOT NULL CONSTRAINT expectation_met CHECK (met = 1)) STRICT",
+    "CREATE TABLE cursor (reader TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL,
+        epoch INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # Durable jobs: the queue of actors/jobs/broker.py. state: waiting, leased, done, failed.
+    """CREATE TABLE job (id TEXT PRIMARY KEY, queue TEXT NOT NULL, name TEXT NOT NULL, args TEXT NOT NULL,
+        cause TEXT NOT NULL, state TEXT NOT NULL, priority INTEGER NOT NULL, not_before INTEGER NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 0, lease_until INTEGER,
+        last_error TEXT, at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX job_due ON job (queue, state, not_before, priority)",
+)
+
+_JOURNAL: Migration = (
+    """CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,
+        origin TEXT NOT NULL, type TEXT NOT NULL, subject TEXT NOT NULL, version INTEGER NOT NULL,
+        cause TEXT NOT NULL, body TEXT NOT NULL, digest TEXT NOT NULL,
+        CONSTRAINT journal_version UNIQUE (subject, version)) STRICT""",
+    "CREATE INDEX journal_cause ON journal (cause)",
+    # Signed, hash-linked runs of records; written by a later capability, read by `verify`.
+    """CREATE TABLE block (n INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
+        previous TEXT NOT NULL, digest TEXT NOT NULL, signature TEXT NOT NULL, at INTEGER NOT NULL) STRICT""",
+    # Content: a person's words, named by digest from events so that they can be erased.
+    """CREATE TABLE text (digest TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL,
+        at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+)
+
+_CATALOGUE: Migration = (
+    # state: announced (a peer told us), receiving, complete. expected: instances announced, NULL unknown.
+    # conflict: 0 none, 1 an instance exists with two contents, 2 the patient differs (red, blocks sealing and signing).
+    """CREATE TABLE study (origin TEXT NOT NULL, study_uid TEXT NOT NULL, patient_issuer TEXT NOT NULL,
+        patient_id TEXT NOT NULL, patient_name TEXT NOT NULL, sex TEXT NOT NULL, birth_date TEXT NOT NULL,
+        age TEXT NOT NULL, study_date TEXT NOT NULL, study_time TEXT NOT NULL, accession_issuer TEXT NOT NULL,
+        accession TEXT NOT NULL, description TEXT NOT NULL, referring_physician TEXT NOT NULL,
+        modalities TEXT NOT NULL, body_parts TEXT NOT NULL, department TEXT NOT NULL,
+        series_count INTEGER NOT NULL, instance_count INTEGER NOT NULL, bytes INTEGER NOT NULL,
+        expected INTEGER, state TEXT NOT NULL, conflict INTEGER NOT NULL DEFAULT 0,
+        first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, completed_at INTEGER, cause TEXT NOT NULL,
+        PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX study_recent ON study (first_at)",
+    "CREATE INDEX study_patient ON study (patient_issuer, patient_id)",
+    "CREATE INDEX study_receiving ON study (state, last_at)",
+    """CREATE TABLE series (origin TEXT NOT NULL, study_uid TEXT NOT NULL, series_uid TEXT NOT NULL,
+        modality TEXT NOT NULL, number INTEGER, description TEXT NOT NULL, body_part TEXT NOT NULL,
+        laterality TEXT NOT NULL, instance_count INTEGER NOT NULL,
+        PRIMARY KEY (origin, study_uid, series_uid)) STRICT, WITHOUT ROWID""",
+    # state: chosen, alternative (same content written otherwise), conflict. offset is the record's place in its
+    # pack; data_offset and data_bytes are the data set's, so that a reader needs one pread.
+    """CREATE TABLE instance (origin TEXT NOT NULL, study_uid TEXT NOT NULL, sop_uid TEXT NOT NULL,
+        digest TEXT NOT NULL, normal_digest TEXT NOT NULL, series_uid TEXT NOT NULL, sop_class TEXT NOT NULL,
+        transfer_syntax TEXT NOT NULL, number INTEGER, frames INTEGER NOT NULL, rows INTEGER, columns INTEGER,
+        pack TEXT NOT NULL, offset INTEGER NOT NULL, meta_bytes INTEGER NOT NULL, data_offset INTEGER NOT NULL,
+        data_bytes INTEGER NOT NULL, state TEXT NOT NULL, door TEXT NOT NULL, received_at INTEGER NOT NULL,
+        PRIMARY KEY (origin, study_uid, sop_uid, digest)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX instance_series ON instance (origin, study_uid, series_uid, number)",
+    "CREATE INDEX instance_pack ON instance (pack, offset)",
+    # How often the very same data set came again.
+    """CREATE TABLE repeated (origin TEXT NOT NULL, study_uid TEXT NOT NULL, sop_uid TEXT NOT NULL,
+        digest TEXT NOT NULL, times INTEGER NOT NULL, last_at INTEGER NOT NULL,
+        PRIMARY KEY (origin, study_uid, sop_uid, digest)) STRICT, WITHOUT ROWID""",
+    # What was not taken, and why; shown to the administrator until seen. detail holds no patient data.
+    """CREATE TABLE problem (id TEXT PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL,
+        at INTEGER NOT NULL, seen_at INTEGER) STRICT, WITHOUT ROWID""",
+    # Content: devices seen, and the rule an administrator gave them. rule: unknown, admitted, blocked.
+    """CREATE TABLE device (calling TEXT NOT NULL, address TEXT NOT NULL, called TEXT NOT NULL, rule TEXT NOT NULL,
+        version INTEGER NOT NULL, issuer TEXT NOT NULL, trust_issuer INTEGER NOT NULL DEFAULT 0,
+        department TEXT NOT NULL, first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, refusals INTEGER NOT NULL,
+        PRIMARY KEY (calling, address)) STRICT, WITHOUT ROWID""",
+    # Whoever needs a study's copy says so here, in its own batch.
+    """CREATE TABLE hold (origin TEXT NOT NULL, study_uid TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL,
+        until INTEGER, PRIMARY KEY (origin, study_uid, reason, who)) STRICT, WITHOUT ROWID""",
+)
+
+_PEOPLE: Migration = (
+    # subject: person/ID, pool/NODE/NAME, principal/NAME. until NULL: while the row stands.
+    """CREATE TABLE access (subject TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
+        reason TEXT NOT NULL, until INTEGER, PRIMARY KEY (subject, origin, study_uid, reason)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX access_study ON access (origin, study_uid)",
+    "CREATE TABLE membership (person TEXT NOT NULL, pool TEXT NOT NULL, PRIMARY KEY (person, pool)) STRICT, WITHOUT ROWID",
+    # roles: JSON list of technician, expert, administrator. state: active, disabled.
+    """CREATE TABLE account (id TEXT PRIMARY KEY, user TEXT NOT NULL CONSTRAINT account_user UNIQUE, name TEXT NOT NULL,
+        roles TEXT NOT NULL, password TEXT NOT NULL, must_change INTEGER NOT NULL, state TEXT NOT NULL,
+        failures INTEGER NOT NULL, locked_until INTEGER NOT NULL, version INTEGER NOT NULL,
+        at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # Cookies and bearer tokens are kept as digests: a copy of the table lets nobody in.
+    """CREATE TABLE session (token_digest TEXT PRIMARY KEY, person TEXT NOT NULL, csrf TEXT NOT NULL,
+        at INTEGER NOT NULL, last_at INTEGER NOT NULL, until INTEGER NOT NULL, address TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX session_person ON session (person)",
+    "CREATE TABLE bearer (token_digest TEXT PRIMARY KEY, principal TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE setup_link (token_digest TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE audit (id TEXT PRIMARY KEY, at INTEGER NOT NULL, person TEXT NOT NULL, act TEXT NOT NULL,
+        subject TEXT NOT NULL, outcome TEXT NOT NULL, address TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+)
+
+_FEDERATION: Migration = (
+    # The roster: statements signed by the alliance's offline root, in order.
+    """CREATE TABLE roster_statement (n INTEGER PRIMARY KEY, body TEXT NOT NULL, signature TEXT NOT NULL,
+        at INTEGER NOT NULL) STRICT""",
+    """CREATE TABLE invitation (secret_digest TEXT PRIMARY KEY, node TEXT NOT NULL, until INTEGER NOT NULL,
+        request TEXT, state TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    # grant: nothing, referred, metadata, everything. modalities and departments: JSON lists, empty means all.
+    """CREATE TABLE policy (peer TEXT PRIMARY KEY, grant_ TEXT NOT NULL, modalities TEXT NOT NULL,
+        departments TEXT NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE decision (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, outcome TEXT NOT NULL,
+        reason TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (peer, origin, study_uid)) STRICT, WITHOUT ROWID""",
+    # A study that a case sends to a peer, whatever the policy's default.
+    """CREATE TABLE referral (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, case_id TEXT NOT NULL,
+        PRIMARY KEY (peer, origin, study_uid, case_id)) STRICT, WITHOUT ROWID""",
+    # One row per envelope until the recipient's receipt. message: what was said, kept so that it can be sealed again.
+    # state: waiting, sealed, deposited, received. envelope: base64 of the sealed bytes.
+    """CREATE TABLE outbox (peer TEXT NOT NULL, inc TEXT NOT NULL, n INTEGER NOT NULL, type TEXT NOT NULL,
+        message TEXT NOT NULL, cause TEXT NOT NULL, state TEXT NOT NULL, digest TEXT, envelope TEXT,
+        at INTEGER NOT NULL, deposited_at INTEGER, received_at INTEGER,
+        PRIMARY KEY (peer, inc, n)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX outbox_state ON outbox (peer, state, n)",
+    # Where this node's own count toward each peer stands.
+    """CREATE TABLE outgoing (peer TEXT PRIMARY KEY, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,
+        received_n INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # The last envelope applied from each peer.
+    """CREATE TABLE incoming (peer TEXT PRIMARY KEY, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,
+        at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # Mailboxes hosted here. n = 0 is a receipt: not numbered, the newest replaces the last.
+    """CREATE TABLE mailbox (recipient TEXT NOT NULL, sender TEXT NOT NULL, inc TEXT NOT NULL, n INTEGER NOT NULL,
+        arrival INTEGER NOT NULL, bytes INTEGER NOT NULL, envelope TEXT NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (recipient, sender, inc, n)) STRICT, WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX mailbox_arrival ON mailbox (recipient, arrival)",
+    # Sealed files here: made by this node, hosted for others, or fetched. readers: JSON list of node ids.
+    # state: sealing, ready, deposited, fetched, applied. key_text: base64, only at sender and recipient.
+    """CREATE TABLE blob (digest TEXT PRIMARY KEY, path TEXT NOT NULL, bytes INTEGER NOT NULL, owner TEXT NOT NULL,
+        readers TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # Which instances went to which peer, in which part.
+    """CREATE TABLE part (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, k INTEGER NOT NULL,
+        direction TEXT NOT NULL, blob TEXT NOT NULL, blob_key TEXT NOT NULL, bytes INTEGER NOT NULL,
+        instances INTEGER NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (peer, origin, study_uid, k, direction)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE shared_instance (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
+        sop_uid TEXT NOT NULL, digest TEXT NOT NULL, k INTEGER NOT NULL,
+        PRIMARY KEY (peer, origin, study_uid, sop_uid, digest)) STRICT, WITHOUT ROWID""",
+    # Link state as the alliance page shows it, written at change and at most once a second.
+    """CREATE TABLE link (peer TEXT PRIMARY KEY, state TEXT NOT NULL, since INTEGER NOT NULL, last_ok INTEGER NOT NULL,
+        next_try INTEGER NOT NULL, error TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+)
+
+_CONSULT: Migration = (
+    "CREATE TABLE pool (id TEXT PRIMARY KEY, name TEXT NOT NULL, specialty TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    # Projection, at the clinic and at the pool's home. state: requested, offered, claimed, signed, declined,
+    # cancelled; cancelling: 1 while the clinic has asked and home has not answered. form: digest of the request's words.
+    """CREATE TABLE consult_case (case_id TEXT PRIMARY KEY, clinic TEXT NOT NULL, home TEXT NOT NULL, pool TEXT NOT NULL,
+        origin TEXT NOT NULL, study_uid TEXT NOT NULL, kind TEXT NOT NULL, urgency TEXT NOT NULL, specialty TEXT NOT NULL,
+        form TEXT NOT NULL, state TEXT NOT NULL, cancelling INTEGER NOT NULL, amended INTEGER NOT NULL,
+        requested_at INTEGER NOT NULL, requested_by TEXT NOT NULL, due INTEGER NOT NULL, reason TEXT NOT NULL,
+        claimed_by TEXT NOT NULL, claimed_name TEXT NOT NULL, claimed_at INTEGER, report_id TEXT, returned_at INTEGER,
+        version INTEGER NOT NULL, cause TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX case_study ON consult_case (origin, study_uid)",
+    "CREATE INDEX case_pool ON consult_case (pool, state, due)",
+    # The lease of a claim; home only. `until` is renewed here each minute and lapses only by an event home writes.
+    """CREATE TABLE claim (case_id TEXT PRIMARY KEY, person TEXT NOT NULL, name TEXT NOT NULL, epoch INTEGER NOT NULL,
+        until INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # What home told the clinic, as dated facts; the clinic's side of the story.
+    """CREATE TABLE case_fact (case_id TEXT NOT NULL, n INTEGER NOT NULL, at INTEGER NOT NULL, node TEXT NOT NULL,
+        type TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (case_id, n)) STRICT, WITHOUT ROWID""",
+)
+
+_REPORTING: Migration = (
+    # Content at the pool's home, under an expected version; not an event.
+    """CREATE TABLE draft (case_id TEXT PRIMARY KEY, version INTEGER NOT NULL, findings TEXT NOT NULL,
+        impression TEXT NOT NULL, person TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # state: signed, reviewed. sr_uid, sr_series_uid, pdf_uid are drawn once, in the signing batch.
+    # signature: the home node's, over the canonical signed report. documents: waiting, made.
+    """CREATE TABLE report (report_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
+        home TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL, text TEXT NOT NULL, signer TEXT NOT NULL,
+        signer_name TEXT NOT NULL, signed_at INTEGER NOT NULL, reviewer TEXT NOT NULL, reviewer_name TEXT NOT NULL,
+        reviewed_at INTEGER, sr_uid TEXT NOT NULL, sr_series_uid TEXT NOT NULL, pdf_uid TEXT NOT NULL,
+        late_cancel INTEGER NOT NULL, signature TEXT NOT NULL, documents TEXT NOT NULL, pdf_path TEXT,
+        cause TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX report_study ON report (origin, study_uid)",
+    # Content: where signed reports go. accepts: JSON list of sr, pdf.
+    """CREATE TABLE destination (id TEXT PRIMARY KEY, name TEXT NOT NULL, aet TEXT NOT NULL, host TEXT NOT NULL,
+        port INTEGER NOT NULL, enabled INTEGER NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # state: waiting, delivered, failing, given-up.
+    """CREATE TABLE delivery (id TEXT PRIMARY KEY, report_id TEXT NOT NULL, destination TEXT NOT NULL, kind TEXT NOT NULL,
+        state TEXT NOT NULL, attempts INTEGER NOT NULL, next_at INTEGER NOT NULL, last_error TEXT NOT NULL,
+        delivered_at INTEGER, cause TEXT NOT NULL,
+        CONSTRAINT delivery_once UNIQUE (report_id, destination, kind)) STRICT, WITHOUT ROWID""",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (
+    _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
+)
+"""Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -1,0 +1,125 @@
+"""Facts in the past tense: how an event class becomes a journal record, and the node's own events.
+
+An event's type is its class in kebab case with its version: ``study-changed/1``.
+Patient attributes and free text never stand in an event; it names them by digest.
+Other packages declare theirs beside their decider, in the same form.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from node.canonical import canonical_json
+from node.errors import Damaged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The root of all events."""
+
+    VERSION: ClassVar[int] = 1
+
+
+E = TypeVar("E", bound=Event)
+
+
+def event_type(event: type[Event]) -> str:
+    """Give the stable name of an event class."""
+    kebab = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", event.__name__).lower()
+    return f"{kebab}/{event.VERSION}"
+
+
+def encode(event: Event) -> str:
+    """Give the canonical JSON of an event's fields."""
+    return canonical_json(msgspec.to_builtins(event))
+
+
+def decode(classes: tuple[type[E], ...], type_: str, body: str) -> E | None:
+    """Read a record's body as one of the given classes; None when its type is not among them.
+
+    Raises
+    ------
+    Damaged
+        The body does not fit the class that its type names.
+    """
+    for event in classes:
+        if event_type(event) == type_:
+            try:
+                return msgspec.json.decode(body.encode(), type=event)
+            except msgspec.ValidationError as error:
+                raise Damaged(f"Reading a {type_} event failed ({error}): run 'meridian verify'.") from error
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyChanged(Event):
+    """Instances of a study were registered. Subject ``study/ORIGIN/UID``."""
+
+    instances: int
+    """How many new ones this batch brought."""
+    bytes: int
+    door: str
+    """Which way they came in: ``dicom``, ``peer``, ``report``, ``import``."""
+    device: str
+    """Calling AE title, peer, or the act that made them."""
+    total: int
+    """Instances of the study afterwards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyAnnounced(Event):
+    """A peer told of a study before its images came."""
+
+    peer: str
+    expected: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyCompleted(Event):
+    """No more instances are awaited; a later one makes it change again."""
+
+    instances: int
+    reason: str
+    """``quiet`` or ``announced count``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceConflictFound(Event):
+    """The same SOP Instance UID came with other content; a person chooses."""
+
+    sop_uid: str
+    digests: tuple[str, ...]
+    patient_differs: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceAdmitted(Event):
+    """An administrator admitted a device. Subject ``device/AET/ADDRESS``."""
+
+    calling: str
+    address: str
+    issuer: str
+    department: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceBlocked(Event):
+    """An administrator shut a device out."""
+
+    calling: str
+    address: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemFound(Event):
+    """Something was refused or found damaged; the administrator sees it. Subject ``node/ID``."""
+
+    kind: str
+    about: str
+    detail: str

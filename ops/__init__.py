@@ -1,0 +1,1 @@
+"""Put it together, keep it up: composition, command line, processes, demo."""

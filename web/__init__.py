@@ -1,0 +1,1 @@
+"""People and programs over HTTP: pages, JSON routes, DICOMweb."""
