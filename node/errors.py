@@ -40,6 +40,14 @@ class InvalidRequest(GridError):
     dimse, http, grpc = 0xC000, 422, "INVALID_ARGUMENT"
 
 
+class FieldMissing(InvalidRequest):
+    """A field that must be filled is empty or not what it must be; ``name`` says which."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class NotFound(GridError):
     """The named thing is not here."""
 

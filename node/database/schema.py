@@ -15,6 +15,7 @@ Migration = tuple[str, ...]
 _MACHINERY: Migration = (
     # Local. A batch inserts its key first; a repeat fails here and nowhere else.
     "CREATE TABLE write_key (key TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX write_key_at ON write_key (at)",
     # Never holds a row: the guard of `expect` inserts here and fails when it may not pass.
     "CREATE TABLE expectation (met INTEGER NOT NULL CONSTRAINT expectation_met CHECK (met = 1)) STRICT",
     "CREATE TABLE cursor (reader TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID",
@@ -118,38 +119,61 @@ _FEDERATION: Migration = (
     # grant: nothing, referred, metadata, everything. modalities and departments: JSON lists, empty means all.
     """CREATE TABLE policy (peer TEXT PRIMARY KEY, grant_ TEXT NOT NULL, modalities TEXT NOT NULL,
         departments TEXT NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # outcome: nothing, metadata, everything, blocked. What follows is how far the peer has been told: told is the
+    # digest of the newest announcement, completed the count last told as complete; pending 1: something is still due.
     """CREATE TABLE decision (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, outcome TEXT NOT NULL,
-        reason TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (peer, origin, study_uid)) STRICT, WITHOUT ROWID""",
+        reason TEXT NOT NULL, at INTEGER NOT NULL, told TEXT NOT NULL DEFAULT '', told_at INTEGER NOT NULL DEFAULT 0,
+        completed INTEGER NOT NULL DEFAULT 0, pending INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (peer, origin, study_uid)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX decision_pending ON decision (peer, pending)",
     # A study that a case sends to a peer, whatever the policy's default.
     """CREATE TABLE referral (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, case_id TEXT NOT NULL,
         PRIMARY KEY (peer, origin, study_uid, case_id)) STRICT, WITHOUT ROWID""",
     # One row per envelope until the recipient's receipt. message: what was said, kept so that it can be sealed again.
-    # state: waiting, sealed, deposited, received. envelope: base64 of the sealed bytes.
+    # state: waiting, sealed, deposited, received. envelope: base64 of the sealed bytes; envelope_digest: of that text.
+    # digest: of what was signed, which names the envelope in the chain and stays the same when it is sealed again.
     """CREATE TABLE outbox (peer TEXT NOT NULL, inc TEXT NOT NULL, n INTEGER NOT NULL, type TEXT NOT NULL,
         message TEXT NOT NULL, cause TEXT NOT NULL, state TEXT NOT NULL, digest TEXT, envelope TEXT,
-        at INTEGER NOT NULL, deposited_at INTEGER, received_at INTEGER,
+        envelope_digest TEXT, at INTEGER NOT NULL, deposited_at INTEGER, received_at INTEGER,
         PRIMARY KEY (peer, inc, n)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX outbox_state ON outbox (peer, state, n)",
-    # Where this node's own count toward each peer stands.
+    # Where this node's own count toward each peer stands: n counted, digest of the last one sealed, received_n and
+    # receipt_at from the peer's newest receipt.
     """CREATE TABLE outgoing (peer TEXT PRIMARY KEY, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,
-        received_n INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
-    # The last envelope applied from each peer.
+        received_n INTEGER NOT NULL, receipt_at INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID""",
+    # The last envelope applied from each peer. receipt_n: what it was last told of that, -1 when it must be told
+    # again; again_from: what it is asked to seal again, 0 nothing; asked_n: what it has been asked for.
     """CREATE TABLE incoming (peer TEXT PRIMARY KEY, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,
-        at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+        at INTEGER NOT NULL, receipt_n INTEGER NOT NULL DEFAULT -1, again_from INTEGER NOT NULL DEFAULT 0,
+        asked_n INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID""",
+    # Envelopes from peers that could not be applied in their turn. state: early (an earlier one is missing),
+    # refused (forged, damaged, from a stranger), skipped (opened, and its message not accepted).
+    """CREATE TABLE inbox (sender TEXT NOT NULL, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,
+        state TEXT NOT NULL, reason TEXT NOT NULL, envelope TEXT NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (sender, inc, n, digest)) STRICT, WITHOUT ROWID""",
     # Mailboxes hosted here. n = 0 is a receipt: not numbered, the newest replaces the last.
     """CREATE TABLE mailbox (recipient TEXT NOT NULL, sender TEXT NOT NULL, inc TEXT NOT NULL, n INTEGER NOT NULL,
-        arrival INTEGER NOT NULL, bytes INTEGER NOT NULL, envelope TEXT NOT NULL, at INTEGER NOT NULL,
+        arrival INTEGER NOT NULL, bytes INTEGER NOT NULL, envelope TEXT NOT NULL, envelope_digest TEXT NOT NULL,
+        at INTEGER NOT NULL,
         PRIMARY KEY (recipient, sender, inc, n)) STRICT, WITHOUT ROWID""",
     "CREATE UNIQUE INDEX mailbox_arrival ON mailbox (recipient, arrival)",
+    # Arrivals ever counted at each mailbox hosted here, so that a number is never used twice.
+    "CREATE TABLE mailbox_count (recipient TEXT PRIMARY KEY, arrival INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     # Sealed files here: made by this node, hosted for others, or fetched. readers: JSON list of node ids.
     # state: sealing, ready, deposited, fetched, applied. key_text: base64, only at sender and recipient.
     """CREATE TABLE blob (digest TEXT PRIMARY KEY, path TEXT NOT NULL, bytes INTEGER NOT NULL, owner TEXT NOT NULL,
         readers TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
-    # Which instances went to which peer, in which part.
+    # Which instances went to which peer, in which part. direction: out, in. state: out sealed, offered; in offered,
+    # applied, wanted (asked for again).
     """CREATE TABLE part (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, k INTEGER NOT NULL,
         direction TEXT NOT NULL, blob TEXT NOT NULL, blob_key TEXT NOT NULL, bytes INTEGER NOT NULL,
-        instances INTEGER NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL,
-        PRIMARY KEY (peer, origin, study_uid, k, direction)) STRICT, WITHOUT ROWID""",
+        instances INTEGER NOT NULL, manifest_digest TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL,
+        cause TEXT NOT NULL, PRIMARY KEY (peer, origin, study_uid, k, direction)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX part_state ON part (direction, state)",
+    # What the origin of a received study said it holds; agreed_at: when the same set was found here.
+    """CREATE TABLE completed_there (origin TEXT NOT NULL, study_uid TEXT NOT NULL, instances INTEGER NOT NULL,
+        set_digest TEXT NOT NULL, at INTEGER NOT NULL, agreed_at INTEGER,
+        PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE shared_instance (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
         sop_uid TEXT NOT NULL, digest TEXT NOT NULL, k INTEGER NOT NULL,
         PRIMARY KEY (peer, origin, study_uid, sop_uid, digest)) STRICT, WITHOUT ROWID""",

@@ -7,9 +7,7 @@ processes may open the same file; SQLite's own lock orders their groups.
 
 from __future__ import annotations
 
-import math
 import queue
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,19 +16,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.clock import Clock
+from node.clock import SECOND, Clock, Micros
 from node.database.port import Done, Level, Row, Statement, Value
 from node.database.schema import MIGRATIONS
+from node.database.subset import check_key, check_subset
 from node.errors import Conflict, GridError, InvalidRequest, OutcomeUnknown, Unavailable
+from node.failpoints import planted
 
 BUSY_TIMEOUT_S = 30
 GROUP_LIMIT = 200
-_KEY_CONFLICT = "UNIQUE constraint failed: write_key.key"
-_FORBIDDEN = re.compile(
-    r"\s*(BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA|ATTACH|DETACH|VACUUM)\b", re.IGNORECASE
+KEY_LIFE: Micros = 30 * 24 * 3600 * SECOND
+_PRUNE_EVERY: Micros = 3600 * SECOND
+_TAKEN = (
+    sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+    sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+    sqlite3.SQLITE_CONSTRAINT_ROWID,
+    sqlite3.SQLITE_CONSTRAINT_CHECK,
 )
-_CLOCK_IN_SQL = re.compile(r"\b(CURRENT_TIMESTAMP|CURRENT_DATE|CURRENT_TIME|random)\b|'now'", re.IGNORECASE)
-_BLOB_LITERAL = re.compile(r"\s*x'([0-9a-f]{2})*'\s*", re.IGNORECASE)
+"""Somebody was first. A NULL, or text in a number's column, is the caller's mistake instead."""
+_KEY_CONFLICT = "UNIQUE constraint failed: write_key.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,71 +45,88 @@ class _Batch:
 
 
 class SqliteDatabase:
-    """One file, one writer thread, one read connection per reading thread."""
+    """One file, one writer thread, as many read connections as there are reads at once."""
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
-        self._readers_lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._closed = False
+        self._pruned_at: Micros = 0
         self._migrate()
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     def write(self, statements: Sequence[Statement], key: str) -> Done:
         """Apply all statements or none; see `Database.write`."""
+        check_key(key)
         for statement in statements:
             check_subset(statement)
-        if self._closed:
-            raise Unavailable("Writing to the database failed: it is closed. Start the node again.")
         batch = _Batch(tuple(statements), key, Future())
-        self._queue.put(batch)
+        with self._lock:
+            if self._closed:
+                raise Unavailable("Writing to the database failed: it is closed. Start the node again.")
+            self._queue.put(batch)
         return batch.outcome.result()
 
     def read(self, sql: str, params: Sequence[Value] = (), level: Level = Level.LINEARIZABLE) -> list[Row]:
         """Give rows; on one file every read is linearizable."""
         try:
-            cursor = self._reader().execute(sql, tuple(params))
-            names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "disk" in str(error):
+            with self._reader() as connection:
+                cursor = connection.execute(sql, tuple(params))
+                names = [column[0] for column in cursor.description or ()]
+                return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+        except sqlite3.Error as error:
+            if _is_the_disk(error):
                 raise Unavailable(f"Reading the database failed ({error}); try again.") from error
             raise InvalidRequest(f"Reading the database was refused: {error}.") from error
-        except sqlite3.ProgrammingError as error:
+        except (OverflowError, UnicodeEncodeError) as error:
             raise InvalidRequest(f"Reading the database was refused: {error}.") from error
 
     def close(self) -> None:
         """Finish what waits, then close every connection."""
-        if self._closed:
-            return
-        self._closed = True
-        self._queue.put(None)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
-        with self._readers_lock:
-            for reader in self._readers:
-                reader.close()
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        durable = "NORMAL" if planted("no-database-sync") else "FULL"
+        connection.execute(f"PRAGMA synchronous = {durable}")
         return connection
 
-    def _reader(self) -> sqlite3.Connection:
-        reader: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if reader is None:
-            reader = self._connect()
-            reader.execute("PRAGMA query_only = ON")
-            self._local.connection = reader
-            with self._readers_lock:
-                self._readers.append(reader)
-        return reader
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection: bound to no thread, so threads that come and go leave none behind."""
+        with self._lock:
+            if self._closed:
+                raise Unavailable("Reading the database failed: it is closed. Start the node again.")
+            connection = self._idle.pop() if self._idle else None
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if self._closed:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     def _migrate(self) -> None:
         connection = self._connect()
@@ -149,6 +170,7 @@ class SqliteDatabase:
         outcomes: list[Done | GridError] = []
         try:
             connection.execute("BEGIN IMMEDIATE")
+            self._forget_keys(connection)
             outcomes = [self._apply(connection, batch) for batch in group]
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -177,44 +199,36 @@ class SqliteDatabase:
                         or f"Writing was refused: expected to change {statement.expect} rows, found"
                         f" {changed}. Somebody else was first; read again."
                     )
-            connection.execute("RELEASE batch")
-            return Done()
-        except (
-            sqlite3.IntegrityError,
-            sqlite3.ProgrammingError,
-            sqlite3.OperationalError,
-            Conflict,
-        ) as error:
-            if isinstance(error, sqlite3.OperationalError) and _is_the_disk(error):
+        except (sqlite3.Error, Conflict) as error:
+            if _is_the_disk(error):
                 raise  # it ends the whole group, not this batch alone
+            # The failed statement alone is undone by itself: without this the rest would commit with the group.
             connection.execute("ROLLBACK TO batch")
             connection.execute("RELEASE batch")
             return _outcome_of(error, statement)
+        connection.execute("RELEASE batch")
+        return Done()
+
+    def _forget_keys(self, connection: sqlite3.Connection) -> None:
+        """Drop keys that are past their life, once an hour, in a group that is written anyway."""
+        now = self._clock.now()
+        if now - self._pruned_at >= _PRUNE_EVERY:
+            connection.execute("DELETE FROM write_key WHERE at < ?", (now - KEY_LIFE,))
+            self._pruned_at = now
 
 
-def check_subset(statement: Statement) -> None:
-    """Refuse what a replicated store would not do the same way.
-
-    Raises
-    ------
-    InvalidRequest
-        Transaction words, several statements, clocks or chance in SQL, text that reads as a blob.
-    """
-    if _FORBIDDEN.match(statement.sql) or _CLOCK_IN_SQL.search(statement.sql):
-        raise InvalidRequest(
-            f"Writing {statement.sql[:60]!r} was refused: not of the SQL subset of both stores."
-        )
-    if ";" in statement.sql:
-        raise InvalidRequest(f"Writing {statement.sql[:60]!r} was refused: one statement per string.")
-    for value in statement.params:
-        if isinstance(value, bytes) or (isinstance(value, str) and _BLOB_LITERAL.fullmatch(value)):
-            raise InvalidRequest("Writing a value of the form x'..' was refused: pass it inside JSON.")
-        if isinstance(value, float) and (not math.isfinite(value)):
-            raise InvalidRequest("Writing an infinite number was refused: store NULL instead.")
-
-
-def _is_the_disk(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY)
+def _is_the_disk(error: Exception) -> bool:
+    """Say whether the store itself failed, not this batch (SQLITE_FULL, IOERR, BUSY, CORRUPT...)."""
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    )
 
 
 def _outcome_of(error: Exception, statement: Statement | None) -> Done | GridError:
@@ -222,7 +236,7 @@ def _outcome_of(error: Exception, statement: Statement | None) -> Done | GridErr
         return error
     if _KEY_CONFLICT in str(error):
         return Done(repeated=True)
-    if isinstance(error, sqlite3.IntegrityError):
+    if getattr(error, "sqlite_errorcode", 0) in _TAKEN:
         refusal = statement.refusal if statement is not None else None
         return Conflict(refusal or f"Writing was refused ({error}): somebody else was first; read again.")
     return InvalidRequest(f"Writing was refused: {error}.")

@@ -1,0 +1,42 @@
+"""The jobs, and the one place where they are bound to a broker. Importing this does nothing.
+
+A job is a plain function of ids: it may be run twice, by two workers at once,
+or again after its worker was killed half-way, and the outcome is the same. It
+finds its own work done, or does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import dramatiq
+
+from node.node import Node
+from node.reporting.delivery import deliver
+from node.reporting.document import make_documents
+
+JOBS: Mapping[str, Callable[..., None]] = {
+    "make_documents": make_documents,  # (report_id): a signed report's PDF and SR, then its deliveries
+    "deliver": deliver,  # (delivery_id): one report to one destination
+}
+"""Names and arguments as they stand in table `job`; one that was used never gets another meaning."""
+
+
+def bind(broker: dramatiq.Broker, node: Node, jobs: Mapping[str, Callable[..., None]] = JOBS) -> None:
+    """Let a broker call each job with this node and the row's arguments."""
+    for name, job in jobs.items():
+        dramatiq.Actor(
+            _with_node(job, node),
+            broker=broker,
+            actor_name=name,
+            queue_name="default",
+            priority=0,
+            options={},
+        )
+
+
+def _with_node(job: Callable[..., None], node: Node) -> Callable[..., None]:
+    def call(**ids: str | int) -> None:
+        job(node, **ids)
+
+    return call

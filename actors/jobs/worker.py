@@ -1,0 +1,75 @@
+"""Runs jobs: dramatiq's worker inside this process (its own command would fork one process more).
+
+In a process of its own, or on threads beside the rest of the node; both may run
+at once, since a row belongs to whoever holds its lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+import dramatiq
+
+from actors.jobs.broker import JobBroker
+from actors.jobs.job_table import Job, JobTable
+from actors.jobs.tasks import bind
+from node.database.port import Statement
+from node.node import Node
+
+THREADS = 2
+WAKE_MS = 1000
+"""How often dramatiq's threads look whether to stop."""
+STOP_MS = 20_000
+"""How long a job that runs may go on after the signal; a longer one is run again by the next worker."""
+
+
+class JobWorker:
+    """The worker threads of one process."""
+
+    def __init__(self, node: Node, *, threads: int = THREADS) -> None:
+        # Its errors print what an exception says, which may be a patient's data; the broker logs each failure.
+        logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
+        table = JobTable(node.database, node.clock, given_up=lambda job, error: _tell(node, job, error))
+        self._broker = JobBroker(node.database, node.clock, node.bell, table=table, slots=threads)
+        bind(self._broker, node)
+        self._worker = dramatiq.Worker(self._broker, worker_threads=threads, worker_timeout=WAKE_MS)
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._broker.table.forget()
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Finish what runs, give back what was not begun."""
+        self._worker.stop(timeout=STOP_MS)
+        self._broker.close()
+
+
+def run_worker(node: Node, stop: threading.Event | None = None) -> None:
+    """Run jobs until ``stop`` is set, or without one until SIGTERM or SIGINT (main thread only)."""
+    stop = stop or _stop_on_signal()
+    worker = JobWorker(node)
+    worker.start()
+    stop.wait()
+    worker.stop()
+
+
+def _stop_on_signal() -> threading.Event:
+    stop = threading.Event()
+
+    def set_(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, set_)
+    signal.signal(signal.SIGINT, set_)
+    return stop
+
+
+def _tell(node: Node, job: Job, error: str) -> list[Statement]:
+    """Show the administrator a job that was given up."""
+    return node.problem(
+        "job", about=f"job/{job.id}", detail=f"Running job {job.name} was given up: {error}", cause=job.cause
+    )

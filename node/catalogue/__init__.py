@@ -1,0 +1,1 @@
+"""What this node holds: registration of received instances, identity, search and visibility."""

@@ -1,0 +1,287 @@
+"""Stepping over the bytes of a data set: elements, sequences, items and fragments, under caps.
+
+Iterative and on `struct` alone. Every length is checked against the bytes that
+exist; nesting and the number of elements are capped. Values, pixel data among
+them, are stepped over. What the top level means is left to `header`.
+
+Real files are forgiven what leaves no doubt: odd lengths, implicit items in
+explicit data sets, sequences under UN, zeros after the end. An element that
+comes twice is not: two readers would see two patients.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+from node.errors import InvalidRequest
+
+MAX_DEPTH = 32
+MAX_ELEMENTS = 1_000_000
+MAX_TOP_ELEMENTS = 20_000
+MAX_PADDING_BYTES = 64 << 10
+
+PIXEL_DATA = 0x7FE00010
+PIXELS = (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
+
+_UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEM_BYTES = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_NAMES = {vr: vr.decode() for vr in _LONG | _SHORT}
+_MAY_NEST = ("SQ", "UN", "")
+
+
+class Element(NamedTuple):
+    """Where a top-level element stands; offsets in bytes from the start of the (inflated) data set."""
+
+    vr: str
+    """Empty when the encoding does not say."""
+    offset: int
+    """Of the value."""
+    length: int
+    """Of the value; of undefined length, up to and with its delimiter."""
+    start: int
+    """Of the tag."""
+    undefined: bool
+
+
+class Cut(Exception):
+    """The bytes given end here, and are known to be a beginning only."""
+
+
+class _Frame(NamedTuple):
+    """One level of nesting."""
+
+    kind: str
+    """``elements``, ``items`` of a sequence, or ``fragments`` of encapsulated data."""
+    end: int
+    """Where it must end; when it ends by a delimiter, where that must come before."""
+    delimited: bool
+    explicit: bool
+    little: bool
+
+
+class Walk:
+    """Steps over a data set, one element or item at a time."""
+
+    def __init__(self, data: memoryview, total: int, *, explicit: bool, little: bool) -> None:
+        self.elements: dict[int, Element] = {}
+        self._data = data
+        self._total = total
+        self._at = 0
+        self._count = 0
+        self._frames = [_Frame("elements", total, False, explicit, little)]
+        self._open: tuple[int, str, int, int] | None = None
+        """Tag, VR, start and value of the top-level element of undefined length being walked."""
+
+    def run(self) -> None:
+        """Walk to the end, or raise."""
+        frames = self._frames
+        while True:
+            frame = frames[-1]
+            if self._at == frame.end and not frame.delimited:
+                frames.pop()
+                if not frames:
+                    return
+                continue
+            self._count += 1
+            if self._count > MAX_ELEMENTS:
+                raise self._at_fault(f"it has more than {MAX_ELEMENTS} elements")
+            if frame.kind == "elements":
+                self._element(frame)
+            else:
+                self._item(frame)
+
+    def _element(self, frame: _Frame) -> None:
+        start = self._at
+        top = len(self._frames) == 1
+        if top and self.elements and self._only_zeros_left():
+            self._at = frame.end
+            return
+        self._need(8, frame.end)
+        order = _ORDERS[frame.little]
+        group, number, code, length = order.explicit(self._data, start)
+        tag = group << 16 | number
+        if group == 0xFFFE:
+            self._end_of_item(frame, tag)
+            return
+        vr, at = "", start + 8
+        if frame.explicit and code in _LONG:
+            self._need(12, frame.end)
+            (length,) = order.number(self._data, at)
+            vr, at = _NAMES[code], start + 12
+        elif frame.explicit and code in _SHORT:
+            vr = _NAMES[code]
+        elif frame.explicit and _is_letters(code):
+            raise self._at_fault(f"element {tag_name(tag)} has the unknown VR {code.decode('latin-1')!r}")
+        else:
+            (length,) = order.number(self._data, start + 4)
+        if top:
+            self._check_top(tag)
+        if length == _UNDEFINED:
+            if top:
+                self._open = (tag, vr, start, at)
+            self._at = at
+            self._push_undefined(frame, tag, vr)
+            return
+        if length > frame.end - at:
+            raise self._at_fault(
+                f"element {tag_name(tag)} says {length} bytes, {max(frame.end - at, 0)} are left",
+                "Send it again whole.",
+            )
+        if top:
+            self.elements[tag] = Element(vr, at, length, start, False)
+        self._at = at
+        if vr not in _MAY_NEST or not self._push_sequence(frame, vr, length):
+            self._at = at + length
+
+    def _push_undefined(self, frame: _Frame, tag: int, vr: str) -> None:
+        """Enter a value that ends by a delimiter: fragments, or a sequence."""
+        if vr in ("OB", "OW") or tag in PIXELS:
+            self._push(_Frame("fragments", frame.end, True, frame.explicit, frame.little))
+        elif vr in _MAY_NEST:
+            self._push(_Frame("items", frame.end, True, frame.explicit, self._items_little(frame.little)))
+        else:
+            raise self._at_fault(f"element {tag_name(tag)} of VR {vr} has no length")
+
+    def _push_sequence(self, frame: _Frame, vr: str, length: int) -> bool:
+        """Enter a sequence of known length; what may be one in disguise (UN, implicit VR) when it begins as one."""
+        if vr == "SQ":
+            self._push(_Frame("items", self._at + length, False, frame.explicit, frame.little))
+            return True
+        if length < 8 or not self._begins_with_item(length):
+            return False
+        little = self._items_little(frame.little)
+        self._push(_Frame("items", self._at + length, False, frame.explicit, little))
+        return True
+
+    def _item(self, frame: _Frame) -> None:
+        """Step into the next item, over the next fragment, or out at the delimiter."""
+        self._need(8, frame.end)
+        tag, length = self._tag_and_length(frame.little)
+        self._at += 8
+        if tag == _SEQUENCE_END and frame.delimited:
+            self._pop()
+        elif tag != _ITEM:
+            raise self._at_fault(f"an item was expected, found {tag_name(tag)}")
+        elif length == _UNDEFINED:
+            if frame.kind == "fragments":
+                raise self._at_fault("a fragment has no length")
+            self._push(frame._replace(kind="elements", delimited=True, explicit=self._item_explicit(frame)))
+        elif length > frame.end - self._at:
+            raise self._at_fault(
+                f"an item says {length} bytes, {frame.end - self._at} are left", "Send it again whole."
+            )
+        elif frame.kind == "fragments":
+            self._at += length
+        else:
+            end, explicit = self._at + length, self._item_explicit(frame)
+            self._push(frame._replace(kind="elements", delimited=False, end=end, explicit=explicit))
+
+    def _end_of_item(self, frame: _Frame, tag: int) -> None:
+        if tag != _ITEM_END or not frame.delimited:
+            raise self._at_fault(f"{tag_name(tag)} stands where an element was expected")
+        self._at += 8
+        self._pop()
+
+    def _push(self, frame: _Frame) -> None:
+        if len(self._frames) > 2 * MAX_DEPTH:  # a level of nesting is a sequence and its item
+            raise self._at_fault(f"it is nested deeper than {MAX_DEPTH} sequences")
+        self._frames.append(frame)
+
+    def _pop(self) -> None:
+        self._frames.pop()
+        if len(self._frames) == 1 and self._open is not None:
+            tag, vr, start, at = self._open
+            self.elements[tag] = Element(vr, at, self._at - at, start, True)
+            self._open = None
+
+    def _check_top(self, tag: int) -> None:
+        if tag in self.elements:
+            raise self._at_fault(
+                f"element {tag_name(tag)} comes twice", "Have the device's maker correct it."
+            )
+        if len(self.elements) >= MAX_TOP_ELEMENTS:
+            raise self._at_fault(f"its top level has more than {MAX_TOP_ELEMENTS} elements")
+        if tag >> 16 in (0x0000, 0x0002):
+            raise self._at_fault(f"element {tag_name(tag)} belongs outside the data set")
+
+    def _need(self, count: int, end: int) -> None:
+        if self._at + count > end:
+            raise self._at_fault("it ends in the middle of an element", "Send it again whole.")
+        if self._at + count > len(self._data):
+            raise Cut
+
+    def _tag_and_length(self, little: bool) -> tuple[int, int]:
+        group, number, length = _ORDERS[little].implicit(self._data, self._at)
+        return group << 16 | number, length
+
+    def _begins_with_item(self, length: int) -> bool:
+        if self._at + 8 > len(self._data):
+            return False
+        if bytes(self._data[self._at : self._at + 4]) not in _ITEM_BYTES:
+            return False
+        _, first = self._tag_and_length(self._items_little(True))
+        return first == _UNDEFINED or first <= length - 8
+
+    def _item_explicit(self, frame: _Frame) -> bool:
+        """Look whether an item of an explicit data set is implicit, as UN's are (PS3.5 6.2.2), and some makers' are."""
+        return frame.explicit and looks_explicit(self._data, self._at, True)
+
+    def _items_little(self, little: bool) -> bool:
+        """Look which way round the next item is written."""
+        first = bytes(self._data[self._at : self._at + 4])
+        return first == _ITEM_BYTES[0] if first in _ITEM_BYTES else little
+
+    def _only_zeros_left(self) -> bool:
+        """Say whether only padding stands after the last element."""
+        data, at = self._data, self._at
+        if at >= len(data) or data[at] or self._total - at > MAX_PADDING_BYTES or len(data) < self._total:
+            return False
+        return not any(data[at:])
+
+    def _at_fault(self, what: str, then: str = "Have the device's maker correct it.") -> InvalidRequest:
+        return refused(f"at byte {self._at} {what}", then)
+
+
+class _Order(NamedTuple):
+    """How the numbers of a header are read, in one order of bytes."""
+
+    explicit: Callable[[memoryview, int], tuple[int, int, bytes, int]]
+    """Group, element, VR, and a length of 16 bits that only some VRs have."""
+    implicit: Callable[[memoryview, int], tuple[int, int, int]]
+    """Group, element, length."""
+    number: Callable[[memoryview, int], tuple[int]]
+    """A length of 32 bits."""
+
+
+_ORDERS = {
+    little: _Order(
+        struct.Struct(f"{sign}HH2sH").unpack_from,
+        struct.Struct(f"{sign}HHL").unpack_from,
+        struct.Struct(f"{sign}L").unpack_from,
+    )
+    for little, sign in ((True, "<"), (False, ">"))
+}
+
+
+def looks_explicit(data: memoryview, at: int, declared: bool) -> bool:
+    """Look at the first element: a VR stands there, or the low half of a length of over 16 KiB would."""
+    return bytes(data[at + 4 : at + 6]) in _NAMES if len(data) >= at + 6 else declared
+
+
+def _is_letters(code: bytes) -> bool:
+    return code.isalpha() and code.isupper()
+
+
+def tag_name(tag: int) -> str:
+    """Write a tag as the standard does: ``(0010,0020)``."""
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def refused(what: str, then: str) -> InvalidRequest:
+    """Make the error that refuses a data set."""
+    return InvalidRequest(f"Reading a data set was refused: {what}. {then}")

@@ -1,0 +1,116 @@
+"""One frame as a picture that any browser shows: PNG or JPEG.
+
+Decides the look: rescale, window, colour. Who may see it, and which frame, is
+decided before.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+
+from node.dicom.syntax import is_encapsulated
+from node.errors import InvalidRequest
+from node.imaging.decode import GIVES_RGB, decode_frame
+from node.imaging.pixels import Palette, PixelFacts, Stored, native_frame, stored_bits
+from node.imaging.window import Window, invert, rescale, to_grey, window_of
+
+PNG = "image/png"
+JPEG = "image/jpeg"
+Picture = npt.NDArray[np.uint8]
+
+
+def render(
+    facts: PixelFacts,
+    frame: bytes,
+    *,
+    transfer_syntax: str,
+    media: str = JPEG,
+    window: Window | None = None,
+    quality: int = 90,
+) -> bytes:
+    """Make a picture of a frame as it is stored.
+
+    Parameters
+    ----------
+    window
+        In rescaled values (HU for CT); by default the object's first, else one that shows every value.
+
+    Raises
+    ------
+    InvalidRequest
+        The frame holds no picture, or no codec reads it.
+
+    Source: DICOM PS3.18 8.3.5.1 (rendering), PS3.4 N.2 (the order of the transformations).
+    """
+    stored, decoded_colour = _stored_values(facts, frame, transfer_syntax)
+    picture = (
+        _coloured(stored, facts, decoded=decoded_colour) if _is_colour(facts) else grey(stored, facts, window)
+    )
+    return _encoded(picture, media, quality)
+
+
+def grey(stored: Stored, facts: PixelFacts, window: Window | None = None) -> Picture:
+    """Give 8 bits of grey for stored values, black and white as their photometric interpretation says."""
+    values = rescale(stored, slope=facts.slope, intercept=facts.intercept)
+    chosen = window or (facts.windows[0] if facts.windows else window_of(values))
+    picture = to_grey(values, chosen)
+    return invert(picture) if facts.photometric == "MONOCHROME1" else picture
+
+
+def _is_colour(facts: PixelFacts) -> bool:
+    return facts.samples == 3 or facts.palette is not None
+
+
+def _stored_values(facts: PixelFacts, frame: bytes, transfer_syntax: str) -> tuple[Stored, bool]:
+    """Give the values, and whether the codec has already turned them to RGB."""
+    if not is_encapsulated(transfer_syntax):
+        return native_frame(facts, frame), False
+    values = decode_frame(
+        frame,
+        transfer_syntax,
+        rows=facts.rows,
+        columns=facts.columns,
+        samples=facts.samples,
+        bits_allocated=facts.bits_allocated,
+    )
+    if facts.samples == 1:
+        return stored_bits(values.astype(f"<u{facts.bits_allocated // 8}"), facts), False
+    # JPEG carries its own colour transform, JPEG 2000 may; the others give what was put in.
+    return values, transfer_syntax in GIVES_RGB or facts.photometric in ("YBR_ICT", "YBR_RCT")
+
+
+def _coloured(stored: Stored, facts: PixelFacts, *, decoded: bool) -> Picture:
+    if facts.palette is not None:
+        return _looked_up(stored, facts.palette)
+    shift = max(facts.bits_stored - 8, 0)
+    picture = np.right_shift(stored, shift).astype(np.uint8)
+    if facts.photometric.startswith("YBR") and not decoded:
+        from PIL import Image
+
+        return np.asarray(Image.fromarray(picture, "YCbCr").convert("RGB"))
+    return picture
+
+
+def _looked_up(stored: Stored, palette: Palette) -> Picture:
+    place = stored.astype(np.int64) - palette.first
+    return np.stack(
+        [table[np.clip(place, 0, table.size - 1)] for table in palette.tables],
+        axis=-1,
+    )
+
+
+def _encoded(picture: Picture, media: str, quality: int) -> bytes:
+    from PIL import Image
+
+    image, file = Image.fromarray(picture), io.BytesIO()
+    match media:
+        case "image/png":
+            image.save(file, "PNG", compress_level=1)
+        case "image/jpeg":
+            image.save(file, "JPEG", quality=quality)
+        case _:
+            raise InvalidRequest(f"Making a picture as {media} was refused: ask for {JPEG} or {PNG}.")
+    return file.getvalue()

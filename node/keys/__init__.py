@@ -1,0 +1,1 @@
+"""The one home of cryptography: a node's keys, signatures, seals, passwords and tokens."""

@@ -1,0 +1,1 @@
+"""People of one hospital: accounts, roles, sessions, bearer tokens, and who did what."""

@@ -1,0 +1,67 @@
+"""Put one node together: the only module that names concrete adapters.
+
+Every process composes its own `Node` over the same state folder; what they
+share is the database, the packs and a folder of bells.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from node.bell import Bell
+from node.canonical import digest_of
+from node.clock import Clock, SystemClock
+from node.config import Config, load_config
+from node.database.port import Database
+from node.errors import InvalidRequest
+from node.journal.records import Journal
+from node.journal.texts import Texts
+from node.node import Node
+
+
+def compose_node(state: Path, *, clock: Clock | None = None) -> Node:
+    """Open a node's state folder as a `Node`.
+
+    Raises
+    ------
+    InvalidRequest
+        The configuration, or the folder, cannot be used; says what to change.
+    """
+    config = load_config(state)
+    time = clock or SystemClock()
+    database = open_database(state, time)
+    return Node(
+        config=config,
+        state=state,
+        clock=time,
+        database=database,
+        journal=Journal(database, time, config.id),
+        texts=Texts(database, time, state / "texts"),
+        packs=open_packs(state, config, time),
+        keys=open_keys(state, config, time),
+        bell=Bell(run_directory(state)),
+    )
+
+
+def open_database(state: Path, clock: Clock) -> Database:
+    """SQLite in one file; a replicated store takes this place for more machines."""
+    from node.database.sqlite import SqliteDatabase
+
+    return SqliteDatabase(state / "meridian.db", clock)
+
+
+def run_directory(state: Path) -> Path:
+    """A short folder for sockets, one per state folder: a Unix socket's path holds 107 bytes.
+
+    Raises
+    ------
+    InvalidRequest
+        Somebody else owns it.
+    """
+    directory = Path(tempfile.gettempdir()) / f"meridian-{os.getuid()}-{digest_of(str(state.resolve()))[:12]}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.stat().st_uid != os.getuid():
+        raise InvalidRequest(f"Using {directory} was refused: another user owns it. Remove it, then start again.")
+    return directory

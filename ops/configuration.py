@@ -1,0 +1,101 @@
+"""Write a documented ``meridian.toml`` for a new node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from node.config import Config, check_config
+from node.errors import Conflict
+from node.names import NodeId, node_id
+
+TEMPLATE = """\
+# One node of Meridian. Check it with: meridian config check {state}
+# Secrets are not here; they lie in keys/ beside this file, readable by this user only.
+
+[node]
+id = "{id}"                # chosen once, never changed: 2 to 15 of a-z 0-9 -
+name = "{name}"            # the hospital, as people read it
+zone = "{zone}"            # DICOM dates are local to it
+language = "zh-CN"         # what a page shows before a person chooses: zh-CN or en
+
+[dicom]
+host = "{dicom_host}"      # the address devices send to
+port = {dicom_port}
+aet = "{aet}"              # at most 16 characters
+max_associations = 64
+release_barrier_s = 2.0    # on release, wait this long for the index: store, release, query works
+
+[web]
+host = "{web_host}"        # off 127.0.0.1, certificate and key are required
+port = {web_port}
+certificate = ""           # PEM files
+key = ""
+origin = ""                # the address people type, when a proxy stands before it
+
+[alliance]
+host = "127.0.0.1"
+port = {alliance_port}     # 0: no listener; a clinic dials out only
+advertise = ""             # host:port that peers dial, when it differs
+
+[storage]
+reserve_mb = {reserve_mb}          # below this much free space instances are refused with words, nothing is lost
+roll_mb = 1024
+
+[study]
+quiet_s = {quiet_s}            # no new instance for this long: complete
+
+[consult]
+claim_minutes = 20.0       # a claim lapses unless its page renews it
+routine_hours = 24.0
+urgent_hours = 2.0
+"""
+
+
+def write_configuration(
+    state: Path,
+    *,
+    id: str,
+    name: str,
+    dicom_port: int = 11112,
+    web_port: int = 8080,
+    alliance_port: int = 0,
+    quiet_s: float = 60.0,
+    reserve_mb: int = 2048,
+    zone: str = "Asia/Shanghai",
+) -> NodeId:
+    """Make a state folder with its configuration; an existing one is never overwritten."""
+    checked = node_id(id)
+    path = state / "meridian.toml"
+    if path.exists():
+        raise Conflict(f"Making node {checked} was refused: {path} exists. Edit it, or choose another folder.")
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.write_text(
+        TEMPLATE.format(
+            state=state,
+            id=checked,
+            name=name.replace("\\", "").replace('"', ""),
+            zone=zone,
+            dicom_host="127.0.0.1",
+            dicom_port=dicom_port,
+            aet=checked.upper(),
+            web_host="127.0.0.1",
+            web_port=web_port,
+            alliance_port=alliance_port,
+            reserve_mb=reserve_mb,
+            quiet_s=quiet_s,
+        ),
+        "utf-8",
+    )
+    return checked
+
+
+def describe(config: Config) -> list[str]:
+    """Say in plain words what a configuration does, for ``meridian config check``."""
+    check_config(config)
+    listener = f"listens for peers on port {config.alliance.port}" if config.alliance.port else "dials out only"
+    return [
+        f"{config.node.name} ({config.id}), {config.node.zone}",
+        f"devices send to {config.aet} at {config.dicom.host}:{config.dicom.port}",
+        f"people come to {'https' if config.web.certificate else 'http'}://{config.web.host}:{config.web.port}",
+        f"toward the alliance it {listener}",
+    ]

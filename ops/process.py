@@ -1,0 +1,48 @@
+"""One process of a node: ``python -m ops.process receiver|grid|worker STATE``.
+
+Started and restarted by `ops.serve`. It ends on SIGTERM, and when its standard
+input ends, so that it never outlives its parent.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+
+def main(arguments: list[str]) -> int:
+    """Run one kind of process until told to stop; give the exit code."""
+    kind, state = arguments[0], Path(arguments[1])
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stopping.set())
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    match kind:
+        case "receiver":
+            from ops.receiver import run_receiver
+
+            return run_receiver(state, stopping)
+        case "grid":
+            from ops.grid import run_grid
+
+            return run_grid(state, stopping)
+        case "worker":
+            from ops.worker import run_worker_process
+
+            return run_worker_process(state, stopping)
+        case _:
+            print(f"Starting a process failed: there is no kind {kind!r}.", file=sys.stderr)
+            return 2
+
+
+def _end_with_parent() -> None:
+    while sys.stdin.buffer.read(1024):
+        continue
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

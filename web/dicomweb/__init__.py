@@ -1,0 +1,1 @@
+"""DICOMweb: find studies, read them whole, their metadata, frames and pictures."""

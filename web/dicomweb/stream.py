@@ -1,0 +1,173 @@
+"""Give pieces of pack files and bytes as one HTTP answer, with memory that does not grow with the study.
+
+The length of the whole is known before the first byte, so a client that gets
+less knows that it was cut. Without TLS the kernel copies (`sendfile`); under
+TLS chunks are read beside the loop.
+
+Source: RFC 2387 (multipart/related), DICOM PS3.18 8.7.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from aiohttp import web
+
+from node.errors import Damaged, GridError
+from web.surroundings import around
+from web.threads import Threads
+
+CHUNK_BYTES = 512 << 10
+SENDFILE_FROM_BYTES = 64 << 10
+"""Below this a copy is cheaper than the extra system calls."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A run of bytes in a file."""
+
+    path: Path
+    offset: int
+    length: int
+
+
+Piece = bytes | Region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a multipart answer."""
+
+    media: str
+    """Its Content-Type."""
+    location: str
+    body: Sequence[Piece]
+
+
+def size_of(pieces: Sequence[Piece]) -> int:
+    """Give the length in bytes."""
+    return sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces)
+
+
+def read_pieces(pieces: Sequence[Piece]) -> bytes:
+    """Read everything; for what is small. Blocks."""
+    read = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            read.append(piece)
+            continue
+        descriptor = os.open(piece.path, os.O_RDONLY)
+        try:
+            read.append(_pread(descriptor, piece.offset, piece.length))
+        finally:
+            os.close(descriptor)
+    return b"".join(read)
+
+
+async def send_parts(
+    request: web.Request, parts: Sequence[Part], *, media: str, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """Send a multipart/related answer whose parts are of one media type."""
+    boundary = secrets.token_hex(16)
+    pieces = list(_framed(parts, boundary))
+    response = web.StreamResponse(headers=dict(headers))
+    response.headers["Content-Type"] = f'multipart/related; type="{media}"; boundary={boundary}'
+    response.content_length = size_of(pieces)
+    await response.prepare(request)
+    sender = _Sender(request, response, around(request).threads)
+    try:
+        for piece in pieces:
+            await sender.send(piece)
+    except (OSError, GridError) as error:
+        # The status is gone out already: break off, so that nobody takes a part for the whole.
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError("broke off in the middle of an answer") from error
+    finally:
+        sender.close()
+    await response.write_eof()
+    return response
+
+
+def parts_bytes(parts: Sequence[Part], *, media: str) -> tuple[bytes, str]:
+    """Give a small multipart body whole, and its Content-Type. Blocks."""
+    boundary = secrets.token_hex(16)
+    return read_pieces(
+        list(_framed(parts, boundary))
+    ), f'multipart/related; type="{media}"; boundary={boundary}'
+
+
+def _framed(parts: Sequence[Part], boundary: str) -> Iterator[Piece]:
+    for part in parts:
+        head = f"--{boundary}\r\nContent-Type: {part.media}\r\nContent-Location: {part.location}\r\n"
+        yield f"{head}Content-Length: {size_of(part.body)}\r\n\r\n".encode()
+        yield from part.body
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()
+
+
+class _Sender:
+    """Writes pieces in order; keeps one file open, since neighbours mostly lie in the same pack."""
+
+    def __init__(self, request: web.Request, response: web.StreamResponse, threads: Threads) -> None:
+        self._request = request
+        self._response = response
+        self._threads = threads
+        self._file: BinaryIO | None = None
+        self._path: Path | None = None
+        self._kernel_copies = not request.secure
+
+    async def send(self, piece: Piece) -> None:
+        if isinstance(piece, bytes):
+            await self._response.write(piece)
+            return
+        file = await self._open(piece.path)
+        if self._kernel_copies and piece.length >= SENDFILE_FROM_BYTES and await self._sendfile(file, piece):
+            return
+        descriptor, end = file.fileno(), piece.offset + piece.length
+        for offset in range(piece.offset, end, CHUNK_BYTES):
+            count = min(CHUNK_BYTES, end - offset)
+            await self._response.write(await self._threads.run(partial(_pread, descriptor, offset, count)))
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    async def _open(self, path: Path) -> BinaryIO:
+        if self._file is None or self._path != path:
+            self.close()
+            self._file, self._path = await self._threads.run(lambda: path.open("rb", buffering=0)), path
+        return self._file
+
+    async def _sendfile(self, file: BinaryIO, piece: Region) -> bool:
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError
+        try:
+            sent = await asyncio.get_running_loop().sendfile(
+                transport, file, piece.offset, piece.length, fallback=False
+            )
+        except (NotImplementedError, asyncio.SendfileNotAvailableError):
+            self._kernel_copies = False
+            return False
+        if sent != piece.length:
+            raise ConnectionResetError  # the length has been promised: the client must see a broken answer
+        return True
+
+
+def _pread(descriptor: int, offset: int, length: int) -> bytes:
+    chunks = []
+    while length:
+        chunk = os.pread(descriptor, length, offset)
+        if not chunk:
+            raise Damaged("Reading an instance failed: its pack ends too early. Run 'meridian verify'.")
+        chunks.append(chunk)
+        offset, length = offset + len(chunk), length - len(chunk)
+    return b"".join(chunks)

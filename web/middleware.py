@@ -1,0 +1,138 @@
+"""Around every request: errors become answers, and every answer carries its safety headers.
+
+An unexpected exception is our own defect: the caller gets a cause id, the log
+gets the same id with where it happened, and neither gets the exception's words,
+since those may quote a patient's data.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from node.clock import SystemClock, new_id
+from node.errors import Defect, GridError, NotFound, Unavailable
+from web.errors import HttpError, Malformed, TooLarge, to_http
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CLIENT_GONE = (ConnectionResetError, BrokenPipeError)
+LOG = structlog.get_logger()
+
+PAGE_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        # The viewer's codecs are WebAssembly in workers; nothing else may be evaluated, nothing stands inline.
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "worker-src 'self' blob:",
+        "connect-src 'self' blob: data:",
+        "img-src 'self' blob: data:",
+        "font-src 'self' data:",
+        # antd writes its rules into style elements at run time.
+        "style-src 'self' 'unsafe-inline'",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Source: W3C Content Security Policy Level 3."""
+DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
+"""For everything that is not a page: even shown as one, it runs nothing."""
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+@web.middleware
+async def translate_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever goes wrong into one kind of JSON answer."""
+    try:
+        return await handler(request)
+    except CLIENT_GONE:
+        raise
+    except web.HTTPException as error:
+        return _library_answer(error)
+    except GridError as error:
+        if isinstance(error, Defect):
+            return error_answer(to_http(_logged(request, error)))
+        return error_answer(to_http(error))
+    except Exception as error:  # noqa: BLE001 (the edge: nothing may pass it unexplained)
+        return error_answer(to_http(_logged(request, error)))
+
+
+def error_answer(error: HttpError) -> web.Response:
+    """Write an error the one way the client reads."""
+    response = web.Response(
+        body=msgspec.json.encode(error.body()),
+        status=error.status,
+        content_type="application/json",
+        charset="utf-8",
+    )
+    if error.status in (429, 503):
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def _library_answer(error: web.HTTPException) -> web.StreamResponse:
+    """Say the library's own refusals in our words; redirects and the like pass."""
+    match error.status:
+        case 404:
+            return error_answer(to_http(NotFound("The request failed: there is no such address. Check it.")))
+        case 413:
+            return error_answer(
+                to_http(TooLarge("The request was refused: its body is too large. Send less."))
+            )
+        case 405:
+            words = (
+                "The request was refused: this address does not take that method. See the API's description."
+            )
+            answer = error_answer(HttpError(status=405, code="method-not-allowed", message=words))
+            answer.headers["Allow"] = error.headers.get("Allow", "")
+            return answer
+        case status if 400 <= status < 500:
+            return error_answer(
+                to_http(Malformed("The request was refused: it is not HTTP as agreed. Correct it."))
+            )
+        case status if status < 400:
+            return error
+        case _:
+            return error_answer(to_http(Unavailable("Answering failed: the server is busy. Try again.")))
+
+
+def _logged(request: web.Request, error: Exception) -> Defect:
+    cause = new_id(SystemClock())
+    resource = request.match_info.route.resource
+    LOG.error(
+        "defect",
+        cause=cause,
+        method=request.method,
+        route=resource.canonical if resource is not None else "",  # the template: a path holds UIDs
+        error=type(error).__name__,
+        at=[
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
+        ],
+    )
+    return Defect(
+        f"Answering failed through a mistake of ours. Report it to your administrator with {cause}."
+    )
+
+
+async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the headers that every answer carries; hooked where also streams pass."""
+    is_page = response.content_type == "text/html" or not request.path.startswith(("/api/", "/dicomweb"))
+    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
+    for name, value in _ALWAYS.items():
+        response.headers.setdefault(name, value)
+    if not is_page:
+        response.headers.setdefault("Cache-Control", "no-store")
+    if request.secure:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")

@@ -1,0 +1,237 @@
+"""One way to declare an address: who may call it, what it takes, which study it shows.
+
+A route without roles or without a `Sees` does not compile, and the tests walk
+the table of all routes: each role, each route, own and foreign studies.
+
+A plain function runs whole in a thread, so it may read the database and files;
+a coroutine function is let in the same way, then runs on the loop and streams.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast, overload
+
+import msgspec
+from aiohttp import web
+
+from node.errors import Refused, Unauthenticated
+from node.names import StudyKey
+from node.node import Node
+from node.people.accounts import Person
+from web import guard
+from web.auth import Caller
+from web.bodies import decode_body
+from web.errors import PasswordMustChange
+from web.guard import Sees
+from web.surroundings import Surroundings, around
+
+B = TypeVar("B")
+T = TypeVar("T")
+
+ANYBODY: frozenset[str] = frozenset({"anybody"})
+TECHNICIAN = frozenset({"technician"})
+EXPERT = frozenset({"expert"})
+ADMINISTRATOR = frozenset({"administrator"})
+SIGNED_IN = TECHNICIAN | EXPERT | ADMINISTRATOR
+PRINCIPAL = frozenset({"principal"})
+"""A program with a bearer token; what it sees is its `Viewer`'s matter."""
+API_BODY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[B]):
+    """One request that has been let in."""
+
+    around: Surroundings
+    request: web.Request
+    caller: Caller
+    body: B
+    key: StudyKey | None
+    """The study it names; the caller may see it."""
+
+    @property
+    def node(self) -> Node:
+        return self.around.node
+
+    @property
+    def person(self) -> Person:
+        """Who is signed in.
+
+        Raises
+        ------
+        Unauthenticated
+            A program, or nobody.
+        """
+        if self.caller.person is None:
+            raise Unauthenticated("The request was refused: nobody is signed in. Sign in, then ask again.")
+        return self.caller.person
+
+    @property
+    def study(self) -> StudyKey:
+        assert self.key is not None, "the route names no study"
+        return self.key
+
+    @property
+    def path(self) -> Mapping[str, str]:
+        return self.request.match_info
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.request.query
+
+    @property
+    def address(self) -> str:
+        return self.request.remote or ""
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Run what blocks in a thread, from a coroutine handler."""
+        return await self.around.threads.run(function)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """An address with its rules; the table of them all is `web.table.ROUTES`."""
+
+    method: str
+    path: str
+    roles: frozenset[str]
+    sees: Sees
+    body: type[object]
+    answer: object
+    """The handler's return annotation: a Struct, or a response it made itself."""
+    status: int
+    before_change: bool
+    """Whether it works while the password must be changed first."""
+    heavy: bool
+    """Whether it burns a core, and so waits in a line of its own."""
+    handler: Callable[[Call[object]], object]
+
+    @property
+    def changes(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Let the request in or refuse it, run the handler, write its answer."""
+        surroundings = around(request)
+        raw = await request.read() if self.changes else b""
+        if inspect.iscoroutinefunction(self.handler):
+            call = await surroundings.threads.run(lambda: self.admit(request, raw))
+            return await cast("Awaitable[web.StreamResponse]", self.handler(call))
+        threads = surroundings.heavy if self.heavy else surroundings.threads
+        return await threads.run(lambda: self._answer(self.handler(self.admit(request, raw))))
+
+    def admit(self, request: web.Request, raw: bytes) -> Call[object]:
+        """Check identity, role, intent, body and sight, in this order.
+
+        Raises
+        ------
+        GridError
+            The first of them that fails.
+        """
+        surroundings = around(request)
+        caller = guard.identify_caller(surroundings.node, request)
+        self._check_roles(caller)
+        if self.changes:
+            guard.check_intent(surroundings.node, caller, request)
+        body = decode_body(raw, self.body)
+        key = guard.named_study(surroundings.node, self.sees, request.match_info, body)
+        if key is not None:
+            guard.check_sight(surroundings.node, caller, key)
+        return Call(around=surroundings, request=request, caller=caller, body=body, key=key)
+
+    def _check_roles(self, caller: Caller) -> None:
+        if self.roles == ANYBODY:
+            return
+        has = caller.roles if caller.person is not None else PRINCIPAL if caller.principal else frozenset()
+        if not has:
+            raise Unauthenticated("The request was refused: nobody is signed in. Sign in, then ask again.")
+        if not has & self.roles:
+            raise Refused("The request was refused: your roles do not include it. Ask a node administrator.")
+        if caller.person is not None and caller.person.must_change and not self.before_change:
+            raise PasswordMustChange("The request was put off: choose a password of your own first.")
+
+    def _answer(self, answer: object) -> web.StreamResponse:
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        if answer is None:
+            return web.Response(status=204)
+        return json_answer(answer, status=self.status)
+
+
+def json_answer(answer: object, *, status: int = 200) -> web.Response:
+    """Write a Struct as JSON."""
+    return web.Response(
+        body=msgspec.json.encode(answer), status=status, content_type="application/json", charset="utf-8"
+    )
+
+
+class NoBody(msgspec.Struct):
+    """What a route takes that takes nothing."""
+
+
+@overload
+def route(
+    address: str,
+    *,
+    roles: frozenset[str],
+    sees: Sees,
+    status: int = 200,
+    before_change: bool = False,
+    heavy: bool = False,
+) -> Callable[[Callable[[Call[NoBody]], object]], Route]: ...
+
+
+@overload
+def route(
+    address: str,
+    *,
+    roles: frozenset[str],
+    sees: Sees,
+    body: type[B],
+    status: int = 200,
+    before_change: bool = False,
+    heavy: bool = False,
+) -> Callable[[Callable[[Call[B]], object]], Route]: ...
+
+
+def route(
+    address: str,
+    *,
+    roles: frozenset[str],
+    sees: Sees,
+    body: type[object] = NoBody,
+    status: int = 200,
+    before_change: bool = False,
+    heavy: bool = False,
+) -> Callable[[Callable[[Call[B]], object]], Route]:
+    """Declare what answers ``METHOD /path``.
+
+    Parameters
+    ----------
+    roles
+        Any of them is enough; `ANYBODY` works without signing in.
+    sees
+        How the request names a study; the caller must be allowed to see it before the handler runs.
+    body
+        Struct that the JSON body is checked against; a mistake is a 422 that names the field.
+    """
+    method, path = address.split(" ")
+
+    def declare(handler: Callable[[Call[B]], object]) -> Route:
+        return Route(
+            method=method,
+            path=path,
+            roles=roles,
+            sees=sees,
+            body=body,
+            answer=handler.__annotations__.get("return"),
+            status=status,
+            before_change=before_change,
+            heavy=heavy,
+            handler=cast("Callable[[Call[object]], object]", handler),
+        )
+
+    return declare
