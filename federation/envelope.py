@@ -7,7 +7,7 @@ The *digest* of an envelope is the SHA-256 of its inner JSON (the signed bytes
 without their prefix). It can be told before anything is sealed, and sealing
 again for a new key changes the outer bytes but not the digest, so the chain holds.
 
-README.md of `node.keys` has the bytes. Source: RFC 9180 (HPKE), RFC 8032 (Ed25519).
+The bytes stand in README.md of `node.keys`. Source: RFC 9180 (HPKE), RFC 8032 (Ed25519).
 """
 
 from __future__ import annotations
@@ -20,21 +20,17 @@ from typing import NamedTuple, NoReturn
 import msgspec
 
 from federation.envelope_errors import (
-    ChainBroken,
     EnvelopeDamaged,
-    Forged,
-    Forked,
     EnvelopeMalformed,
+    Forged,
     KeyGone,
-    Misnumbered,
     NotForUs,
-    OutOfOrder,
-    Replayed,
     RevokedSender,
     UnknownSender,
     UnknownSuite,
 )
 from federation.roster import Roster, RosterEntry
+from federation.sequence import check_position
 from node.canonical import canonical_json, digest_of
 from node.errors import Damaged, InvalidRequest, NotFound, Refused
 from node.keys.aead import KEY_BYTES, NONCE_BYTES, TAG_BYTES, decrypt, encrypt, new_key, new_nonce
@@ -53,15 +49,13 @@ MAGIC = b"MRDNENV\x01"
 ENVELOPE_LIMIT_BYTES = 1 << 20
 SIZES_BYTES = (*(1 << n for n in range(10, 20)), ENVELOPE_LIMIT_BYTES - 1024)
 """To what the content is padded: powers of two from 1 KiB, and the most that fits the limit."""
-UNNUMBERED = frozenset({"receipt/1"})
-"""Types whose number is 0. Only what may be repeated or lost without harm may be here."""
 _WRAPPED_BYTES = KEY_BYTES + TAG_BYTES
 _LENGTHS = struct.Struct(">I")
 _HEADER_LENGTH = struct.Struct(">H")
 
 
 class Position(NamedTuple):
-    """The last envelope taken from a peer."""
+    """Where an envelope stands among those of its sender."""
 
     inc: str
     n: int
@@ -288,7 +282,7 @@ def open_envelope(
             f" {inner.n}). Somebody put it into another wrapping; tell the alliance's administrator."
         )
     opened = Opened(inner=inner, digest=digest_of(signed))
-    _check_position(opened, expected_last)
+    check_position(inner.sender, inner.type, this=opened.position, prev=inner.prev, last=expected_last)
     return opened
 
 
@@ -360,40 +354,13 @@ def _check_signature(sender: RosterEntry, signed: bytes, signature: bytes) -> No
         ) from error
 
 
-def _check_position(opened: Opened, last: Position | None) -> None:
-    """Decide whether a genuine envelope is the next one."""
-    inner = opened.inner
-    named = f"Taking envelope {inner.n} from {inner.sender}"
-    if (inner.n == 0) != (inner.type in UNNUMBERED):
-        raise Misnumbered(f"{named} was refused: a {inner.type} may not have that number. Update its sender.")
-    if inner.n == 0:
-        return
-    if last is not None and inner.inc < last.inc:
-        raise Replayed(f"{named} was refused: it is of an earlier life of its sender ({inner.inc[:13]}).")
-    before = last if last is not None and inner.inc == last.inc else Position(inner.inc, 0, "")
-    if inner.n == before.n and opened.digest != before.digest:
-        raise Forked(
-            f"{named} was refused: another one was taken under this number. Its sender lives twice or was"
-            " restored; there, begin a new incarnation."
-        )
-    if inner.n <= before.n:
-        raise Replayed(f"{named} was refused: it was taken already ({before.n} is the last).")
-    if inner.n > before.n + 1:
-        raise OutOfOrder(f"{named} failed: {before.n + 1} has not come yet. It is taken after that.")
-    if inner.prev != before.digest:
-        raise ChainBroken(
-            f"{named} failed: it does not follow the one taken before it. Let its sender seal again from"
-            f" {inner.n}, or begin a new incarnation there."
-        )
-
-
 class _InnerJson(
-    msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from", "to_": "to"}
+    msgspec.Struct, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from", "recipient": "to"}
 ):
     v: int
     suite: str
     sender: NodeId
-    to_: NodeId
+    recipient: NodeId
     inc: str
     n: int
     prev: str
@@ -408,17 +375,16 @@ def _read_inner(signed: bytes, header: Header) -> Inner:
     try:
         raw = msgspec.json.decode(signed, type=_InnerJson)
         if canonical_json(json.loads(signed)).encode() != signed:
-            raise InvalidRequest("it is not in its one spelling")
+            raise InvalidRequest("not in its one spelling")
         if raw.v != VERSION or raw.suite != header.suite:
             raise InvalidRequest(f"version {raw.v}, suite {raw.suite!r}")
     except (msgspec.DecodeError, ValueError, RecursionError, InvalidRequest) as error:
         raise Forged(
-            f"Opening {_named(header)} was refused: its sender signed what no node writes ({error}). Update its"
-            " sender."
+            f"Opening {_named(header)} was refused: its sender signed what no node writes ({error}). Update it."
         ) from error
     return Inner(
         sender=raw.sender,
-        recipient=raw.to_,
+        recipient=raw.recipient,
         inc=raw.inc,
         n=raw.n,
         prev=raw.prev,

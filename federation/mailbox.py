@@ -108,8 +108,6 @@ def acknowledge(recipient: NodeId, arrivals: Sequence[int]) -> list[Statement]:
     backup learns from it how far it had really come.
     """
     return [
-        Statement(
-            "DELETE FROM mailbox WHERE recipient = ? AND arrival = ? AND n <> 0", (recipient, arrival)
-        )
+        Statement("DELETE FROM mailbox WHERE recipient = ? AND arrival = ? AND n <> 0", (recipient, arrival))
         for arrival in arrivals
     ]

@@ -169,6 +169,8 @@ class Receipt(Message):
     """The sender's incarnation that n counts in; empty when nothing has been applied yet."""
     n: int
     digest: str
-    """Digest of envelope n as the recipient opened it."""
-    again_from: int
-    """Seal and send again from this number on; 0 asks for nothing."""
+    """Digest of envelope n as the recipient opened it; empty for n = 0."""
+    again: bool
+    """Seal and send again whatever follows: it came damaged, out of its chain, or not at all."""
+    at: Micros
+    """The recipient's clock; an older receipt that comes later moves nothing."""

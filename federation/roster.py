@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import assert_never
 
+from federation.rotation import check_rotation, read_rotation
 from federation.statements import (
     ROLES,
     AllianceFounded,
@@ -107,9 +108,10 @@ class Roster:
             except (Damaged, InvalidRequest) as error:
                 raise Damaged(f"Reading row {integer(row, 'n')} of the roster failed: {error}") from error
         rotations = database.read("SELECT body, signature FROM key_rotation ORDER BY node, rotation")
-        return roster.rotated(
-            SignedStatement(body=text(row, "body"), signature=text(row, "signature")) for row in rotations
-        )
+        for row in rotations:
+            signed = SignedStatement(body=text(row, "body"), signature=text(row, "signature"))
+            roster = roster.rotated(signed)
+        return roster
 
     @classmethod
     def from_statements(cls, statements: Iterable[SignedStatement]) -> Roster:
@@ -143,26 +145,32 @@ class Roster:
             case AllianceFounded():
                 raise InvalidRequest("Founding an alliance was refused: it is founded already.")
             case NodeAdmitted() as act:
-                return following._with(_admitted(self, act, statement.n))
+                return following.with_entry(_admitted(self, act, statement.n))
             case NodeRevoked(node=node):
-                return following._with(replace(self.entry(node), revoked=True))
+                return following.with_entry(replace(self.entry(node), revoked=True))
             case MailboxMoved() as act:
                 entry = replace(_member(self, act.node), mailbox_host=act.mailbox_host, address=act.address)
-                return following._with(_checked(self, entry))
+                return following.with_entry(_checked(self, entry))
             case KeysRotated() as act:
                 entry = replace(_member(self, act.node).with_keys(act.keys), keys_n=statement.n)
-                return following._with(_checked(self, entry))
+                return following.with_entry(_checked(self, entry))
             case _:
                 assert_never(statement.act)
 
-    def rotated(self, rotations: Iterable[SignedStatement]) -> Roster:
-        """Give the roster with the keys that nodes rotated themselves, oldest rotation first."""
-        from federation.rotation import apply_rotation
+    def rotated(self, signed: SignedStatement) -> Roster:
+        """Give the roster with keys that a node rotated itself; unchanged when the root has spoken since.
 
-        roster = self
-        for signed in rotations:
-            roster = apply_rotation(roster, signed)
-        return roster
+        Raises
+        ------
+        Damaged, Refused
+            The node did not sign it, or may not say it.
+        """
+        said = read_rotation(signed)
+        entry = self.entry(said.node)
+        if entry.revoked or said.after != entry.keys_n:
+            return self
+        check_rotation(signed, alliance=self.root, verify_key=entry.verify_key)
+        return self.with_entry(entry.with_keys(said.keys))
 
     def entry(self, node: NodeId) -> RosterEntry:
         """Give a node's entry, revoked ones too.
@@ -204,7 +212,8 @@ class Roster:
         """Give the certificates of all that are in: the TLS trust list."""
         return "".join(entry.tls_certificate_pem for entry in self.members()).encode("ascii")
 
-    def _with(self, entry: RosterEntry) -> Roster:
+    def with_entry(self, entry: RosterEntry) -> Roster:
+        """Give the roster with one entry as given; whoever asks has checked it."""
         return replace(self, entries=MappingProxyType({**self.entries, entry.node: entry}))
 
 

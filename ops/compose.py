@@ -18,6 +18,7 @@ from node.database.port import Database
 from node.errors import InvalidRequest
 from node.journal.records import Journal
 from node.journal.texts import Texts
+from node.keys.store import KeyStore
 from node.node import Node
 
 
@@ -65,3 +66,8 @@ def run_directory(state: Path) -> Path:
     if directory.stat().st_uid != os.getuid():
         raise InvalidRequest(f"Using {directory} was refused: another user owns it. Remove it, then start again.")
     return directory
+
+
+def open_keys(state: Path, config: Config, clock: Clock) -> KeyStore:
+    """Files of mode 0600 in a folder of mode 0700."""
+    return KeyStore.open(state / "keys", config.id, clock)

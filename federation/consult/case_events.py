@@ -13,6 +13,7 @@ class CaseOffered(Event):
     """A clinic's request was taken and shown to the pool."""
 
     clinic: str
+    clinic_name: str
     pool: str
     study_uid: str
     """Of the clinic's origin."""
@@ -22,6 +23,7 @@ class CaseOffered(Event):
     words: str
     """Digest of the form's words."""
     requested_at: Micros
+    requested_by: str
     due: Micros
     instances: int
     incomplete: bool

@@ -114,8 +114,12 @@ _FEDERATION: Migration = (
     # The roster: statements signed by the alliance's offline root, in order.
     """CREATE TABLE roster_statement (n INTEGER PRIMARY KEY, body TEXT NOT NULL, signature TEXT NOT NULL,
         at INTEGER NOT NULL) STRICT""",
+    # What nodes say of their own keys between statements of the root.
+    """CREATE TABLE key_rotation (node TEXT NOT NULL, rotation INTEGER NOT NULL, body TEXT NOT NULL,
+        signature TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (node, rotation)) STRICT, WITHOUT ROWID""",
+    # state: open, requested, admitted, refused. join_key: base64, opens the request and nothing else.
     """CREATE TABLE invitation (secret_digest TEXT PRIMARY KEY, node TEXT NOT NULL, until INTEGER NOT NULL,
-        request TEXT, state TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+        request TEXT, state TEXT NOT NULL, join_key TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
     # grant: nothing, referred, metadata, everything. modalities and departments: JSON lists, empty means all.
     """CREATE TABLE policy (peer TEXT PRIMARY KEY, grant_ TEXT NOT NULL, modalities TEXT NOT NULL,
         departments TEXT NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
@@ -141,11 +145,11 @@ _FEDERATION: Migration = (
     # receipt_at from the peer's newest receipt.
     """CREATE TABLE outgoing (peer TEXT PRIMARY KEY, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,
         received_n INTEGER NOT NULL, receipt_at INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID""",
-    # The last envelope applied from each peer. receipt_n: what it was last told of that, -1 when it must be told
-    # again; again_from: what it is asked to seal again, 0 nothing; asked_n: what it has been asked for.
+    # The last envelope applied from each peer; inc is empty before the first. receipt_n: the n it was last told,
+    # -1 when it must be told again; again 1: it is to be asked to seal again what follows; asked_at: when it last was.
     """CREATE TABLE incoming (peer TEXT PRIMARY KEY, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,
-        at INTEGER NOT NULL, receipt_n INTEGER NOT NULL DEFAULT -1, again_from INTEGER NOT NULL DEFAULT 0,
-        asked_n INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID""",
+        at INTEGER NOT NULL, receipt_n INTEGER NOT NULL DEFAULT -1, again INTEGER NOT NULL DEFAULT 0,
+        asked_at INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID""",
     # Envelopes from peers that could not be applied in their turn. state: early (an earlier one is missing),
     # refused (forged, damaged, from a stranger), skipped (opened, and its message not accepted).
     """CREATE TABLE inbox (sender TEXT NOT NULL, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,
@@ -186,12 +190,16 @@ _CONSULT: Migration = (
     "CREATE TABLE pool (id TEXT PRIMARY KEY, name TEXT NOT NULL, specialty TEXT NOT NULL) STRICT, WITHOUT ROWID",
     # Projection, at the clinic and at the pool's home. state: requested, offered, claimed, signed, declined,
     # cancelled; cancelling: 1 while the clinic has asked and home has not answered. form: digest of the request's words.
+    # reason: why it was declined or cancelled. version: events of the case at its home, as far as known here.
+    # amended: how often the study changed after it was asked about.
     """CREATE TABLE consult_case (case_id TEXT PRIMARY KEY, clinic TEXT NOT NULL, home TEXT NOT NULL, pool TEXT NOT NULL,
         origin TEXT NOT NULL, study_uid TEXT NOT NULL, kind TEXT NOT NULL, urgency TEXT NOT NULL, specialty TEXT NOT NULL,
         form TEXT NOT NULL, state TEXT NOT NULL, cancelling INTEGER NOT NULL, amended INTEGER NOT NULL,
         requested_at INTEGER NOT NULL, requested_by TEXT NOT NULL, due INTEGER NOT NULL, reason TEXT NOT NULL,
         claimed_by TEXT NOT NULL, claimed_name TEXT NOT NULL, claimed_at INTEGER, report_id TEXT, returned_at INTEGER,
+        clinic_name TEXT NOT NULL DEFAULT '', overdue INTEGER NOT NULL DEFAULT 0,
         version INTEGER NOT NULL, cause TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX case_due ON consult_case (home, state, due)",
     "CREATE INDEX case_study ON consult_case (origin, study_uid)",
     "CREATE INDEX case_pool ON consult_case (pool, state, due)",
     # The lease of a claim; home only. `until` is renewed here each minute and lapses only by an event home writes.
@@ -206,10 +214,16 @@ _REPORTING: Migration = (
     # Content at the pool's home, under an expected version; not an event.
     """CREATE TABLE draft (case_id TEXT PRIMARY KEY, version INTEGER NOT NULL, findings TEXT NOT NULL,
         impression TEXT NOT NULL, person TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    # Content: words that could not become the draft (claim lost, older version, another writer); never overwritten.
+    """CREATE TABLE draft_aside (case_id TEXT NOT NULL, person TEXT NOT NULL, digest TEXT NOT NULL,
+        findings TEXT NOT NULL, impression TEXT NOT NULL, why TEXT NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (case_id, person, digest)) STRICT, WITHOUT ROWID""",
     # state: signed, reviewed. sr_uid, sr_series_uid, pdf_uid are drawn once, in the signing batch.
-    # signature: the home node's, over the canonical signed report. documents: waiting, made.
+    # signature: the home node's, over the canonical signed report. documents: waiting, made; elsewhere at a home that
+    # is not the clinic.
     """CREATE TABLE report (report_id TEXT PRIMARY KEY, case_id TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
-        home TEXT NOT NULL, version INTEGER NOT NULL, state TEXT NOT NULL, text TEXT NOT NULL, signer TEXT NOT NULL,
+        home TEXT NOT NULL, home_name TEXT NOT NULL DEFAULT '', version INTEGER NOT NULL, state TEXT NOT NULL,
+        text TEXT NOT NULL, signer TEXT NOT NULL,
         signer_name TEXT NOT NULL, signed_at INTEGER NOT NULL, reviewer TEXT NOT NULL, reviewer_name TEXT NOT NULL,
         reviewed_at INTEGER, sr_uid TEXT NOT NULL, sr_series_uid TEXT NOT NULL, pdf_uid TEXT NOT NULL,
         late_cancel INTEGER NOT NULL, signature TEXT NOT NULL, documents TEXT NOT NULL, pdf_path TEXT,

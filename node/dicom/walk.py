@@ -25,12 +25,12 @@ MAX_PADDING_BYTES = 64 << 10
 PIXEL_DATA = 0x7FE00010
 PIXELS = (PIXEL_DATA, 0x7FE00008, 0x7FE00009)
 
-_UNDEFINED = 0xFFFFFFFF
-_ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-_ITEM_BYTES = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
-_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
-_NAMES = {vr: vr.decode() for vr in _LONG | _SHORT}
+UNDEFINED = 0xFFFFFFFF
+ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+ITEM_BYTES = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+VR_NAMES = {vr: vr.decode() for vr in LONG_VRS | SHORT_VRS}
 _MAY_NEST = ("SQ", "UN", "")
 
 
@@ -102,26 +102,26 @@ class Walk:
             self._at = frame.end
             return
         self._need(8, frame.end)
-        order = _ORDERS[frame.little]
+        order = ORDERS[frame.little]
         group, number, code, length = order.explicit(self._data, start)
         tag = group << 16 | number
         if group == 0xFFFE:
             self._end_of_item(frame, tag)
             return
         vr, at = "", start + 8
-        if frame.explicit and code in _LONG:
+        if frame.explicit and code in LONG_VRS:
             self._need(12, frame.end)
             (length,) = order.number(self._data, at)
-            vr, at = _NAMES[code], start + 12
-        elif frame.explicit and code in _SHORT:
-            vr = _NAMES[code]
+            vr, at = VR_NAMES[code], start + 12
+        elif frame.explicit and code in SHORT_VRS:
+            vr = VR_NAMES[code]
         elif frame.explicit and _is_letters(code):
             raise self._at_fault(f"element {tag_name(tag)} has the unknown VR {code.decode('latin-1')!r}")
         else:
             (length,) = order.number(self._data, start + 4)
         if top:
             self._check_top(tag)
-        if length == _UNDEFINED:
+        if length == UNDEFINED:
             if top:
                 self._open = (tag, vr, start, at)
             self._at = at
@@ -163,11 +163,11 @@ class Walk:
         self._need(8, frame.end)
         tag, length = self._tag_and_length(frame.little)
         self._at += 8
-        if tag == _SEQUENCE_END and frame.delimited:
+        if tag == SEQUENCE_END and frame.delimited:
             self._pop()
-        elif tag != _ITEM:
+        elif tag != ITEM:
             raise self._at_fault(f"an item was expected, found {tag_name(tag)}")
-        elif length == _UNDEFINED:
+        elif length == UNDEFINED:
             if frame.kind == "fragments":
                 raise self._at_fault("a fragment has no length")
             self._push(frame._replace(kind="elements", delimited=True, explicit=self._item_explicit(frame)))
@@ -182,7 +182,7 @@ class Walk:
             self._push(frame._replace(kind="elements", delimited=False, end=end, explicit=explicit))
 
     def _end_of_item(self, frame: _Frame, tag: int) -> None:
-        if tag != _ITEM_END or not frame.delimited:
+        if tag != ITEM_END or not frame.delimited:
             raise self._at_fault(f"{tag_name(tag)} stands where an element was expected")
         self._at += 8
         self._pop()
@@ -216,16 +216,16 @@ class Walk:
             raise Cut
 
     def _tag_and_length(self, little: bool) -> tuple[int, int]:
-        group, number, length = _ORDERS[little].implicit(self._data, self._at)
+        group, number, length = ORDERS[little].implicit(self._data, self._at)
         return group << 16 | number, length
 
     def _begins_with_item(self, length: int) -> bool:
         if self._at + 8 > len(self._data):
             return False
-        if bytes(self._data[self._at : self._at + 4]) not in _ITEM_BYTES:
+        if bytes(self._data[self._at : self._at + 4]) not in ITEM_BYTES:
             return False
         _, first = self._tag_and_length(self._items_little(True))
-        return first == _UNDEFINED or first <= length - 8
+        return first == UNDEFINED or first <= length - 8
 
     def _item_explicit(self, frame: _Frame) -> bool:
         """Look whether an item of an explicit data set is implicit, as UN's are (PS3.5 6.2.2), and some makers' are."""
@@ -234,7 +234,7 @@ class Walk:
     def _items_little(self, little: bool) -> bool:
         """Look which way round the next item is written."""
         first = bytes(self._data[self._at : self._at + 4])
-        return first == _ITEM_BYTES[0] if first in _ITEM_BYTES else little
+        return first == ITEM_BYTES[0] if first in ITEM_BYTES else little
 
     def _only_zeros_left(self) -> bool:
         """Say whether only padding stands after the last element."""
@@ -247,7 +247,7 @@ class Walk:
         return refused(f"at byte {self._at} {what}", then)
 
 
-class _Order(NamedTuple):
+class Order(NamedTuple):
     """How the numbers of a header are read, in one order of bytes."""
 
     explicit: Callable[[memoryview, int], tuple[int, int, bytes, int]]
@@ -258,8 +258,8 @@ class _Order(NamedTuple):
     """A length of 32 bits."""
 
 
-_ORDERS = {
-    little: _Order(
+ORDERS = {
+    little: Order(
         struct.Struct(f"{sign}HH2sH").unpack_from,
         struct.Struct(f"{sign}HHL").unpack_from,
         struct.Struct(f"{sign}L").unpack_from,
@@ -270,7 +270,7 @@ _ORDERS = {
 
 def looks_explicit(data: memoryview, at: int, declared: bool) -> bool:
     """Look at the first element: a VR stands there, or the low half of a length of over 16 KiB would."""
-    return bytes(data[at + 4 : at + 6]) in _NAMES if len(data) >= at + 6 else declared
+    return bytes(data[at + 4 : at + 6]) in VR_NAMES if len(data) >= at + 6 else declared
 
 
 def _is_letters(code: bytes) -> bool:

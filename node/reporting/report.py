@@ -19,8 +19,8 @@ from node.clock import Micros
 from node.errors import Conflict, FieldMissing, InvalidRequest
 from node.events import Event
 
-TEXT_CHARACTERS = 100_000
-"""The longest findings or impression that is taken."""
+TEXT_CHARACTERS = 40_000
+"""The longest findings or impression that is taken: both fit one envelope."""
 SIGNATURE_PREFIX = b"meridian-report/1\n"
 
 
@@ -102,7 +102,7 @@ class ReportCancelledLate(Event):
 
 
 ReportEvent = ReportSigned | ReportReviewed | ReportCancelledLate
-REPORT_EVENTS: tuple[type[Event], ...] = (ReportSigned, ReportReviewed, ReportCancelledLate)
+REPORT_EVENTS: tuple[type[ReportEvent], ...] = (ReportSigned, ReportReviewed, ReportCancelledLate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

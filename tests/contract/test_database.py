@@ -73,7 +73,7 @@ def test_all_statements_of_a_batch_are_applied(database):
 
 
 def test_failed_expect_undoes_the_whole_batch_and_says_why(database):
-    with pytest.raises(Conflict, match="^Moving was refused"):
+    with pytest.raises(Conflict, match=r"^Moving was refused"):
         database.write(
             [Statement(PUT, ("a", 1)), Statement(MOVE, (2, "b", 1), expect=1, refusal="Moving was refused.")],
             "k",
@@ -101,7 +101,7 @@ def test_expect_of_no_row_lets_a_batch_pass_that_changes_none(database):
 
 def test_taken_unique_key_is_a_conflict_with_the_statement_s_refusal(database):
     database.write([Statement(PUT, ("a", 1))], "first")
-    with pytest.raises(Conflict, match="^Taken"):
+    with pytest.raises(Conflict, match=r"^Taken"):
         database.write([Statement(PUT, ("b", 1)), Statement(PUT, ("a", 2), refusal="Taken.")], "second")
     assert positions(database) == {"a": 1}
 

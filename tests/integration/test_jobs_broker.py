@@ -101,7 +101,9 @@ class Grid:
 
     def ask(self, job: str, *whats: str, ring: bool = True) -> None:
         now = self.clock.now()
-        rows = [enqueue(job, {"what": what}, key=f"{job}/{what}", cause=Cause("c"), now=now) for what in whats]
+        rows = [
+            enqueue(job, {"what": what}, key=f"{job}/{what}", cause=Cause("c"), now=now) for what in whats
+        ]
         self.database.write(rows, new_id(self.clock))
         if ring:
             self.bell.ring()
@@ -115,7 +117,9 @@ class Grid:
     def wait_until_done(self, seconds: float = 20) -> float:
         began = time.monotonic()
         while self.unfinished():
-            assert time.monotonic() < began + seconds, self.database.read("SELECT * FROM job WHERE state <> 'done'")
+            assert time.monotonic() < began + seconds, self.database.read(
+                "SELECT * FROM job WHERE state <> 'done'"
+            )
             time.sleep(0.01)
         return time.monotonic() - began
 

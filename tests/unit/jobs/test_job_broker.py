@@ -92,7 +92,9 @@ def test_error_that_would_only_come_again_gives_the_job_up(database, consumer, e
     assert state(database) == "failed"
 
 
-@pytest.mark.parametrize("error", [Conflict("c"), Unavailable("u"), Defect("d"), ValueError("v"), None], ids=repr)
+@pytest.mark.parametrize(
+    "error", [Conflict("c"), Unavailable("u"), Defect("d"), ValueError("v"), None], ids=repr
+)
 def test_other_errors_are_tried_again(error):
     assert not is_for_good(error)
 

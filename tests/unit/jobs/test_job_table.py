@@ -71,7 +71,16 @@ def test_lapsed_lease_goes_to_another_with_a_higher_epoch(database, table, clock
     assert (second.id, second.epoch) == (first.id, first.epoch + 1)
 
 
-@pytest.mark.parametrize("late_act", ["finish", "renew", "release", "fail"])
+@pytest.mark.parametrize(
+    "late_act",
+    [
+        JobTable.finish,
+        JobTable.renew,
+        JobTable.release,
+        lambda table, job: table.fail(job, "too late", for_good=False),
+    ],
+    ids=["finish", "renew", "release", "fail"],
+)
 def test_holder_of_a_lost_lease_is_refused(database, table, clock, late_act):
     ask(database)
     first = table.lease("default")
@@ -79,10 +88,7 @@ def test_holder_of_a_lost_lease_is_refused(database, table, clock, late_act):
     second = table.lease("default")
     before = row(database)
     with pytest.raises(Conflict, match="another worker"):
-        if late_act == "fail":
-            table.fail(first, "too late", for_good=False)
-        else:
-            getattr(table, late_act)(first)
+        late_act(table, first)
     assert row(database) == before
     table.finish(second)
 
@@ -95,7 +101,9 @@ class Unfenced(JobTable):
         super()._move(replace(job, epoch=now), change, params, **more)
 
 
-@pytest.mark.parametrize(("kind", "overwritten"), [(JobTable, False), (Unfenced, True)], ids=["sound", "planted"])
+@pytest.mark.parametrize(
+    ("kind", "overwritten"), [(JobTable, False), (Unfenced, True)], ids=["sound", "planted"]
+)
 def test_late_answer_does_not_overwrite_its_successor(database, clock, kind, overwritten):
     table = kind(database, clock)
     ask(database)

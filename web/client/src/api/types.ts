@@ -12,7 +12,14 @@ export interface Person {
 }
 
 export interface Me {
-  node: { id: string; name: string; zone: string; language?: string }
+  node: {
+    id: string
+    name: string
+    zone: string
+    language?: string
+    /** Where devices send; an empty host means the one of this page. */
+    dicom?: { aet: string; host: string; port: number }
+  }
   person: Person | null
   csrf: string
   setup: boolean

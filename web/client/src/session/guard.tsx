@@ -1,7 +1,7 @@
 /** Which page comes first: sign in, choose a password, or where one was going. */
 
 import { Spin } from 'antd'
-import type { ReactNode } from 'react'
+import { Suspense, type ReactNode } from 'react'
 import { Navigate, useLocation } from 'react-router'
 import type { Role } from '../api/types'
 import { useText } from '../language'
@@ -29,7 +29,7 @@ export function SignedIn({ children }: { children: ReactNode }) {
   if (!me) return error ? <Failure error={error} again={again} /> : <Waiting />
   if (!me.person) return <Navigate to="/login" replace state={{ from: pathname + search }} />
   if (me.person.mustChange) return <Navigate to="/password" replace />
-  return children
+  return <Suspense fallback={<Waiting />}>{children}</Suspense>
 }
 
 /** Let only some roles through; the others are told, not thrown out. */

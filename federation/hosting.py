@@ -1,0 +1,123 @@
+"""What a caller may do at this node as a mailbox host: asked anew at every call, of the roster as it stands.
+
+The transport says who calls (whose certificate it showed); this says whether they
+may, and leaves rows to `federation.mailbox` and files to `federation.blobs`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from federation import blobs, mailbox
+from federation.current_roster import Rosters
+from federation.envelope import Envelope, Header
+from federation.roster import RosterEntry
+from federation.transport.port import DEPOSIT_LIMIT_BYTES, BlobOffer, BlobState, Delivery
+from node.canonical import digest_of
+from node.database.port import Statement
+from node.errors import InvalidRequest, Refused
+from node.failpoints import failpoint
+from node.names import Digest, NodeId
+from node.node import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosting:
+    """This node's mailboxes and sealed files, as its callers meet them."""
+
+    node: Node
+    rosters: Rosters
+
+    def member(self, caller: NodeId) -> RosterEntry:
+        """Give a caller's roster entry.
+
+        Raises
+        ------
+        Refused
+            It is not in the roster, or was revoked.
+        """
+        entry = self.rosters().peek(caller)
+        if entry is None or entry.revoked:
+            raise Refused(f"Calling {self.node.id} was refused: {caller} is not in its alliance.")
+        return entry
+
+    def deposit(self, caller: NodeId, envelopes: Sequence[bytes]) -> None:
+        """Keep a caller's envelopes for their recipients; durable when it returns.
+
+        Raises
+        ------
+        Refused
+            One is not the caller's own, or for a mailbox that is not kept here.
+        Unavailable
+            A mailbox is full.
+        """
+        self.member(caller)
+        if sum(map(len, envelopes)) > DEPOSIT_LIMIT_BYTES and len(envelopes) > 1:
+            raise InvalidRequest("Leaving mail was refused: too much at once. Send less in one call.")
+        statements: list[Statement] = []
+        recipients: set[NodeId] = set()
+        for content in envelopes:
+            header = Envelope.from_bytes(content).header
+            self._check(caller, header)
+            recipients.add(header.recipient)
+            statements += mailbox.deposit(header, content, now=self.node.now())
+        for recipient in recipients:
+            mailbox.check_quota(self.node.database, sender=caller, recipient=recipient)
+        if statements:
+            self.node.write(statements)
+            failpoint("delivered")
+
+    def waiting(self, caller: NodeId, *, after: int) -> list[Delivery]:
+        """Give the caller's own mail that arrived after a number, oldest first."""
+        self.member(caller)
+        return mailbox.waiting(self.node.database, caller, after=after)
+
+    def acknowledge(self, caller: NodeId, arrivals: Sequence[int]) -> None:
+        """Forget the caller's own mail."""
+        self.member(caller)
+        if arrivals:
+            self.node.write(mailbox.acknowledge(caller, arrivals))
+
+    def offer_blob(self, caller: NodeId, offer: BlobOffer) -> BlobState:
+        """Keep a caller's sealed file for readers whose mailboxes are kept here."""
+        self.member(caller)
+        roster = self.rosters()
+        for reader in offer.readers:
+            entry = roster.peek(reader)
+            if entry is None or entry.revoked or entry.mailbox_host != self.node.id:
+                raise Refused(f"Offering a blob for {reader} was refused: its mailbox is not kept here.")
+        return blobs.offer(self.node, caller, offer)
+
+    def append_blob(self, caller: NodeId, digest: Digest, chunk: bytes, *, offset: int) -> int:
+        """Write bytes of an offered file; the caller was checked when its call began."""
+        return blobs.append(self.node, caller, digest, chunk, offset=offset)
+
+    def finish_blob(self, caller: NodeId, digest: Digest) -> BlobState:
+        """Check and name an uploaded file if all of it is here."""
+        return blobs.finish(self.node, caller, digest)
+
+    def read_blob(self, caller: NodeId, digest: Digest, *, offset: int, length: int = 0) -> Iterator[bytes]:
+        """Give a file's bytes to one of its readers."""
+        self.member(caller)
+        return blobs.read(blobs.readable(self.node, caller, digest), offset=offset, length=length)
+
+    def release_blob(self, caller: NodeId, digest: Digest) -> None:
+        """Let go of a file for one reader."""
+        self.member(caller)
+        blobs.release(self.node, caller, digest)
+
+    def _check(self, caller: NodeId, header: Header) -> None:
+        if header.sender != caller:
+            raise Refused(f"Leaving mail was refused: {caller} may not send as {header.sender}.")
+        recipient = self.rosters().peek(header.recipient)
+        if recipient is None or recipient.revoked or recipient.mailbox_host != self.node.id:
+            raise Refused(
+                f"Leaving mail for {header.recipient} was refused: its mailbox is not kept at {self.node.id}."
+                " See the roster for where it is."
+            )
+
+
+def is_digest(name: str) -> bool:
+    """Say whether a blob's name is one; anything else never becomes part of a path."""
+    return len(name) == len(digest_of(b"")) and all(c in "0123456789abcdef" for c in name)

@@ -1,0 +1,106 @@
+"""The ``meridian`` command. Each verb reads a node's state folder and does one thing.
+
+Imports lazily: showing help must not wait for libraries.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.errors import GridError
+from ops import alliance_cli
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Meridian 经络: one node of an imaging grid.")
+config_app = typer.Typer(no_args_is_help=True, help="Look at a node's configuration.")
+app.add_typer(config_app, name="config")
+app.add_typer(alliance_cli.app, name="alliance")
+
+State = Annotated[Path, typer.Argument(help="The node's state folder.", show_default=False)]
+
+
+@app.command()
+def init(
+    state: State,
+    id: Annotated[str, typer.Option(help="2 to 15 of a-z 0-9 -; chosen once, never changed.")],
+    name: Annotated[str, typer.Option(help="The hospital, as people read it.")],
+    dicom_port: int = 11112,
+    web_port: int = 8080,
+    alliance_port: Annotated[int, typer.Option(help="0: no listener for peers; a clinic dials out.")] = 0,
+) -> None:
+    """Make a state folder with a documented meridian.toml."""
+    from ops.configuration import write_configuration
+
+    write_configuration(
+        state, id=id, name=name, dicom_port=dicom_port, web_port=web_port, alliance_port=alliance_port
+    )
+    typer.echo(f"Wrote {state / 'meridian.toml'}. Look at it, then: meridian serve {state}")
+
+
+@app.command()
+def serve(
+    state: State,
+    one_process: Annotated[bool, typer.Option(help="All in one process, for tests and small clinics.")] = False,
+) -> None:
+    """Run a node until Ctrl-C: receiver, grid and worker, each restarted by itself when it ends."""
+    from node.config import load_config
+
+    load_config(state)  # say what is wrong before anything starts
+    if one_process:
+        from ops.one_process import serve_in_one_process
+
+        raise typer.Exit(serve_in_one_process(state))
+    from ops.serve import serve as run
+
+    raise typer.Exit(run(state))
+
+
+@config_app.command()
+def check(state: State) -> None:
+    """Say in plain words what the configuration does, or what is wrong with it."""
+    from node.config import load_config
+    from ops.configuration import describe
+
+    for line in describe(load_config(state)):
+        typer.echo(line)
+
+
+@app.command()
+def story(
+    state: State,
+    study: Annotated[str, typer.Argument(help="[ORIGIN/]STUDYUID; the node's own when no origin is given.")],
+) -> None:
+    """Tell a study's whole journey on both nodes, from one cause."""
+    from ops.story import print_story
+
+    print_story(state, study)
+
+
+@app.command()
+def verify(state: State) -> None:
+    """Hold packs, catalogue, journal and envelopes against each other; name whatever is wrong."""
+    from ops.compose import compose_node
+    from ops.verify import counts
+    from ops.verify import verify as findings
+
+    node = compose_node(state)
+    found = 0
+    for finding in findings(node):
+        found += 1
+        typer.echo(f"{finding.where}: {finding.what}; {finding.todo}.")
+    looked = ", ".join(f"{n} {what}" for what, n in sorted(counts(node).items()))
+    typer.echo(f"Verified {looked}: {found or 'no'} findings.")
+    raise typer.Exit(1 if found else 0)
+
+
+def main() -> None:
+    """Run the command; what went wrong on purpose is one line, not a traceback."""
+    try:
+        app()
+    except GridError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
