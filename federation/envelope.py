@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 import msgspec
 
@@ -30,7 +30,7 @@ from federation.envelope_errors import (
     UnknownSuite,
 )
 from federation.roster import Roster, RosterEntry
-from federation.sequence import check_position
+from federation.sequence import Position, check_position
 from node.canonical import canonical_json, digest_of
 from node.errors import Damaged, InvalidRequest, NotFound, Refused
 from node.keys.aead import KEY_BYTES, NONCE_BYTES, TAG_BYTES, decrypt, encrypt, new_key, new_nonce
@@ -52,14 +52,6 @@ SIZES_BYTES = (*(1 << n for n in range(10, 20)), ENVELOPE_LIMIT_BYTES - 1024)
 _WRAPPED_BYTES = KEY_BYTES + TAG_BYTES
 _LENGTHS = struct.Struct(">I")
 _HEADER_LENGTH = struct.Struct(">H")
-
-
-class Position(NamedTuple):
-    """Where an envelope stands among those of its sender."""
-
-    inc: str
-    n: int
-    digest: str
 
 
 class Header(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from federation import blobs, mailbox
 from federation.current_roster import Rosters
 from federation.envelope import Envelope, Header
+from federation.links import AWAY, CONNECTED, show_link
 from federation.roster import RosterEntry
 from federation.transport.port import DEPOSIT_LIMIT_BYTES, BlobOffer, BlobState, Delivery
 from node.canonical import digest_of
@@ -24,7 +25,7 @@ from node.node import Node
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosting:
-    """This node's mailboxes and sealed files, as its callers meet them."""
+    """The mailboxes and sealed files of this node, as its callers meet them."""
 
     node: Node
     rosters: Rosters
@@ -82,6 +83,8 @@ class Hosting:
     def offer_blob(self, caller: NodeId, offer: BlobOffer) -> BlobState:
         """Keep a caller's sealed file for readers whose mailboxes are kept here."""
         self.member(caller)
+        if not is_digest(offer.digest):
+            raise InvalidRequest("Offering a blob was refused: its name is not a SHA-256.")
         roster = self.rosters()
         for reader in offer.readers:
             entry = roster.peek(reader)
@@ -106,6 +109,14 @@ class Hosting:
         """Let go of a file for one reader."""
         self.member(caller)
         blobs.release(self.node, caller, digest)
+
+    def presence(self, caller: NodeId, *, present: bool) -> None:
+        """Show on the alliance page whether a peer whose mailbox is here is connected."""
+        show_link(self.node, caller, CONNECTED if present else AWAY)
+
+    def arrived(self) -> dict[NodeId, int]:
+        """Give how much mail ever came for each mailbox here: it has grown when this has."""
+        return mailbox.arrived(self.node.database)
 
     def _check(self, caller: NodeId, header: Header) -> None:
         if header.sender != caller:

@@ -8,6 +8,7 @@ or is set aside with a reason that the administrator sees.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 
 from federation.appliers import APPLIERS, Appliers
@@ -15,11 +16,15 @@ from federation.envelope import Envelope, Opened, open_envelope
 from federation.envelope_errors import (
     ChainBroken,
     EnvelopeDamaged,
+    EnvelopeMalformed,
     Forged,
     Forked,
     KeyGone,
+    NotForUs,
     OutOfOrder,
     Replayed,
+    RevokedSender,
+    UnknownSender,
 )
 from federation.messages import Received
 from federation.problems import problem_once
@@ -44,6 +49,20 @@ EARLY_LIMIT = 5_000
 """How many envelopes of one sender may wait here for an earlier one."""
 MISSING: Micros = 10 * SECOND
 """How long an earlier envelope may be missing before it is asked for."""
+
+
+_KINDS: dict[type[GridError], str] = {
+    EnvelopeMalformed: "malformed",
+    EnvelopeDamaged: "damaged",
+    Forged: "forged",
+    Forked: "forked",
+    ChainBroken: "chain-broken",
+    KeyGone: "key-gone",
+    UnknownSender: "unknown-sender",
+    RevokedSender: "revoked-sender",
+    NotForUs: "misaddressed",
+}
+"""How the administrator's list of problems names each refusal."""
 
 
 class Outcome(Enum):
@@ -101,37 +120,47 @@ def ask_for_missing(node: Node) -> int:
 
 
 def _take(node: Node, roster: Roster, envelope: Envelope, *, appliers: Appliers) -> Outcome:
-    sender = envelope.header.sender
-    for attempt in range(ATTEMPTS):
-        last = position(node.database, sender)
+    for attempt in range(ATTEMPTS + 1):
+        last = position(node.database, envelope.header.sender)
+        opened = _open(node, roster, envelope, last)
+        if isinstance(opened, Outcome):
+            return opened
         try:
-            opened = open_envelope(node.keys, roster, envelope, last)
-        except Replayed as error:
-            return _repeated(node, envelope, error)
-        except OutOfOrder:
-            return _keep_early(node, envelope)
-        except Forked as error:
-            # The receipt names the one that was taken here: the sender sees that it lives twice.
-            also = tell_again(sender, now=node.now())
-            return _refuse(node, sender, envelope.to_bytes(), error, also=also)
-        except (ChainBroken, EnvelopeDamaged, KeyGone, Forged) as error:
-            asked = ask_again(sender, now=node.now()) if roster.peek(sender) is not None else []
-            return _refuse(node, sender, envelope.to_bytes(), error, also=asked)
-        except GridError as error:
-            return _refuse(node, sender, envelope.to_bytes(), error)
-        try:
-            statements, outcome = _decide(node, opened, envelope, appliers=appliers)
-        except Conflict as error:
-            if attempt + 1 < ATTEMPTS:
-                continue  # something it decided on has moved; read again
-            statements, outcome = _skip(node, opened, envelope, error.message), Outcome.SKIPPED
-        try:
+            if attempt < ATTEMPTS:
+                statements, outcome = _decide(node, opened, envelope, appliers=appliers)
+            else:
+                reason = "what it is about kept changing. Ask its sender to say it again."
+                statements, outcome = _skip(node, opened, envelope, reason), Outcome.SKIPPED
             _write(node, opened, statements, last=last)
         except Conflict:
-            continue
+            continue  # something it was decided on has moved; read again
         failpoint("applied")
         return outcome
-    raise Unavailable(f"Applying mail from {sender} failed: its subject keeps moving. It is tried again.")
+    raise Unavailable(
+        "Applying mail failed: another process applies mail of the same sender. It is tried again."
+    )
+
+
+def _open(node: Node, roster: Roster, envelope: Envelope, last: Position | None) -> Opened | Outcome:
+    """Open an envelope if it is the next one; else do what its error means, and give that outcome."""
+    sender = envelope.header.sender
+    also: list[Statement] = []
+    try:
+        return open_envelope(node.keys, roster, envelope, last)
+    except Replayed as error:
+        return _repeated(node, envelope, error)
+    except OutOfOrder:
+        return _keep_early(node, envelope)
+    except Forked as error:
+        # The receipt names the one that was taken here: the sender sees that it lives twice.
+        also, refusal = tell_again(sender, now=node.now()), error
+    except (ChainBroken, EnvelopeDamaged, KeyGone, Forged) as error:
+        if roster.peek(sender) is not None:
+            also = ask_again(sender, now=node.now())
+        refusal = error
+    except GridError as error:
+        refusal = error
+    return _refuse(node, sender, envelope.to_bytes(), refusal, also=also)
 
 
 def _decide(
@@ -220,11 +249,11 @@ def _repeated(node: Node, envelope: Envelope, error: Replayed) -> Outcome:
 
 
 def _refuse(
-    node: Node, sender: NodeId, content: bytes, error: GridError, *, also: list[Statement] | None = None
+    node: Node, sender: NodeId, content: bytes, error: GridError, *, also: Sequence[Statement] = ()
 ) -> Outcome:
-    kind = f"envelope-{type(error).__name__.removeprefix('Envelope').lower()}"
+    kind = f"envelope-{_KINDS.get(type(error), 'refused')}"
     (kept,) = node.database.read("SELECT count(*) AS n FROM inbox WHERE state = 'refused'")
-    statements = list(also or ())
+    statements = list(also)
     if integer(kept, "n") < KEPT_REFUSED:
         statements.append(_inbox_row(node, sender, content, state="refused", reason=error.message))
     statements += problem_once(node, kind, about=f"peer/{sender}", detail=error.message, cause=Cause(""))

@@ -3,7 +3,7 @@
 Mutual TLS shuts a stranger out, so its request comes over TLS without a client
 certificate, sealed under keys derived from the code's secret. The secret keeps
 strangers away; it does not prove who asks. That is what comparing the fingerprint
-is for: both people read the same digits, made from the root's key and both nodes' keys.
+is for: both people read the same digits, made from the root's key, the host's, and all that the newcomer asked with.
 
 The code: ``meridian1-`` and base32 (RFC 4648 6, lower case, no padding, a hyphen
 every eight) of secret (20 bytes), certificate digest (32), address (UTF-8), and the
@@ -13,7 +13,6 @@ first 4 bytes of the SHA-256 of all before. Case, hyphens and blanks do not matt
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -90,7 +89,7 @@ class JoinAnswer:
     state: str
     """``requested``, ``admitted`` or ``refused``."""
     host: NodeId
-    host_keys: PublicKeys
+    host_verify_key: str
     statements: tuple[SignedStatement, ...]
     """The founding alone until the node is admitted; then the whole roster."""
 
@@ -139,7 +138,7 @@ def read_code(code: str) -> Invitation:
         raise InvalidRequest(wrong)
     try:
         content = base64.b32decode(letters + "=" * (-len(letters) % 8))
-    except binascii.Error as error:
+    except ValueError as error:
         raise InvalidRequest(wrong) from error
     content, sum_ = content[:-_SUM_BYTES], content[-_SUM_BYTES:]
     fixed = SECRET_BYTES + _DIGEST_BYTES
@@ -218,12 +217,15 @@ def read_answer(code: str, sealed: bytes) -> JoinAnswer:
     return _open(read_code(code).join_key, "answer", sealed, JoinAnswer)
 
 
-def join_words(root: str, host_keys: PublicKeys, request: JoinRequest) -> str:
-    """Give the fingerprint that both people compare: the same digits on both sides, or somebody is between."""
+def join_words(root: str, host: str, request: JoinRequest) -> str:
+    """Give the fingerprint that both people compare: the same digits on both sides, or somebody is between.
+
+    ``root`` and ``host`` are verify keys; all else the root's statements vouch for.
+    """
     said = {
         "v": VERSION,
         "root": root,
-        "host": msgspec.to_builtins(host_keys),
+        "host": host,
         "request": msgspec.to_builtins(request),
     }
     return fingerprint_words(PREFIX + canonical_json(said).encode())

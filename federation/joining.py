@@ -32,6 +32,7 @@ from federation.invitation import (
     seal_answer,
 )
 from federation.membership import add_statements, adopt
+from federation.problems import problem_once
 from federation.roster import Roster
 from federation.statements import NodeAdmitted, SignedStatement, founding_key
 from node.canonical import canonical_json
@@ -141,6 +142,10 @@ def take_request(node: Node, sealed: bytes) -> bytes:
         raise Refused("Joining was refused: there is no such invitation, or it lapsed. Ask for a new code.")
     request = read_join_request(sealed, _join_key(row))
     if request.node != row["node"]:
+        _show(
+            node,
+            f"Joining by {request.node} was refused: its code was made for {row['node']}. Make it its own.",
+        )
         raise Refused(
             f"Joining was refused: {row['node']} was invited, not {request.node}. Ask for a code of your own."
         )
@@ -149,6 +154,11 @@ def take_request(node: Node, sealed: bytes) -> bytes:
         _keep(node, locator, request)
         row = _invitation(node.database, locator) or row
     if row["request"] != said:
+        _show(
+            node,
+            f"Joining by {request.node} was refused: two requests with different keys came under its code. Refuse it,"
+            " and send a new code by another way.",
+        )
         raise Conflict(
             f"Joining by {request.node} was refused: another request was made under this code. Tell who invited you;"
             " the code must be withdrawn and a new one made."
@@ -169,7 +179,7 @@ def pending(node: Node) -> list[PendingJoin]:
             PendingJoin(
                 locator=Digest(text(row, "secret_digest")),
                 request=request,
-                words=join_words(root, node.keys.public_keys, request),
+                words=join_words(root, node.keys.verify_key, request),
                 until=integer(row, "until"),
             )
         )
@@ -259,7 +269,7 @@ def words_of(keys: KeyStore, name: str, answer: JoinAnswer) -> str:
             "Reading the answer failed: it names no alliance. Both nodes must run the same version."
         )
     request = JoinRequest(node=keys.node, name=name, keys=keys.public_keys)
-    return join_words(founding_key(answer.statements[0]), answer.host_keys, request)
+    return join_words(founding_key(answer.statements[0]), answer.host_verify_key, request)
 
 
 def join_alliance(node: Node, answer: JoinAnswer, *, compared: str) -> list[Statement]:
@@ -288,7 +298,7 @@ def _answer(node: Node, state: str) -> JoinAnswer:
     return JoinAnswer(
         state=state,
         host=node.id,
-        host_keys=node.keys.public_keys,
+        host_verify_key=node.keys.verify_key,
         statements=chain if state == ADMITTED else chain[:1],
     )
 
@@ -309,6 +319,13 @@ def _keep(node: Node, locator: Digest, request: JoinRequest) -> None:
         )
     except Conflict:
         return  # the same call came twice at once; what is kept now is read again
+
+
+def _show(node: Node, detail: str) -> None:
+    """Show the administrator that a code is in wrong hands."""
+    shown = problem_once(node, "joining", about="alliance", detail=detail, cause=Cause(node.new_id()))
+    if shown:
+        node.write(shown)
 
 
 def _invitation(database: Database, locator: Digest) -> Row | None:

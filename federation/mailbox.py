@@ -111,3 +111,9 @@ def acknowledge(recipient: NodeId, arrivals: Sequence[int]) -> list[Statement]:
         Statement("DELETE FROM mailbox WHERE recipient = ? AND arrival = ? AND n <> 0", (recipient, arrival))
         for arrival in arrivals
     ]
+
+
+def arrived(database: Database) -> dict[NodeId, int]:
+    """Give how much mail ever came for each mailbox here."""
+    rows = database.read("SELECT recipient, arrival FROM mailbox_count")
+    return {NodeId(text(row, "recipient")): integer(row, "arrival") for row in rows}

@@ -70,7 +70,7 @@ def decode_message(shape: type[M], body: str) -> M:
 class AnnouncedStudy:
     """A study's row as its origin shows it; the origin itself is the envelope's sender.
 
-    Issuers stand as the origin wrote them, with its own id as their prefix.
+    Issuers stand as the origin wrote them, ``ORIGIN:ISSUER``.
     """
 
     study_uid: str

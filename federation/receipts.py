@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from federation.envelope import Inner, seal_envelope
-from federation.messages import Received, Receipt, encode_message, message_type
+from federation.messages import Receipt, Received, encode_message, message_type
 from federation.outbox import begin_incarnation
 from federation.roster import RosterEntry
 from federation.sequence import Position
@@ -75,7 +75,7 @@ class Due:
     told: Statement
 
 
-def seal_due(node: Node, peer: RosterEntry) -> Due | None:
+def seal_receipt(node: Node, peer: RosterEntry) -> Due | None:
     """Seal a receipt for a peer if it has not been told of what was applied."""
     rows = node.database.read(
         "SELECT inc, n, digest, again FROM incoming WHERE peer = ? AND (n <> receipt_n OR again = 1)",
@@ -139,7 +139,7 @@ def _is_ours(node: Node, peer: NodeId, receipt: Receipt, *, row: Row) -> bool:
 
 
 def _restored(node: Node, peer: NodeId, receipt: Receipt, *, row: Row | None) -> list[Statement]:
-    """This node has forgotten what it sent: begin a new incarnation, greater than any the peer has seen."""
+    """Begin a new incarnation, greater than any the peer has seen: this node has forgotten what it sent."""
     mine = "" if row is None else text(row, "inc")
     inc = node.keys.incarnation
     if inc <= max(mine, receipt.inc):
@@ -183,7 +183,8 @@ def _seal_again(node: Node, peer: NodeId, at: Position, *, row: Row) -> list[Sta
         return [
             Statement("UPDATE outgoing SET received_n = ? WHERE peer = ?", (gone, peer)),
             Statement(
-                "UPDATE outbox SET state = 'waiting' WHERE peer = ? AND inc = ? AND n > ?", (peer, at.inc, gone)
+                "UPDATE outbox SET state = 'waiting' WHERE peer = ? AND inc = ? AND n > ?",
+                (peer, at.inc, gone),
             ),
             *begin_incarnation(node, peer, inc=inc),
         ]

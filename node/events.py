@@ -97,6 +97,16 @@ class InstanceConflictFound(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PatientConflictFound(Event):
+    """Instances of a study speak of different patients; sealing and signing wait until a person has chosen."""
+
+    sop_uid: str
+    """The instance that brought it to light."""
+    patients: int
+    """How many ways of naming the patient were found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAdmitted(Event):
     """An administrator admitted a device. Subject ``device/AET/ADDRESS``."""
 

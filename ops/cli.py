@@ -14,7 +14,9 @@ import typer
 from node.errors import GridError
 from ops import alliance_cli
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Meridian 经络: one node of an imaging grid.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Meridian 经络: one node of an imaging grid."
+)
 config_app = typer.Typer(no_args_is_help=True, help="Look at a node's configuration.")
 app.add_typer(config_app, name="config")
 app.add_typer(alliance_cli.app, name="alliance")
@@ -43,7 +45,9 @@ def init(
 @app.command()
 def serve(
     state: State,
-    one_process: Annotated[bool, typer.Option(help="All in one process, for tests and small clinics.")] = False,
+    one_process: Annotated[
+        bool, typer.Option(help="All in one process, for tests and small clinics.")
+    ] = False,
 ) -> None:
     """Run a node until Ctrl-C: receiver, grid and worker, each restarted by itself when it ends."""
     from node.config import load_config

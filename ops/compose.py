@@ -20,10 +20,13 @@ from node.journal.records import Journal
 from node.journal.texts import Texts
 from node.keys.store import KeyStore
 from node.node import Node
+from node.store.packs import Packs
+
+MEGABYTE = 1 << 20
 
 
-def compose_node(state: Path, *, clock: Clock | None = None) -> Node:
-    """Open a node's state folder as a `Node`.
+def compose_node(state: Path, *, process: str = "tool", clock: Clock | None = None) -> Node:
+    """Open a node's state folder as a `Node`, for one of its processes or a tool beside them.
 
     Raises
     ------
@@ -40,7 +43,7 @@ def compose_node(state: Path, *, clock: Clock | None = None) -> Node:
         database=database,
         journal=Journal(database, time, config.id),
         texts=Texts(database, time, state / "texts"),
-        packs=open_packs(state, config, time),
+        packs=open_packs(state, config, process=process, clock=time),
         keys=open_keys(state, config, time),
         bell=Bell(run_directory(state)),
     )
@@ -64,8 +67,22 @@ def run_directory(state: Path) -> Path:
     directory = Path(tempfile.gettempdir()) / f"meridian-{os.getuid()}-{digest_of(str(state.resolve()))[:12]}"
     directory.mkdir(mode=0o700, exist_ok=True)
     if directory.stat().st_uid != os.getuid():
-        raise InvalidRequest(f"Using {directory} was refused: another user owns it. Remove it, then start again.")
+        raise InvalidRequest(
+            f"Using {directory} was refused: another user owns it. Remove it, then start again."
+        )
     return directory
+
+
+def open_packs(state: Path, config: Config, *, process: str, clock: Clock) -> Packs:
+    """Files on this machine; each kind of process writes, and recovers, its own."""
+    storage = config.storage
+    return Packs(
+        state / "packs",
+        clock,
+        roll_bytes=storage.roll_mb * MEGABYTE,
+        reserve_bytes=storage.reserve_mb * MEGABYTE,
+        writer=process,
+    )
 
 
 def open_keys(state: Path, config: Config, clock: Clock) -> KeyStore:

@@ -67,7 +67,9 @@ def write_configuration(
     checked = node_id(id)
     path = state / "meridian.toml"
     if path.exists():
-        raise Conflict(f"Making node {checked} was refused: {path} exists. Edit it, or choose another folder.")
+        raise Conflict(
+            f"Making node {checked} was refused: {path} exists. Edit it, or choose another folder."
+        )
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.write_text(
         TEMPLATE.format(
@@ -92,7 +94,9 @@ def write_configuration(
 def describe(config: Config) -> list[str]:
     """Say in plain words what a configuration does, for ``meridian config check``."""
     check_config(config)
-    listener = f"listens for peers on port {config.alliance.port}" if config.alliance.port else "dials out only"
+    listener = (
+        f"listens for peers on port {config.alliance.port}" if config.alliance.port else "dials out only"
+    )
     return [
         f"{config.node.name} ({config.id}), {config.node.zone}",
         f"devices send to {config.aet} at {config.dicom.host}:{config.dicom.port}",

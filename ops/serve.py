@@ -77,3 +77,7 @@ def _drain(children: list[Child]) -> None:
         except subprocess.TimeoutExpired:
             child.process.kill()
             child.process.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(serve(Path(sys.argv[1])))

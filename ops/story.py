@@ -23,7 +23,9 @@ def print_story(state: Path, study: str) -> None:
     table = Table("when", "node", "what", "who", "size", "detail", title=f"{key.origin}/{key.study_uid}")
     for fact in tell_story(node, key).facts:
         at = datetime.fromtimestamp(fact.at / 1e6, UTC).astimezone(zone)
-        detail = ", ".join(f"{name} {value}" for name, value in fact.detail.items() if value not in (None, ""))
+        detail = ", ".join(
+            f"{name} {value}" for name, value in fact.detail.items() if value not in (None, "")
+        )
         size = f"{fact.bytes / 1e6:.1f} MB" if fact.bytes else ""
         table.add_row(f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], fact.node, fact.what, fact.who, size, detail)
     Console(width=None if Console().is_terminal else 160).print(table)

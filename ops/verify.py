@@ -52,7 +52,9 @@ def _packs(node: Node) -> Iterator[Finding]:
                 try:
                     node.packs.check(record.location)
                 except Damaged as error:
-                    yield Finding(where=where, what=str(error), todo="fetch this study from a peer or the sender again")
+                    yield Finding(
+                        where=where, what=str(error), todo="fetch this study from a peer or the sender again"
+                    )
                 rows = node.database.read(
                     "SELECT 1 AS known FROM instance WHERE sop_uid = ? AND digest = ? LIMIT 1",
                     (record.sop_uid, record.digest),
@@ -74,7 +76,9 @@ def _catalogue(node: Node) -> Iterator[Finding]:
         pack = text(row, "pack")
         if pack not in known:
             yield Finding(
-                where=f"pack {pack}", what="rows point into it and it is gone", todo="restore it from the backup"
+                where=f"pack {pack}",
+                what="rows point into it and it is gone",
+                todo="restore it from the backup",
             )
     for row in node.database.read(
         "SELECT s.origin, s.study_uid, s.instance_count AS counted, (SELECT count(DISTINCT sop_uid) FROM instance i"
@@ -143,11 +147,15 @@ def _envelopes(node: Node) -> Iterator[Finding]:
             except GridError:
                 broken = True
             if broken:
-                yield Finding(where=where, what="its bytes were altered", todo="its sender seals it again by itself")
+                yield Finding(
+                    where=where, what="its bytes were altered", todo="its sender seals it again by itself"
+                )
 
 
 def _blobs(node: Node) -> Iterator[Finding]:
-    for row in node.database.read("SELECT digest, path, bytes FROM blob WHERE state IN ('ready', 'deposited')"):
+    for row in node.database.read(
+        "SELECT digest, path, bytes FROM blob WHERE state IN ('ready', 'deposited')"
+    ):
         path = node.state / text(row, "path")
         where = f"sealed file {text(row, 'digest')[:16]}"
         if not path.exists():
@@ -158,4 +166,6 @@ def _blobs(node: Node) -> Iterator[Finding]:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
         if digest.hexdigest() != row["digest"]:
-            yield Finding(where=where, what="its bytes were altered", todo="its sender makes it again when asked")
+            yield Finding(
+                where=where, what="its bytes were altered", todo="its sender makes it again when asked"
+            )

@@ -12,8 +12,9 @@ from ops.logs import configure_logs
 
 def run_worker_process(state: Path, stopping: threading.Event) -> int:
     """Run jobs until told to stop; give the exit code."""
-    node = compose_node(state)
+    node = compose_node(state, process="worker")
     configure_logs(node.id, "worker")
+    node.packs.recover()
     run_worker(node, stopping)
     node.database.close()
     return 0

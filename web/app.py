@@ -7,9 +7,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from federation.current_roster import CurrentRoster
 from node.node import Node
 from web.auth import Attempts
-from web.dicomweb.frames import FramePlaces
+from web.dicomweb.places import FramePlaces, Readings
 from web.live import Feed
 from web.middleware import add_headers, translate_errors
 from web.routes import API_BODY_BYTES
@@ -34,7 +35,9 @@ def make_app(node: Node, *, pages: Path = PAGES) -> web.Application:
         heavy=Threads("web-heavy", workers=HEAVY_WORKERS, waiting=WAITING),
         attempts=Attempts(node.clock),
         feed=Feed(node, threads),
+        roster=CurrentRoster(node.database),
         frames=FramePlaces(),
+        readings=Readings(),
         pages=pages,
     )
     for route in ROUTES:

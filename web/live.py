@@ -24,10 +24,8 @@ LOOK_S = 2.0
 """A bell may be lost, so the tail is also looked at this often while somebody listens."""
 KEPT = 1000
 STREAMS = 256
-_ROWS = {
-    "case": "SELECT origin, study_uid, pool, claimed_by FROM consult_case WHERE case_id = ?",
-    "report": "SELECT origin, study_uid, '' AS pool, '' AS claimed_by FROM report WHERE report_id = ?",
-}
+_CASE = "SELECT origin, study_uid, pool, claimed_by FROM consult_case WHERE case_id = ?"
+_REPORT = "SELECT origin, study_uid, '' AS pool, '' AS claimed_by FROM report WHERE report_id = ?"
 
 
 class Feed:
@@ -114,7 +112,10 @@ class Feed:
 
 
 def visible_changes(node: Node, viewer: Viewer, records: Sequence[Record]) -> tuple[list[str], list[str]]:
-    """Give the types and subjects among records that a viewer may know of, each once."""
+    """Give the types (without their versions) and subjects among records that a viewer may know of, each once.
+
+    A clinic's request and its case at home are one case to a page.
+    """
     known: dict[Subject, bool] = {}
     types: dict[str, None] = {}
     subjects: dict[str, None] = {}
@@ -122,7 +123,9 @@ def visible_changes(node: Node, viewer: Viewer, records: Sequence[Record]) -> tu
         if record.subject not in known:
             known[record.subject] = _may_know(node, viewer, record.subject)
         if known[record.subject]:
-            types[record.type] = subjects[record.subject] = None
+            types[record.type.partition("/")[0]] = None
+            kind, _, rest = record.subject.partition("/")
+            subjects[f"case/{rest}" if kind == "request" else record.subject] = None
     return list(types), list(subjects)
 
 
@@ -134,8 +137,10 @@ def _may_know(node: Node, viewer: Viewer, subject: Subject) -> bool:
                 return _may_see(node, viewer, study_of(subject))
             except (InvalidRequest, ValueError):
                 return False
-        case "case" | "report":
-            return _may_know_row(node, viewer, kind, rest)
+        case "case" | "request":
+            return _may_know_row(node, viewer, _CASE, rest)
+        case "report":
+            return _may_know_row(node, viewer, _REPORT, rest)
         case "person":
             return rest == viewer.id or "administrator" in viewer.roles
         case "pool":
@@ -144,9 +149,9 @@ def _may_know(node: Node, viewer: Viewer, subject: Subject) -> bool:
             return "administrator" in viewer.roles
 
 
-def _may_know_row(node: Node, viewer: Viewer, kind: str, id_: str) -> bool:
+def _may_know_row(node: Node, viewer: Viewer, sql: str, id_: str) -> bool:
     """A case is also known to its pool: who may no longer see it must learn that it is gone."""
-    for row in node.database.read(_ROWS[kind], (id_,)):
+    for row in node.database.read(sql, (id_,)):
         if text(row, "claimed_by") == viewer.id:
             return True
         member = "SELECT 1 FROM membership WHERE person = ? AND pool = ?"

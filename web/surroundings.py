@@ -10,8 +10,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from federation.current_roster import Rosters
 from node.node import Node
 from web.auth import Attempts
+from web.dicomweb.places import FramePlaces, Readings
 from web.live import Feed
 from web.threads import Threads
 
@@ -27,6 +29,9 @@ class Surroundings:
     """For what burns a core: passwords, pictures."""
     attempts: Attempts
     feed: Feed
+    roster: Rosters
+    frames: FramePlaces
+    readings: Readings
     pages: Path
     """The built client."""
 

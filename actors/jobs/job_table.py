@@ -19,7 +19,7 @@ from node.database.port import Database, Statement, Value, integer, read_as
 from node.errors import Conflict
 from node.names import Cause
 
-LEASE: Micros = 30 * SECOND
+LEASE: Micros = 15 * SECOND
 BACK_OFF: tuple[Micros, ...] = (
     1 * SECOND,
     5 * SECOND,

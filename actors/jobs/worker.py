@@ -14,7 +14,7 @@ from types import FrameType
 import dramatiq
 
 from actors.jobs.broker import JobBroker
-from actors.jobs.job_table import Job, JobTable
+from actors.jobs.job_table import GivenUp, Job, JobTable
 from actors.jobs.tasks import bind
 from node.database.port import Statement
 from node.node import Node
@@ -32,7 +32,7 @@ class JobWorker:
     def __init__(self, node: Node, *, threads: int = THREADS) -> None:
         # Its errors print what an exception says, which may be a patient's data; the broker logs each failure.
         logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
-        table = JobTable(node.database, node.clock, given_up=lambda job, error: _tell(node, job, error))
+        table = JobTable(node.database, node.clock, given_up=given_up(node))
         self._broker = JobBroker(node.database, node.clock, node.bell, table=table, slots=threads)
         bind(self._broker, node)
         self._worker = dramatiq.Worker(self._broker, worker_threads=threads, worker_timeout=WAKE_MS)
@@ -68,8 +68,11 @@ def _stop_on_signal() -> threading.Event:
     return stop
 
 
-def _tell(node: Node, job: Job, error: str) -> list[Statement]:
-    """Show the administrator a job that was given up."""
-    return node.problem(
-        "job", about=f"job/{job.id}", detail=f"Running job {job.name} was given up: {error}", cause=job.cause
-    )
+def given_up(node: Node) -> GivenUp:
+    """Give what shows the administrator a job that was given up."""
+
+    def tell(job: Job, error: str) -> list[Statement]:
+        detail = f"Running job {job.name} was given up: {error}"
+        return node.problem("job", about=f"job/{job.id}", detail=detail, cause=job.cause)
+
+    return tell

@@ -67,9 +67,7 @@ def take_request(
         requested_at=asked.requested_at,
         requested_by=asked.requested_by,
         # A clinic's clock may run ahead; its deadline does not.
-        due=due_at(
-            min(asked.requested_at, node.now()), urgency=asked.urgency, consult=node.config.consult
-        ),
+        due=due_at(min(asked.requested_at, node.now()), urgency=asked.urgency, consult=node.config.consult),
         instances=asked.instances,
         incomplete=asked.incomplete,
     )

@@ -53,4 +53,3 @@ def apply_case_facts(node: Node, received: Received, message: CaseFacts) -> list
 def apply_pools_published(node: Node, received: Received, message: PoolsPublished) -> list[Statement]:
     """Know the sender's pools, and forget those it no longer names."""
     return take_pools(node, received.sender, message)
-

@@ -148,9 +148,7 @@ class SignCase:
     epoch: int | None = None
 
 
-Command = (
-    Offer | TakeClaim | Release | Lapse | Read | Decline | Cancel | Amend | PassDeadline | SignCase
-)
+Command = Offer | TakeClaim | Release | Lapse | Read | Decline | Cancel | Amend | PassDeadline | SignCase
 
 
 def decide(state: CaseState, command: Command, now: Micros) -> tuple[CaseEvent, ...]:  # noqa: PLR0912
@@ -176,7 +174,9 @@ def decide(state: CaseState, command: Command, now: Micros) -> tuple[CaseEvent, 
             return _claim(state, command, now)
         case Release():
             claim = held_claim(state, command.person, command.epoch, act="Releasing the claim")
-            return (ClaimReleased(person=claim.person, name=claim.name, epoch=claim.epoch, reason=command.reason),)
+            return (
+                ClaimReleased(person=claim.person, name=claim.name, epoch=claim.epoch, reason=command.reason),
+            )
         case Lapse():
             claimed = state.claim
             if claimed is None or claimed.epoch != command.epoch or claimed.until > now:

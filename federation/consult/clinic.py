@@ -58,9 +58,7 @@ class ClinicCase:
 
     @property
     def key(self) -> StudyKey:
-        return StudyKey(
-            origin=NodeId(self.requested.origin), study_uid=StudyUID(self.requested.study_uid)
-        )
+        return StudyKey(origin=NodeId(self.requested.origin), study_uid=StudyUID(self.requested.study_uid))
 
 
 def load_clinic(node: Node, case_id: str) -> ClinicCase:
@@ -90,11 +88,10 @@ def follow(
 ) -> tuple[ClinicCase, list[Statement]]:
     """Give the case after events, and the statements that append them and move its row."""
     appended = node.journal.append(case.subject, events, after=case.version, cause=case.cause)
-    after = replace(
-        case, state=reduce(evolve, events, case.state), version=case.version + len(events)
-    )
+    after = replace(case, state=reduce(evolve, events, case.state), version=case.version + len(events))
     cancelling = Statement(
-        "UPDATE consult_case SET cancelling = ? WHERE case_id = ?", (int(after.state.cancelling), case.case_id)
+        "UPDATE consult_case SET cancelling = ? WHERE case_id = ?",
+        (int(after.state.cancelling), case.case_id),
     )
     return after, [*appended, cancelling, put_amended(case.case_id, after.state.amendment)]
 
@@ -133,9 +130,7 @@ def take_answer(node: Node, case: ClinicCase, answer: CaseFacts) -> list[Stateme
     return [*statements, *_let_go(node, after)]
 
 
-def _take_report(
-    node: Node, case: ClinicCase, report: SignedReport, *, late_cancel: bool
-) -> list[Statement]:
+def _take_report(node: Node, case: ClinicCase, report: SignedReport, *, late_cancel: bool) -> list[Statement]:
     digest, text = node.texts.put("report", words_of(report))
     return [
         text,
@@ -155,7 +150,9 @@ def _check_report(node: Node, case: ClinicCase, report: SignedReport) -> None:
     """Refuse a report that is about something else, or whose signature is not home's."""
     about = (report.case_id, report.origin, report.study_uid, report.home)
     if about != (case.case_id, case.key.origin, case.key.study_uid, case.home):
-        raise Refused(f"Taking a report for case {case.case_id} was refused: it is about another. Tell {case.home}.")
+        raise Refused(
+            f"Taking a report for case {case.case_id} was refused: it is about another. Tell {case.home}."
+        )
     try:
         verify(_verify_key(node, case.home), signed_bytes(report), report.signature)
     except (Damaged, NotFound) as error:

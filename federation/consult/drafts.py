@@ -30,7 +30,10 @@ class AsideDraft:
 def peek_draft(database: Database, case_id: str) -> Draft | None:
     """Give the draft of a case, or None before its first save."""
     rows = read_as(
-        database, Draft, "SELECT version, findings, impression, person, at FROM draft WHERE case_id = ?", (case_id,)
+        database,
+        Draft,
+        "SELECT version, findings, impression, person, at FROM draft WHERE case_id = ?",
+        (case_id,),
     )
     return rows[0] if rows else None
 

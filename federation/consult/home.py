@@ -111,6 +111,15 @@ def load_home(node: Node, case_id: str, *, cause: Cause | None = None) -> HomeCa
     )
 
 
+def held_before(node: Node, case_id: str, person: str) -> bool:
+    """Say whether a person ever claimed a case."""
+    events = (
+        decode((CaseClaimed,), record.type, record.body)
+        for record in node.journal.of(Subject(f"case/{case_id}"))
+    )
+    return any(event is not None and event.person == person for event in events)
+
+
 def happen(
     node: Node,
     case: HomeCase,
@@ -203,9 +212,7 @@ def _rows_of(node: Node, before: HomeCase, after: HomeCase, event: CaseEvent) ->
                 hold_study(after.key, after.case_id, until=None),
             ]
         case CaseClaimed():
-            claim = claims.Claim(
-                person=event.person, name=event.name, epoch=event.epoch, until=event.until
-            )
+            claim = claims.Claim(person=event.person, name=event.name, epoch=event.epoch, until=event.until)
             return [claims.put_claim(after.case_id, claim)]
         case ClaimReleased() | ClaimLapsed():
             return _close_claim(before)

@@ -59,9 +59,7 @@ def get_pool(database: Database, pool_id: str) -> Pool:
     return rows[0]
 
 
-def create_pool(
-    node: Node, by: Person, *, slug: str, name: str, specialty: str, address: str = ""
-) -> Pool:
+def create_pool(node: Node, by: Person, *, slug: str, name: str, specialty: str, address: str = "") -> Pool:
     """Add a pool at this node and tell the peers.
 
     Parameters
@@ -77,7 +75,8 @@ def create_pool(
     by.require(ADMINISTRATOR, act="Adding a pool")
     if not _NAME.fullmatch(slug):
         raise FieldMissing(
-            "Adding a pool was refused: its short name is 1 to 31 of a-z, 0-9 and '-', a letter first.", name="slug"
+            "Adding a pool was refused: its short name is 1 to 31 of a-z, 0-9 and '-', a letter first.",
+            name="slug",
         )
     pool = Pool(
         id=f"{node.id}/{slug}",
@@ -180,5 +179,7 @@ def _published(pools: Iterable[Pool]) -> PoolsPublished:
 def _filled(value: str, *, name: str) -> str:
     words = value.strip()
     if not words or len(words) > LONGEST or not words.isprintable():
-        raise FieldMissing(f"Adding a pool was refused: {name} must have 1 to {LONGEST} characters.", name=name)
+        raise FieldMissing(
+            f"Adding a pool was refused: {name} must have 1 to {LONGEST} characters.", name=name
+        )
     return words

@@ -201,9 +201,7 @@ def evolve(state: RequestState, event: RequestEvent) -> RequestState:
     """Give the state after an event."""
     match event:
         case ConsultRequested():
-            return replace(
-                state, standing="requested", instances=event.instances, awaiting=event.incomplete
-            )
+            return replace(state, standing="requested", instances=event.instances, awaiting=event.incomplete)
         case CancelAsked():
             return replace(state, asked_cancel=True)
         case AmendmentSent():
@@ -239,8 +237,6 @@ def _take(state: RequestState, answer: TakeAnswer) -> tuple[RequestEvent, ...]:
         events.append(ReportReturned(report_id=answer.report_id, text=answer.text))
     if answer.version > state.version:
         events.append(
-            CaseAnswered(
-                version=answer.version, state=answer.standing, late_cancel=answer.late_cancel
-            )
+            CaseAnswered(version=answer.version, state=answer.standing, late_cancel=answer.late_cancel)
         )
     return tuple(events)

@@ -54,9 +54,7 @@ def sign_statements(node: Node, case: HomeCase, report: SignedReport) -> list[St
     documents = "waiting" if case.clinic == node.id else "elsewhere"
     return [
         text,
-        *node.journal.append(
-            Subject(f"report/{report.report_id}"), events, after=0, cause=case.cause
-        ),
+        *node.journal.append(Subject(f"report/{report.report_id}"), events, after=0, cause=case.cause),
         insert_report(report, text=digest, late_cancel=False, documents=documents, cause=case.cause),
         _no_patient_conflict(case.key),
     ]

@@ -8,11 +8,12 @@ made anew when the roster or this node's keys change.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from federation.current_roster import Rosters
 from federation.hosting import Hosting
@@ -41,7 +42,7 @@ OPTIONS: list[tuple[str, str | int]] = [
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.enable_retries", 0),
 ]
-T = TypeVar("T")
+T = TypeVar("T", bound=Message)
 
 
 class GrpcTransport:
@@ -100,7 +101,7 @@ class GrpcLink:
                         for one in answer.deliveries
                     ]
         finally:
-            call.cancel()
+            call.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
 
     def acknowledge(self, arrivals: Sequence[int]) -> None:
         self._call("Acknowledge", wire.AcknowledgeRequest(arrivals=arrivals), wire.Done)
@@ -127,7 +128,7 @@ class GrpcLink:
             with self._translated():
                 yield from call
         finally:
-            call.cancel()
+            call.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
 
     def release_blob(self, digest: Digest) -> None:
         self._call("ReleaseBlob", wire.ReleaseBlobRequest(digest=digest), wire.Done)
@@ -139,14 +140,15 @@ class GrpcLink:
         if channel is not None:
             channel.close()
 
-    def _call(self, name: str, request: wire.Message, answer: type[T], *, timeout_s: float = CALL_S) -> T:
+    def _call(self, name: str, request: Message, answer: type[T], *, timeout_s: float = CALL_S) -> T:
         call = self._open().unary_unary(
             f"/{MAILBOX}/{name}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
         with self._translated():
-            return call(request, timeout=timeout_s)
+            answered: T = call(request, timeout=timeout_s)
+            return answered
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

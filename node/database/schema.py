@@ -45,6 +45,7 @@ _JOURNAL: Migration = (
 
 _CATALOGUE: Migration = (
     # state: announced (a peer told us), receiving, complete. expected: instances announced, NULL unknown.
+    # source: the earliest instance, whose words the row shows; empty while only a peer's announcement speaks.
     # conflict: 0 none, 1 an instance exists with two contents, 2 the patient differs (red, blocks sealing and signing).
     """CREATE TABLE study (origin TEXT NOT NULL, study_uid TEXT NOT NULL, patient_issuer TEXT NOT NULL,
         patient_id TEXT NOT NULL, patient_name TEXT NOT NULL, sex TEXT NOT NULL, birth_date TEXT NOT NULL,
@@ -54,6 +55,7 @@ _CATALOGUE: Migration = (
         series_count INTEGER NOT NULL, instance_count INTEGER NOT NULL, bytes INTEGER NOT NULL,
         expected INTEGER, state TEXT NOT NULL, conflict INTEGER NOT NULL DEFAULT 0,
         first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, completed_at INTEGER, cause TEXT NOT NULL,
+        source_at INTEGER NOT NULL DEFAULT 0, source_digest TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX study_recent ON study (first_at)",
     "CREATE INDEX study_patient ON study (patient_issuer, patient_id)",
@@ -61,7 +63,13 @@ _CATALOGUE: Migration = (
     """CREATE TABLE series (origin TEXT NOT NULL, study_uid TEXT NOT NULL, series_uid TEXT NOT NULL,
         modality TEXT NOT NULL, number INTEGER, description TEXT NOT NULL, body_part TEXT NOT NULL,
         laterality TEXT NOT NULL, instance_count INTEGER NOT NULL,
+        source_at INTEGER NOT NULL DEFAULT 0, source_digest TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (origin, study_uid, series_uid)) STRICT, WITHOUT ROWID""",
+    # Every patient that instances of a study speak of; more than one who differ make it red.
+    """CREATE TABLE study_identity (origin TEXT NOT NULL, study_uid TEXT NOT NULL, patient_issuer TEXT NOT NULL,
+        patient_id TEXT NOT NULL, patient_name TEXT NOT NULL, birth_date TEXT NOT NULL, sex TEXT NOT NULL,
+        first_at INTEGER NOT NULL, PRIMARY KEY (origin, study_uid, patient_issuer, patient_id, patient_name,
+        birth_date, sex)) STRICT, WITHOUT ROWID""",
     # state: chosen, alternative (same content written otherwise), conflict. offset is the record's place in its
     # pack; data_offset and data_bytes are the data set's, so that a reader needs one pread.
     """CREATE TABLE instance (origin TEXT NOT NULL, study_uid TEXT NOT NULL, sop_uid TEXT NOT NULL,
@@ -124,10 +132,10 @@ _FEDERATION: Migration = (
     """CREATE TABLE policy (peer TEXT PRIMARY KEY, grant_ TEXT NOT NULL, modalities TEXT NOT NULL,
         departments TEXT NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
     # outcome: nothing, metadata, everything, blocked. What follows is how far the peer has been told: told is the
-    # digest of the newest announcement, completed the count last told as complete; pending 1: something is still due.
+    # digest of the newest announcement, completed the set last told as complete; pending: changes not yet all told.
     """CREATE TABLE decision (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, outcome TEXT NOT NULL,
         reason TEXT NOT NULL, at INTEGER NOT NULL, told TEXT NOT NULL DEFAULT '', told_at INTEGER NOT NULL DEFAULT 0,
-        completed INTEGER NOT NULL DEFAULT 0, pending INTEGER NOT NULL DEFAULT 0,
+        completed TEXT NOT NULL DEFAULT '', pending INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (peer, origin, study_uid)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX decision_pending ON decision (peer, pending)",
     # A study that a case sends to a peer, whatever the policy's default.
@@ -167,8 +175,8 @@ _FEDERATION: Migration = (
     # state: sealing, ready, deposited, fetched, applied. key_text: base64, only at sender and recipient.
     """CREATE TABLE blob (digest TEXT PRIMARY KEY, path TEXT NOT NULL, bytes INTEGER NOT NULL, owner TEXT NOT NULL,
         readers TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
-    # Which instances went to which peer, in which part. direction: out, in. state: out sealed, offered; in offered,
-    # applied, wanted (asked for again).
+    # Which instances went to which peer, in which part. direction: out, in. state: out sealed, offered, withdrawn
+    # (its instances go again in another); in offered, applied, wanted (asked for again).
     """CREATE TABLE part (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, k INTEGER NOT NULL,
         direction TEXT NOT NULL, blob TEXT NOT NULL, blob_key TEXT NOT NULL, bytes INTEGER NOT NULL,
         instances INTEGER NOT NULL, manifest_digest TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL,

@@ -32,6 +32,8 @@ class Session:
 
     person: Person
     csrf: str
+    last_at: Micros
+    """When it was last counted as used."""
     until: Micros
     """When it ends in any case."""
     token_digest: str
@@ -65,7 +67,19 @@ def open_session(node: Node, person: Person, *, address: str = "") -> str:
 
 
 def resolve_session(node: Node, token: str) -> Session | None:
-    """Give the session of a token; None when there is none, or it ended."""
+    """Give the session of a token and count it as used; None when there is none, or it ended."""
+    session, now = peek_session(node, token), node.now()
+    if session is not None and now - session.last_at >= TOUCH_EVERY:
+        touch = Statement(
+            "UPDATE session SET last_at = ? WHERE token_digest = ? AND last_at < ?",
+            (now, session.token_digest, now),
+        )
+        node.database.write([touch], node.new_id())  # not node.write: nobody follows it, no bell
+    return session
+
+
+def peek_session(node: Node, token: str) -> Session | None:
+    """Give the session as `resolve_session` does, without counting as use: an open page keeps nobody signed in."""
     digest, now = token_digest(token), node.now()
     rows = node.database.read(
         "SELECT person, csrf, last_at, until FROM session JOIN account ON account.id = session.person"
@@ -74,28 +88,13 @@ def resolve_session(node: Node, token: str) -> Session | None:
     )
     if not rows:
         return None
-    row = rows[0]
-    if now - integer(row, "last_at") >= TOUCH_EVERY:
-        touch = Statement(
-            "UPDATE session SET last_at = ? WHERE token_digest = ? AND last_at < ?", (now, digest, now)
-        )
-        node.database.write([touch], node.new_id())  # not node.write: nobody follows it, no bell
     return Session(
-        person=get_account(node.database, text(row, "person")).person,
-        csrf=text(row, "csrf"),
-        until=integer(row, "until"),
+        person=get_account(node.database, text(rows[0], "person")).person,
+        csrf=text(rows[0], "csrf"),
+        last_at=integer(rows[0], "last_at"),
+        until=integer(rows[0], "until"),
         token_digest=digest,
     )
-
-
-def is_open(node: Node, token: str) -> bool:
-    """Say whether a session goes on, without counting as use: an open page does not keep its person signed in."""
-    now = node.now()
-    sql = (
-        "SELECT 1 AS one FROM session JOIN account ON account.id = session.person"
-        " WHERE token_digest = ? AND until > ? AND last_at > ? AND account.state = 'active'"
-    )
-    return bool(node.database.read(sql, (token_digest(token), now, now - IDLE)))
 
 
 def end_session(node: Node, token: str) -> None:

@@ -37,7 +37,7 @@ _MARK = b"MRDN"
 
 
 class Foreign(InvalidRequest):
-    """A record was written by a newer version: install that one. It is never cut off or altered here."""
+    """A newer version wrote a record: it is neither read nor cut off here. The message says what it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +69,7 @@ class Header:
         return self.record_bytes + MARK_BYTES
 
     def encode(self) -> bytes:
-        return _HEADER.pack(
-            MAGIC, VERSION, self.flags, self.facts_bytes, self.meta_bytes, 0, self.data_bytes
-        )
+        return _HEADER.pack(MAGIC, VERSION, self.flags, self.facts_bytes, self.meta_bytes, 0, self.data_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +77,8 @@ class End:
     """What an end record says a whole pack holds before it."""
 
     records: int
-    bytes: int
+    size_bytes: int
+    """Of all that stands before it."""
     closed_at: Micros
 
     def encode(self) -> bytes:
@@ -98,9 +97,10 @@ def read_header(raw: bytes) -> Header | None:
         return None
     _, version, flags, facts_bytes, meta_bytes, reserved, data_bytes = _HEADER.unpack_from(raw)
     if version != VERSION or flags & ~END_OF_PACK:
+        if version == 0:
+            return None  # zeros where a crash kept the rest from coming
         raise Foreign(
-            f"Reading a record was refused: it is of version {version} with flags {flags:#06x}."
-            " Install the version of Meridian that wrote it."
+            f"its version is {version} and its flags are {flags:#06x}. Install the version of Meridian that wrote it."
         )
     if reserved or facts_bytes > MAX_FACTS_BYTES or meta_bytes > MAX_META_BYTES:
         return None
@@ -139,6 +139,11 @@ def end_mark(trailing: bytes) -> bytes:
     return _MARK + trailing[DIGEST_BYTES : DIGEST_BYTES + MARK_BYTES - len(_MARK)]
 
 
+def is_mark(mark: bytes, head: bytes, trailing: bytes) -> bool:
+    """Say whether a record was marked, even when a byte of its head or of its trailer has changed since."""
+    return mark in (end_mark(trailing), end_mark(trailer(head, trailing[:DIGEST_BYTES])))
+
+
 def belongs(head: bytes, trailing: bytes) -> bool:
     """Say whether a trailer was written for this head."""
     return len(trailing) == TRAILER_BYTES and trailer(head, trailing[:DIGEST_BYTES]) == trailing
@@ -147,3 +152,11 @@ def belongs(head: bytes, trailing: bytes) -> bool:
 def data_digest(trailing: bytes) -> Digest:
     """Give the digest of the data set as a trailer has it."""
     return Digest(trailing[:DIGEST_BYTES].hex())
+
+
+def encode_end(end: End) -> tuple[bytes, bytes]:
+    """Give an end record, and the mark to write once it is synced."""
+    facts = end.encode()
+    head = Header(facts_bytes=len(facts), meta_bytes=0, data_bytes=0, flags=END_OF_PACK).encode() + facts
+    trailing = trailer(head, hashlib.sha256().digest())
+    return head + trailing, end_mark(trailing)

@@ -17,7 +17,7 @@ CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 LONG = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
 UNDEFINED = 0xFFFFFFFF
-_WIDTH = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "AT": "HH"}
+_WIDTH = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "AT": "H"}
 
 Value = str | bytes | int | float | Iterable[int | float]
 Element = tuple[int, str, Value]

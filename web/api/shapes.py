@@ -36,7 +36,9 @@ def shape_of(row: Row, shape: type[S], **more: object) -> S:
     try:
         return msgspec.convert({**found, **given}, shape, strict=False)
     except msgspec.ValidationError as error:
-        raise Damaged(f"Reading a row as {shape.__name__} failed ({error}): run 'meridian verify'.") from error
+        raise Damaged(
+            f"Reading a row as {shape.__name__} failed ({error}): run 'meridian verify'."
+        ) from error
 
 
 class NodeShape(Shape):

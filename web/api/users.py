@@ -118,7 +118,9 @@ def set_user_roles(call: Call[Roles]) -> User:
 @route("POST /api/users/{id}/pools", roles=ADMINISTRATOR, sees=Sees.NOTHING, body=Pools)
 def set_user_pools(call: Call[Pools]) -> User:
     """Put a person into exactly these pools."""
-    set_memberships(call.node, call.person, person_id=call.path["id"], pools=call.body.pools, address=call.address)
+    set_memberships(
+        call.node, call.person, person_id=call.path["id"], pools=call.body.pools, address=call.address
+    )
     return _user_now(call)
 
 

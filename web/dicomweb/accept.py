@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated, is_little_endian
+from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
 from web.errors import NotAcceptable
 
 DICOM = "application/dicom"
@@ -22,7 +22,7 @@ OCTETS = "application/octet-stream"
 MULTIPART = "multipart/related"
 ANY = "*"
 _PARAMETER = re.compile(r'\s*;\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*)')
-_RANGE = re.compile(rf"\s*([^\s;,\"]+)((?:{_PARAMETER.pattern})*)\s*(?:,|$)")
+_RANGE = re.compile(rf"\s*([^\s;,\"/]+/[^\s;,\"/]+)((?:{_PARAMETER.pattern})*)\s*(?:,|$)")
 _STORED = {
     "1.2.840.10008.1.2.4.50": "image/jpeg",
     "1.2.840.10008.1.2.4.51": "image/jpeg",
@@ -63,9 +63,10 @@ class MediaRange:
         return self.transfer_syntax in ("", ANY, stored)
 
     def takes_frames_of(self, stored: str) -> bool:
-        """Native little endian frames are the same bytes in each of those syntaxes."""
-        same = is_little_endian(stored) and not is_encapsulated(stored)
-        return self.takes_syntax(stored) or (same and self.transfer_syntax == EXPLICIT_LITTLE)
+        """Native frames are given in little endian, whatever their object's syntax."""
+        return self.takes_syntax(stored) or (
+            self.transfer_syntax == EXPLICIT_LITTLE and not is_encapsulated(stored)
+        )
 
 
 def wanted(request: web.Request) -> list[MediaRange]:

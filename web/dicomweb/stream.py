@@ -21,7 +21,6 @@ from typing import BinaryIO
 from aiohttp import web
 
 from node.errors import Damaged, GridError
-from web.surroundings import around
 from web.threads import Threads
 
 CHUNK_BYTES = 512 << 10
@@ -72,7 +71,7 @@ def read_pieces(pieces: Sequence[Piece]) -> bytes:
 
 
 async def send_parts(
-    request: web.Request, parts: Sequence[Part], *, media: str, headers: Mapping[str, str]
+    request: web.Request, parts: Sequence[Part], *, threads: Threads, media: str, headers: Mapping[str, str]
 ) -> web.StreamResponse:
     """Send a multipart/related answer whose parts are of one media type."""
     boundary = secrets.token_hex(16)
@@ -81,7 +80,7 @@ async def send_parts(
     response.headers["Content-Type"] = f'multipart/related; type="{media}"; boundary={boundary}'
     response.content_length = size_of(pieces)
     await response.prepare(request)
-    sender = _Sender(request, response, around(request).threads)
+    sender = _Sender(request, response, threads)
     try:
         for piece in pieces:
             await sender.send(piece)

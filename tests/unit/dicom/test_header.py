@@ -195,7 +195,9 @@ def test_truncation_at_any_byte_is_refused_or_leaves_whole_elements(syntax: str)
         except InvalidRequest:
             assert length not in ends
         else:
-            assert length in ends or (data[length - 1] == 0 and length - 1 in ends)  # one zero reads as padding
+            assert length in ends or (
+                data[length - 1] == 0 and length - 1 in ends
+            )  # one zero reads as padding
             assert header.elements.items() <= whole.elements.items()
 
 

@@ -17,7 +17,6 @@ from federation.envelope import (
     Header,
     Inner,
     Opened,
-    Position,
     open_envelope,
     padded_size,
     seal_envelope,
@@ -37,6 +36,7 @@ from federation.envelope_errors import (
     UnknownSender,
     UnknownSuite,
 )
+from federation.sequence import Position
 from federation.statements import KeysRotated, NodeRevoked
 from node.canonical import canonical_json, digest_of
 from node.clock import SECOND

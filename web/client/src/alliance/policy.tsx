@@ -34,7 +34,7 @@ export function PolicyDialog({ peer, open, close, done }: PolicyDialogProps) {
       okText={text('common.save')}
       cancelText={text('common.back')}
       confirmLoading={busy}
-      okButtonProps={{ 'data-testid': 'policy-save' } as object}
+      okButtonProps={{ 'data-testid': 'policy-save' }}
       destroyOnHidden
     >
       <Form<Policy> form={form} layout="vertical" initialValues={peer.policy} onFinish={save} preserve={false}>

@@ -27,7 +27,7 @@ export function ReasonDialog({ open, title, explained, confirm, close, done }: R
       onOk={() => done(reason.trim())}
       okText={confirm}
       cancelText={text('common.back')}
-      okButtonProps={{ disabled: reason.trim() === '', 'data-testid': 'reason-confirm' } as object}
+      okButtonProps={{ disabled: reason.trim() === '', 'data-testid': 'reason-confirm' }}
     >
       <p>{explained}</p>
       <Input.TextArea

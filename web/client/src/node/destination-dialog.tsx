@@ -53,7 +53,7 @@ export function DestinationDialog({ edited, close, done }: DestinationDialogProp
       okText={text('common.save')}
       cancelText={text('common.back')}
       confirmLoading={busy}
-      okButtonProps={{ 'data-testid': 'destination-save' } as object}
+      okButtonProps={{ 'data-testid': 'destination-save' }}
     >
       <Form<Fields>
         form={form}

@@ -111,7 +111,7 @@ function AdmitDialog({ device, close, done }: AdmitDialogProps) {
       okText={text('devices.admit')}
       cancelText={text('common.back')}
       confirmLoading={busy}
-      okButtonProps={{ 'data-testid': 'admit-confirm' } as object}
+      okButtonProps={{ 'data-testid': 'admit-confirm' }}
     >
       <p>{text('devices.admitHow')}</p>
       <Form

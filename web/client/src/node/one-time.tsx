@@ -20,7 +20,7 @@ export function OneTime({ given, close }: OneTimeProps) {
       mask={{ closable: false }}
       okText={text('users.oneTimeDone')}
       cancelButtonProps={{ hidden: true }}
-      okButtonProps={{ 'data-testid': 'one-time-done' } as object}
+      okButtonProps={{ 'data-testid': 'one-time-done' }}
     >
       <Alert type="warning" showIcon title={text('users.oneTimeHow')} />
       <dl className="facts">

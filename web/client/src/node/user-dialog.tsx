@@ -69,7 +69,7 @@ export function UserDialog({ edited, close, give, done }: UserDialogProps) {
       okText={text('common.save')}
       cancelText={text('common.back')}
       confirmLoading={busy}
-      okButtonProps={{ 'data-testid': 'user-save' } as object}
+      okButtonProps={{ 'data-testid': 'user-save' }}
     >
       <Form<Fields>
         form={form}

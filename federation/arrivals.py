@@ -1,0 +1,224 @@
+"""What peers say about their studies, applied here: announced, parts to fetch, complete there.
+
+A peer speaks for its own studies alone; one that names another's is refused.
+Every function gives statements for the inbox's batch, and is as good the second time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from federation.hosting import is_digest
+from federation.messages import (
+    AnnouncedSeries,
+    PartOffered,
+    PartWanted,
+    Received,
+    StudyAnnounced,
+    StudyCompletedThere,
+)
+from federation.sharing import touch
+from node.canonical import canonical_json
+from node.database.port import Row, Statement, Value
+from node.errors import InvalidRequest, Refused
+from node.events import StudyAnnounced as StudyAnnouncedEvent
+from node.names import NodeId, StudyKey, StudyUID, is_uid
+from node.node import Node
+
+TEXT_LIMIT = 4_000
+"""Characters of any announced text."""
+_DESCRIPTIVE = (
+    "patient_issuer",
+    "patient_id",
+    "patient_name",
+    "sex",
+    "birth_date",
+    "age",
+    "study_date",
+    "study_time",
+    "accession_issuer",
+    "accession",
+    "description",
+    "referring_physician",
+    "modalities",
+    "body_parts",
+    "department",
+)
+
+
+def apply_study_announced(node: Node, received: Received, message: StudyAnnounced) -> list[Statement]:
+    """Show a peer's study before its images, or as it looks now.
+
+    What instances here say of the study is never overwritten by an announcement.
+
+    Raises
+    ------
+    Refused, InvalidRequest
+        It is another node's study, or not one.
+    """
+    key = _own_study(received.sender, message.origin, message.study.study_uid)
+    described = _described(message)
+    rows = node.database.read(
+        "SELECT * FROM study WHERE origin = ? AND study_uid = ?", (key.origin, key.study_uid)
+    )
+    if rows and not _is_news(rows[0], described):
+        return []
+    event = StudyAnnouncedEvent(peer=received.sender, expected=message.study.instance_count)
+    version = node.journal.version(key.subject)
+    cause = received.cause
+    statements = node.journal.append(key.subject, [event], after=version, cause=cause)
+    statements.append(_study_row(key, described, message, received))
+    return [*statements, *(_series_row(key, series) for series in message.series)]
+
+
+def apply_part_offered(node: Node, received: Received, message: PartOffered) -> list[Statement]:
+    """Note a part to be fetched; fetching is `federation.fetching`'s."""
+    key = _own_study(received.sender, message.origin, message.study_uid)
+    if not is_digest(message.blob) or message.k < 1 or message.bytes < 1:
+        raise InvalidRequest(f"Taking part {message.k} was refused: it is not named by a SHA-256 and a size.")
+    return [
+        Statement(
+            "INSERT INTO part (peer, origin, study_uid, k, direction, blob, blob_key, bytes, instances,"
+            " manifest_digest, state, at, cause) VALUES (?, ?, ?, ?, 'in', ?, ?, ?, ?, ?, 'offered', ?, ?)"
+            " ON CONFLICT (peer, origin, study_uid, k, direction) DO NOTHING",
+            (
+                received.sender,
+                key.origin,
+                key.study_uid,
+                message.k,
+                message.blob,
+                message.blob_key,
+                message.bytes,
+                message.instances,
+                message.manifest_digest,
+                received.at,
+                received.cause,
+            ),
+        )
+    ]
+
+
+def apply_part_wanted(node: Node, received: Received, message: PartWanted) -> list[Statement]:
+    """Let the instances of a part that the peer could not have go again in another."""
+    if message.origin != node.id:
+        raise Refused(f"Sending a part again was refused: {message.origin} is not this node.")
+    where = (received.sender, message.origin, message.study_uid, message.k)
+    key = StudyKey(origin=node.id, study_uid=StudyUID(message.study_uid))
+    return [
+        Statement(
+            "UPDATE part SET state = 'withdrawn' WHERE peer = ? AND origin = ? AND study_uid = ? AND k = ?"
+            " AND direction = 'out'",
+            where,
+        ),
+        Statement(
+            "DELETE FROM shared_instance WHERE peer = ? AND origin = ? AND study_uid = ? AND k = ?", where
+        ),
+        touch(received.sender, key),
+    ]
+
+
+def apply_study_completed_there(
+    node: Node, received: Received, message: StudyCompletedThere
+) -> list[Statement]:
+    """Know how many instances the origin holds; the study completes here when as many have come."""
+    key = _own_study(received.sender, message.origin, message.study_uid)
+    known = node.database.read(
+        "SELECT set_digest FROM completed_there WHERE origin = ? AND study_uid = ?",
+        (key.origin, key.study_uid),
+    )
+    if known and known[0]["set_digest"] == message.set_digest:
+        return []
+    event = StudyAnnouncedEvent(peer=received.sender, expected=message.instances)
+    version = node.journal.version(key.subject)
+    return [
+        *node.journal.append(key.subject, [event], after=version, cause=received.cause),
+        Statement(
+            "INSERT INTO completed_there (origin, study_uid, instances, set_digest, at) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (origin, study_uid) DO UPDATE SET instances = excluded.instances,"
+            " set_digest = excluded.set_digest, at = excluded.at, agreed_at = NULL",
+            (key.origin, key.study_uid, message.instances, message.set_digest, received.at),
+        ),
+        Statement(
+            "UPDATE study SET expected = ? WHERE origin = ? AND study_uid = ?",
+            (message.instances, key.origin, key.study_uid),
+        ),
+    ]
+
+
+def _own_study(sender: NodeId, origin: str, study_uid: str) -> StudyKey:
+    if origin != sender:
+        raise Refused(
+            f"Taking a study was refused: {sender} speaks for one of {origin}. Tell its administrator."
+        )
+    if not is_uid(study_uid):
+        raise InvalidRequest("Taking a study was refused: its Study Instance UID is not one.")
+    return StudyKey(origin=sender, study_uid=StudyUID(study_uid))
+
+
+def _described(message: StudyAnnounced) -> dict[str, Value]:
+    """Give the columns that an announcement may fill, after checking their form."""
+    study = message.study
+    described: dict[str, Value] = {name: getattr(study, name) for name in _DESCRIPTIVE}
+    if any(len(str(value)) > TEXT_LIMIT for value in described.values()):
+        raise InvalidRequest("Taking a study was refused: one of its texts is too long.")
+    for issuer in (study.patient_issuer, study.accession_issuer):
+        if issuer and not issuer.startswith(f"{message.origin}:"):
+            raise Refused("Taking a study was refused: its issuer does not begin with its origin.")
+    for listed in ("modalities", "body_parts"):
+        try:
+            names = msgspec.json.decode(str(described[listed]).encode(), type=list[str])
+        except msgspec.DecodeError as error:
+            raise InvalidRequest(f"Taking a study was refused: its {listed} are not a JSON list.") from error
+        described[listed] = canonical_json(names)
+    return described
+
+
+def _is_news(row: Row, described: dict[str, Value]) -> bool:
+    """Say whether an announcement changes what is shown: never once instances have come."""
+    return row["state"] == "announced" and any(row[name] != value for name, value in described.items())
+
+
+def _study_row(
+    key: StudyKey, described: dict[str, Value], message: StudyAnnounced, received: Received
+) -> Statement:
+    columns: dict[str, Value] = {
+        "origin": key.origin,
+        "study_uid": key.study_uid,
+        **described,
+        "series_count": len(message.series),
+        "instance_count": 0,
+        "bytes": 0,
+        "expected": None if message.images else message.study.instance_count,
+        "state": "announced",
+        "first_at": received.at,
+        "last_at": received.at,
+        "cause": received.cause,
+    }
+    changed = ", ".join(
+        f"{name} = excluded.{name}" for name in (*_DESCRIPTIVE, "series_count", "expected", "last_at")
+    )
+    return Statement(
+        f"INSERT INTO study ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT (origin, study_uid) DO UPDATE SET {changed} WHERE study.state = 'announced'",
+        tuple(columns.values()),
+    )
+
+
+def _series_row(key: StudyKey, series: AnnouncedSeries) -> Statement:
+    if not is_uid(series.series_uid):
+        raise InvalidRequest("Taking a study was refused: a Series Instance UID is not one.")
+    return Statement(
+        "INSERT INTO series (origin, study_uid, series_uid, modality, number, description, body_part, laterality,"
+        " instance_count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)"
+        " ON CONFLICT (origin, study_uid, series_uid) DO NOTHING",
+        (
+            key.origin,
+            key.study_uid,
+            series.series_uid,
+            series.modality[:TEXT_LIMIT],
+            series.number,
+            series.description[:TEXT_LIMIT],
+            series.body_part[:TEXT_LIMIT],
+            series.laterality[:TEXT_LIMIT],
+        ),
+    )

@@ -1,0 +1,149 @@
+"""From marked pack records to catalogue rows and events: one batch, with the cursors that say how far.
+
+Registering the same records again changes nothing, since the cursor's move is
+part of the batch. Whatever cannot be registered is shown to the administrator
+and left behind in its pack; it never stops what comes after it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from node.catalogue.arrivals import Arrival, Unreadable, read_arrivals
+from node.catalogue.growth import Growth, grow
+from node.catalogue.held import Held, read_held
+from node.catalogue.identity import Patient
+from node.catalogue.search import InstanceRow
+from node.catalogue.statements import growth_statements
+from node.database.port import Statement
+from node.dicom.normal import normal_digest
+from node.errors import Damaged, InvalidRequest, NotFound
+from node.events import InstanceConflictFound, PatientConflictFound
+from node.failpoints import failpoint
+from node.names import Cause, NodeId, StudyKey
+from node.node import Node
+from node.store.packs import MarkedRecord, Packs
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registered:
+    """What a batch came to."""
+
+    instances: int
+    """New contents, alternatives and conflicts among them."""
+    repeated: int
+    unreadable: int
+
+
+def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[Statement]) -> Registered:
+    """Register records and move the cursors, in one batch.
+
+    Raises
+    ------
+    Conflict
+        A cursor, or a study, was moved by somebody else: nothing was written; read the cursor and begin again.
+    """
+    arrivals, unreadable = read_arrivals(node.packs, records, own=node.id)
+    statements = [*cursors]
+    instances = repeated = 0
+    for key, group in _by_study(arrivals).items():
+        held = read_held(
+            node.database,
+            node.journal,
+            key,
+            sop_uids=list(dict.fromkeys(arrival.attributes.instance.sop_uid for arrival in group)),
+        )
+        growth = grow(held, group, contents=_Stored(node.packs, node.id))
+        statements += _statements(node, key, held=held, growth=growth)
+        instances += len(growth.inserted)
+        repeated += sum(repeat.times for repeat in growth.repeats)
+    for record in unreadable:
+        statements += _unreadable(node, record)
+    node.write(statements)
+    failpoint("registered")
+    _log_guesses(arrivals)
+    return Registered(instances=instances, repeated=repeated, unreadable=len(unreadable))
+
+
+class _Stored:
+    """Reads contents back from their packs."""
+
+    def __init__(self, packs: Packs, own: NodeId) -> None:
+        self._packs = packs
+        self._own = own
+
+    def normal(self, row: InstanceRow) -> str:
+        try:
+            return normal_digest(self._packs.read_data_set(row.location), row.transfer_syntax)
+        except (Damaged, NotFound, InvalidRequest):
+            return f"unread:{row.digest}"  # equal to nothing: what cannot be compared is a conflict
+
+    def patient(self, row: InstanceRow) -> Patient | None:
+        try:
+            record = next(iter(self._packs.marked(row.pack, row.offset)), None)
+        except (Damaged, NotFound):
+            return None
+        arrivals, _ = read_arrivals(self._packs, [record] if record else [], own=self._own)
+        return arrivals[0].patient if arrivals else None
+
+
+def _by_study(arrivals: Sequence[Arrival]) -> dict[StudyKey, list[Arrival]]:
+    groups: dict[StudyKey, list[Arrival]] = {}
+    for arrival in arrivals:
+        groups.setdefault(arrival.key, []).append(arrival)
+    return groups
+
+
+def _statements(node: Node, key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
+    statements = growth_statements(key, held=held, growth=growth)
+    version = held.version
+    for cause, event in growth.events:
+        statements += node.journal.append(key.subject, [event], after=version, cause=cause)
+        version += 1
+    return [*statements, *_problems(node, key, growth)]
+
+
+def _problems(node: Node, key: StudyKey, growth: Growth) -> list[Statement]:
+    """Show the administrator what a person must settle, once a batch."""
+    statements: list[Statement] = []
+    conflicts = [(c, e) for c, e in growth.events if isinstance(e, InstanceConflictFound)]
+    if conflicts:
+        statements += node.problem(
+            "instance-conflict",
+            about=key.subject,
+            detail=f"Registering {len(conflicts)} instances found another content under the same SOP Instance UID;"
+            " both were kept. Open the study and choose one.",
+            cause=conflicts[0][0],
+        )
+    for cause, event in growth.events:
+        if isinstance(event, PatientConflictFound):
+            statements += node.problem(
+                "patient-conflict",
+                about=key.subject,
+                detail=f"Registering a study found {event.patients} descriptions of the patient that disagree; it is"
+                " not sent or signed until a person has chosen. Open the study and compare.",
+                cause=cause,
+            )
+    return statements
+
+
+def _unreadable(node: Node, unreadable: Unreadable) -> list[Statement]:
+    record = unreadable.record
+    cause = Cause(record.facts.cause)
+    detail = f"{unreadable.reason} It came from {record.facts.calling or record.facts.door} and is kept."
+    return node.problem(
+        "unreadable-instance",
+        about=f"pack/{record.location.pack}/{record.location.offset}",
+        detail=detail,
+        cause=cause,
+    )
+
+
+def _log_guesses(arrivals: Sequence[Arrival]) -> None:
+    guessed = sorted({arrival.attributes.guessed_charset for arrival in arrivals} - {""})
+    if guessed:
+        _log.info("texts without a character set were read as %s", ", ".join(guessed))

@@ -1,0 +1,296 @@
+"""Finding what is held here: the study list as it is typed into, QIDO's matching, and what a study consists of.
+
+Who may see what is decided by `visibility`; it comes in as a condition and is
+never left out here by accident, since every list takes one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from node.catalogue.matching import study_conditions
+from node.catalogue.visibility import Condition
+from node.clock import Micros
+from node.database.port import Database, Level, integer, read_as
+from node.errors import NotFound
+from node.names import Cause, Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyKey, StudyUID
+from node.store.packs import Location
+
+EVERYTHING: Condition = ("1 = 1", ())
+"""For those who act for the node itself, never for a person."""
+PATIENT_DIFFERS = 2
+"""`StudyRow.conflict` when instances disagree about the patient: sealing and signing are blocked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRow:
+    """A study as the catalogue has it: one field per column of table ``study``."""
+
+    origin: NodeId
+    study_uid: StudyUID
+    patient_issuer: str
+    patient_id: str
+    patient_name: str
+    sex: str
+    birth_date: str
+    age: str
+    study_date: str
+    study_time: str
+    accession_issuer: str
+    accession: str
+    description: str
+    referring_physician: str
+    modalities: str
+    """A JSON list."""
+    body_parts: str
+    """A JSON list."""
+    department: str
+    series_count: int
+    instance_count: int
+    """Chosen instances."""
+    bytes: int
+    """Of the chosen instances' data sets."""
+    expected: int | None
+    state: str
+    conflict: int
+    first_at: Micros
+    last_at: Micros
+    completed_at: Micros | None
+    cause: Cause
+    source_at: Micros
+    source_digest: str
+
+    @property
+    def key(self) -> StudyKey:
+        return StudyKey(origin=self.origin, study_uid=self.study_uid)
+
+    @property
+    def modality_list(self) -> list[str]:
+        return msgspec.json.decode(self.modalities, type=list[str])
+
+    @property
+    def body_part_list(self) -> list[str]:
+        return msgspec.json.decode(self.body_parts, type=list[str])
+
+    @property
+    def page(self) -> str:
+        """Where the next page of a list begins that ends with this study."""
+        return f"{self.first_at}/{self.origin}/{self.study_uid}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRow:
+    """One row of table ``series``."""
+
+    origin: NodeId
+    study_uid: StudyUID
+    series_uid: SeriesUID
+    modality: str
+    number: int | None
+    description: str
+    body_part: str
+    laterality: str
+    instance_count: int
+    source_at: Micros
+    source_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceRow:
+    """One row of table ``instance``; ``state`` is chosen, alternative or conflict."""
+
+    origin: NodeId
+    study_uid: StudyUID
+    sop_uid: SOPInstanceUID
+    digest: Digest
+    normal_digest: str
+    """Empty until another content came under the same SOP Instance UID."""
+    series_uid: SeriesUID
+    sop_class: SOPClassUID
+    transfer_syntax: str
+    number: int | None
+    frames: int
+    rows: int | None
+    columns: int | None
+    pack: str
+    offset: int
+    meta_bytes: int
+    data_offset: int
+    data_bytes: int
+    state: str
+    door: str
+    received_at: Micros
+
+    @property
+    def location(self) -> Location:
+        return Location(
+            pack=self.pack,
+            offset=self.offset,
+            meta_bytes=self.meta_bytes,
+            data_offset=self.data_offset,
+            data_bytes=self.data_bytes,
+        )
+
+
+def find_visible(
+    database: Database,
+    condition: Condition,
+    *,
+    text: str = "",
+    state: str = "",
+    limit: int = 100,
+    before: str = "",
+) -> list[StudyRow]:
+    """Find the newest studies a viewer may see that have every word typed, a page at a time.
+
+    Parameters
+    ----------
+    condition
+        Of `visibility.visible_condition`.
+    text
+        Words; each must stand in the patient's name or ID, the accession number or the description.
+    before
+        `StudyRow.page` of the last study of the page before.
+    """
+    sql, params = _narrowed(condition, text, state)
+    if match := re.fullmatch(r"(-?[0-9]{1,18})/([^/]*)/(.*)", before):
+        sql += " AND (study.first_at, study.origin, study.study_uid) < (?, ?, ?)"
+        params = (*params, int(match[1]), match[2], match[3])
+    sql += " ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC LIMIT ?"
+    return read_as(database, StudyRow, f"SELECT * FROM study WHERE {sql}", (*params, limit), Level.WEAK)
+
+
+def count_visible(database: Database, condition: Condition, *, text: str = "", state: str = "") -> int:
+    """Count all pages of `find_visible`."""
+    sql, params = _narrowed(condition, text, state)
+    return integer(database.read(f"SELECT count(*) AS n FROM study WHERE {sql}", params, Level.WEAK)[0], "n")
+
+
+def find_studies(
+    database: Database,
+    *,
+    origins: Sequence[str] | None = None,
+    text: str = "",
+    limit: int = 100,
+    before: str = "",
+) -> list[StudyRow]:
+    """Find studies for the node itself; ``origins`` None means all."""
+    if origins is None:
+        condition = EVERYTHING
+    else:
+        marks = ", ".join("?" * len(origins))
+        condition = (f"study.origin IN ({marks})", tuple(origins))
+    return find_visible(database, condition, text=text, limit=limit, before=before)
+
+
+def match_studies(
+    database: Database, condition: Condition, *, filters: Mapping[str, str], limit: int = 100, offset: int = 0
+) -> list[StudyRow]:
+    """Find studies by attribute, as QIDO-RS and C-FIND do; see `matching` for what each key does.
+
+    Source: DICOM PS3.4 C.2.2.2, PS3.18 8.3.4.
+    """
+    sql, params = condition
+    matched, more = study_conditions(filters)
+    where = " AND ".join((f"({sql})", *matched))
+    order = "ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC LIMIT ? OFFSET ?"
+    return read_as(
+        database,
+        StudyRow,
+        f"SELECT * FROM study WHERE {where} {order}",
+        (*params, *more, limit, offset),
+        Level.WEAK,
+    )
+
+
+def get_study(database: Database, key: StudyKey) -> StudyRow:
+    """Give a study.
+
+    Raises
+    ------
+    NotFound
+        It is not held here.
+    """
+    if (row := peek_study(database, key)) is None:
+        raise NotFound("Reading a study failed: it is not held here. Refresh the list.")
+    return row
+
+
+def peek_study(database: Database, key: StudyKey) -> StudyRow | None:
+    """Give a study, or None."""
+    rows = read_as(
+        database,
+        StudyRow,
+        "SELECT * FROM study WHERE origin = ? AND study_uid = ?",
+        (key.origin, key.study_uid),
+    )
+    return rows[0] if rows else None
+
+
+def series_of(database: Database, key: StudyKey) -> list[SeriesRow]:
+    """Give a study's series by number; those without one last."""
+    return read_as(
+        database,
+        SeriesRow,
+        "SELECT * FROM series WHERE origin = ? AND study_uid = ? ORDER BY number IS NULL, number, series_uid",
+        (key.origin, key.study_uid),
+    )
+
+
+def instances_of(
+    database: Database, key: StudyKey, series_uid: str | None = None, *, chosen_only: bool = True
+) -> list[InstanceRow]:
+    """Give a study's instances, or a series', by number; those without one last."""
+    where = "origin = ? AND study_uid = ?"
+    params: tuple[str, ...] = (key.origin, key.study_uid)
+    if series_uid is not None:
+        where, params = f"{where} AND series_uid = ?", (*params, series_uid)
+    if chosen_only:
+        where += " AND state = 'chosen'"
+    return read_as(
+        database,
+        InstanceRow,
+        f"SELECT * FROM instance WHERE {where}"
+        " ORDER BY series_uid, number IS NULL, number, sop_uid, received_at, digest",
+        params,
+    )
+
+
+def peek_instance(database: Database, key: StudyKey, sop_uid: str) -> InstanceRow | None:
+    """Give the chosen content of an instance, or None."""
+    rows = read_as(
+        database,
+        InstanceRow,
+        "SELECT * FROM instance WHERE origin = ? AND study_uid = ? AND sop_uid = ? AND state = 'chosen'",
+        (key.origin, key.study_uid, sop_uid),
+    )
+    return rows[0] if rows else None
+
+
+def conflicts_of(database: Database, key: StudyKey) -> list[InstanceRow]:
+    """Give every content of each instance that came with several, the chosen one first."""
+    return read_as(
+        database,
+        InstanceRow,
+        "SELECT * FROM instance WHERE origin = ? AND study_uid = ? AND sop_uid IN (SELECT sop_uid FROM instance"
+        " WHERE origin = ? AND study_uid = ? AND state = 'conflict') ORDER BY sop_uid, received_at, digest",
+        (key.origin, key.study_uid) * 2,
+    )
+
+
+def _narrowed(condition: Condition, text: str, state: str) -> Condition:
+    sql, params = f"({condition[0]})", list(condition[1])
+    for word in re.split(r"[\s^]+", text.strip()):
+        if word:
+            pattern = "%" + re.sub(r"([%_~])", r"~\1", word) + "%"
+            columns = ("patient_name", "patient_id", "accession", "description")
+            sql += f" AND ({' OR '.join(f'study.{column} LIKE ? ESCAPE {chr(39)}~{chr(39)}' for column in columns)})"
+            params += [pattern] * len(columns)
+    if state:
+        sql += " AND study.state = ?"
+        params.append(state)
+    return sql, tuple(params)

@@ -1,0 +1,93 @@
+"""A study's growth as SQL: rows under the version they were decided at, counts that add up by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from node.catalogue.growth import Growth, Repeat
+from node.catalogue.held import Held
+from node.catalogue.identity import Patient
+from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
+from node.clock import Micros
+from node.database.port import Statement, Value
+from node.names import StudyKey
+
+_KEY = ("origin", "study_uid")
+_STUDY = tuple(field.name for field in fields(StudyRow))
+_SERIES = tuple(field.name for field in fields(SeriesRow))
+_PERSON = ("name", "birth_date", "sex")
+_INSTANCE = tuple(field.name for field in fields(InstanceRow))
+
+
+def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
+    """Give the statements that write a growth; refused when the study changed since it was read."""
+    return [
+        _write_study(growth.study, held=held),
+        *(_write_series(row) for row in growth.series),
+        *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
+        *(_change_instance(row) for row in growth.changed),
+        *(_count_repeat(repeat) for repeat in growth.repeats),
+        *(_note_patient(key, patient, at) for patient, at in growth.patients),
+    ]
+
+
+def _write_study(row: StudyRow, *, held: Held) -> Statement:
+    if held.study is None:
+        return _insert("study", row, _STUDY)
+    names = [name for name in _STUDY if name not in (*_KEY, "expected")]  # what is expected, a peer has said
+    return Statement(
+        f"UPDATE study SET {', '.join(f'{name} = ?' for name in names)} WHERE origin = ? AND study_uid = ?"
+        " AND (SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?",
+        (*_values(row, names), *_values(row, _KEY), row.key.subject, held.version),
+        expect=1,
+        refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
+    )
+
+
+def _write_series(row: SeriesRow) -> Statement:
+    insert = _insert("series", row, _SERIES)
+    sets = ", ".join(f"{name} = excluded.{name}" for name in _SERIES if name not in (*_KEY, "series_uid"))
+    return Statement(
+        f"{insert.sql} ON CONFLICT (origin, study_uid, series_uid) DO UPDATE SET {sets}", insert.params
+    )
+
+
+def _change_instance(row: InstanceRow) -> Statement:
+    names = [name for name in _INSTANCE if name not in (*_KEY, "sop_uid", "digest")]
+    return Statement(
+        f"UPDATE instance SET {', '.join(f'{name} = ?' for name in names)}"
+        " WHERE origin = ? AND study_uid = ? AND sop_uid = ? AND digest = ?",
+        (*_values(row, names), *_values(row, (*_KEY, "sop_uid", "digest"))),
+        expect=1,
+    )
+
+
+def _insert(table: str, row: StudyRow | SeriesRow | InstanceRow, names: Sequence[str]) -> Statement:
+    return Statement(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+        _values(row, names),
+    )
+
+
+def _values(row: object, names: Sequence[str]) -> tuple[Value, ...]:
+    return tuple(getattr(row, name) for name in names)
+
+
+def _count_repeat(repeat: Repeat) -> Statement:
+    row = repeat.row
+    return Statement(
+        "INSERT INTO repeated (origin, study_uid, sop_uid, digest, times, last_at) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (origin, study_uid, sop_uid, digest) DO UPDATE SET times = times + excluded.times,"
+        " last_at = max(last_at, excluded.last_at)",
+        (row.origin, row.study_uid, row.sop_uid, row.digest, repeat.times, repeat.last_at),
+    )
+
+
+def _note_patient(key: StudyKey, patient: Patient, at: Micros) -> Statement:
+    return Statement(
+        "INSERT INTO study_identity (origin, study_uid, patient_issuer, patient_id, patient_name, birth_date, sex,"
+        " first_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (origin, study_uid, patient_issuer, patient_id,"
+        " patient_name, birth_date, sex) DO UPDATE SET first_at = min(first_at, excluded.first_at)",
+        (key.origin, key.study_uid, *_values(patient.key, ("issuer", "id")), *_values(patient, _PERSON), at),
+    )

@@ -1,0 +1,82 @@
+"""What the receiver wrote down, as rows that the administrator sees: devices, and instances refused.
+
+Called by the actor that registers instances, from its own cursor; calling it
+again after a crash registers nothing twice.
+"""
+
+from __future__ import annotations
+
+from node.database.port import Statement
+from node.dimse.refusals import FILE, Line, read_lines, take_away
+from node.journal.cursors import advance, position
+from node.names import Cause
+from node.node import Node
+
+CURSOR = "landing/refusals"
+_SEEN = (
+    "INSERT INTO device (calling, address, called, rule, version, issuer, trust_issuer, department, first_at,"
+    " last_at, refusals) VALUES (?, ?, ?, 'unknown', 0, '', 0, '', ?, ?, ?) ON CONFLICT (calling, address)"
+    " DO UPDATE SET called = excluded.called, last_at = max(device.last_at, excluded.last_at),"
+    " refusals = device.refusals + excluded.refusals"
+)
+
+
+def register_refusals(node: Node) -> bool:
+    """Register the next lines in one batch; give whether there may be more.
+
+    Raises
+    ------
+    Conflict
+        Another reader registered them first.
+    """
+    path = node.state / "landing" / FILE
+    before = position(node.database, CURSOR)
+    lines, after = read_lines(path, before)
+    if after == before:
+        return False
+    statements = [statement for line in lines for statement in _rows(node, line)]
+    node.write([*statements, *_problems(node, lines), advance(CURSOR, before=before, after=after)])
+    take_away(path, after)
+    return True
+
+
+def _rows(node: Node, line: Line) -> list[Statement]:
+    """Give what a line says of its device, under the rule that decided about it."""
+    calling, address = line.calling, line.address
+    if line.rule:
+        calling, _, address = line.rule.rpartition("@")
+    refused = 0 if line.kind == "seen" else line.times
+    return [Statement(_SEEN, (calling, address, line.called, line.at, line.at, refused))]
+
+
+def _problems(node: Node, lines: list[Line]) -> list[Statement]:
+    """Show each new refusal once, until the administrator has seen it."""
+    statements: list[Statement] = []
+    told: set[tuple[str, str, str]] = set()
+    for line in lines:
+        if line.kind in ("seen", "blocked"):
+            continue
+        problem = _problem(line)
+        if problem in told or _is_shown(node, problem):
+            continue
+        told.add(problem)
+        kind, about, detail = problem
+        statements += node.problem(kind, about=about, detail=detail, cause=Cause(node.new_id()))
+    return statements
+
+
+def _problem(line: Line) -> tuple[str, str, str]:
+    about = f"device/{line.calling}/{line.address}"
+    if line.kind == "instance":
+        detail = f"Storing instance {line.sop_uid or 'without a UID'} was refused (0x{line.status:04X}): {line.words}"
+        return "instance-refused", about, detail
+    return "device-refused", about, f"An association was refused: {line.words}"
+
+
+def _is_shown(node: Node, problem: tuple[str, str, str]) -> bool:
+    return bool(
+        node.database.read(
+            "SELECT 1 AS shown FROM problem WHERE kind = ? AND subject = ? AND detail = ? AND seen_at IS NULL LIMIT 1",
+            problem,
+        )
+    )

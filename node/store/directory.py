@@ -1,0 +1,128 @@
+"""The folder of packs: names, who holds which pack, and which the index has not caught up with.
+
+A pack is ``KIND-UUID.pack``. It is held by an flock while its writer lives. A
+file of its name in ``landing/`` says that the index may lag behind it; that
+file comes with the pack and goes when the index has read its end record. A
+short lock on the whole folder keeps a pack from being seen half made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from node.clock import Clock, new_id
+from node.errors import InvalidRequest, Unavailable
+from node.failpoints import planted
+from node.journal.texts import sync_directory
+
+_KIND = re.compile(r"[a-z][a-z0-9]{0,15}")
+_NAME = re.compile(r"[a-z][a-z0-9]{0,15}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class PackDirectory:
+    """Where a node's packs lie."""
+
+    def __init__(self, path: Path, clock: Clock, kind: str) -> None:
+        if not _KIND.fullmatch(kind):
+            raise InvalidRequest(f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9.")
+        self._path = path
+        self._landing = path / "landing"
+        self._clock = clock
+        self._kind = kind
+        self._landing.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, name: str) -> Path:
+        """Give where a pack lies, whether it is there or not.
+
+        Raises
+        ------
+        InvalidRequest
+            The name is no pack's.
+        """
+        if not _NAME.fullmatch(name):
+            raise InvalidRequest(f"Reading pack {name!r} was refused: that is not the name of one.")
+        return self._path / f"{name}.pack"
+
+    def names(self) -> list[str]:
+        """Give all packs, of all writers, each writer's oldest first."""
+        return sorted(entry.name[:-5] for entry in os.scandir(self._path) if entry.name.endswith(".pack"))
+
+    def landing(self) -> list[str]:
+        """Give the packs that the index may not have caught up with, each writer's oldest first."""
+        return sorted(entry.name for entry in os.scandir(self._landing) if _NAME.fullmatch(entry.name))
+
+    def own_landing(self) -> list[str]:
+        """Give those of them that were written by this kind of writer."""
+        return [name for name in self.landing() if name.startswith(f"{self._kind}-")]
+
+    def is_landing(self, name: str) -> bool:
+        return (self._landing / name).exists()
+
+    def landed(self, name: str) -> None:
+        """Say that the index has caught up with a pack, whole."""
+        (self._landing / name).unlink(missing_ok=True)
+
+    def create(self) -> tuple[str, int]:
+        """Make a pack, held and with its name synced; give its name and descriptor.
+
+        Raises
+        ------
+        Unavailable
+            The disk would not take it.
+        """
+        name = f"{self._kind}-{new_id(self._clock)}"
+        try:
+            with self._whole():
+                descriptor = os.open(
+                    self.path(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+                )
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                (self._landing / name).touch(mode=0o600)
+            if not planted("no-directory-sync"):
+                sync_directory(self._landing)
+                sync_directory(self._path)
+        except OSError as error:
+            raise Unavailable(
+                f"Beginning a pack failed ({error.strerror}). Check the disk under {self._path}, then send again."
+            ) from error
+        return name, descriptor
+
+    def claim(self, name: str) -> int | None:
+        """Take over a pack whose writer is gone; None while one lives, or when there is no such pack."""
+        with self._whole():
+            try:
+                descriptor = os.open(self.path(name), os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                self.landed(name)
+                return None
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            return descriptor
+
+    def discard(self, name: str) -> None:
+        """Remove a pack that holds nothing; the caller holds it."""
+        with self._whole():
+            self.path(name).unlink(missing_ok=True)
+            self.landed(name)
+
+    def free_bytes(self) -> int:
+        """Give the free space on the disk under the packs."""
+        found = os.statvfs(self._path)
+        return found.f_bavail * found.f_frsize
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

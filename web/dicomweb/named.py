@@ -1,0 +1,42 @@
+"""From a request's address to the instances it names, found again when their packs move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from node.catalogue.search import InstanceRow
+from node.errors import Damaged
+from web.dicomweb.held import find_held
+from web.routes import Call, NoBody
+
+T = TypeVar("T")
+
+
+def held_by_call(call: Call[NoBody]) -> list[InstanceRow]:
+    """Give the instances that a request's address names."""
+    return find_held(
+        call.node,
+        call.study,
+        series_uid=call.path.get("series_uid", ""),
+        sop_uid=call.path.get("sop_uid", ""),
+        digest=call.query.get("digest", "") if "sop_uid" in call.path else "",
+    )
+
+
+def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T]) -> T:
+    """Use the instances a request names; look them up once more when packs were merged meanwhile.
+
+    Raises
+    ------
+    Damaged
+        Their pack is missing.
+    """
+    try:
+        return use(held_by_call(call))
+    except FileNotFoundError:
+        pass
+    try:
+        return use(held_by_call(call))
+    except FileNotFoundError as error:
+        raise Damaged("Reading an instance failed: its pack is missing. Run 'meridian verify'.") from error

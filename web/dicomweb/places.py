@@ -1,0 +1,99 @@
+"""What this process remembers of instances: where frames lie, and whose reading was noted.
+
+All of it can be lost; nothing here decides who may see.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from node.catalogue.search import InstanceRow
+from node.clock import MINUTE, Micros
+from node.dicom.frames import frame_of, frame_spans
+from node.dicom.header import Header
+from node.dicom.syntax import is_deflated
+from node.dicom.walk import PIXELS
+from node.names import StudyKey
+from node.node import Node
+from web.dicomweb.held import pack_path, read_beginning, read_whole
+from web.dicomweb.stream import Piece, Region
+
+FRAMES = 20_000
+READINGS = 5_000
+AGAIN_AFTER: Micros = 60 * MINUTE
+"""A person's reading of a study is noted once in this time."""
+
+
+class FramePlaces:
+    """Where frames lie in packs, the latest asked for; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, int, int], list[Piece]] = {}
+
+    def pieces(self, node: Node, held: InstanceRow, number: int) -> list[Piece]:
+        """Give the bytes of a frame as regions of the pack; as bytes where no region has them.
+
+        Raises
+        ------
+        NotFound, InvalidRequest
+            As `node.dicom.frames.frame_spans`.
+        """
+        place = (held.pack, held.data_offset, number)
+        with self._lock:
+            known = self._known.pop(place, None)
+            if known is not None:
+                self._known[place] = known  # the latest used stands last
+                return known
+        found = _located(node, held, number)
+        if all(isinstance(piece, Region) for piece in found):
+            with self._lock:
+                self._known[place] = found
+                if len(self._known) > FRAMES:
+                    self._known.pop(next(iter(self._known)))
+        return found
+
+
+class Readings:
+    """Who was noted for which study, lately; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._noted: dict[tuple[str, StudyKey, str], Micros] = {}
+
+    def is_new(self, person: str, key: StudyKey, claimed: str, *, now: Micros) -> bool:
+        """Say whether this is to be noted, and remember that it was."""
+        with self._lock:
+            place = (person, key, claimed)
+            at = self._noted.pop(place, None)
+            fresh = at is None or now - at >= AGAIN_AFTER
+            self._noted[place] = now if fresh or at is None else at
+            if len(self._noted) > READINGS:
+                self._noted.pop(next(iter(self._noted)))
+            return fresh
+
+
+def _located(node: Node, held: InstanceRow, number: int) -> list[Piece]:
+    header = read_beginning(node, held)
+    if not header.whole and not _has_native_pixels(header):
+        header = read_whole(node, held)
+    if is_deflated(held.transfer_syntax) or not _lies_as_given(header):
+        return [frame_of(header if header.whole else read_whole(node, held), number)]
+    path = pack_path(node, held)
+    return [
+        Region(path=path, offset=held.data_offset + span.offset, length=span.length)
+        for span in frame_spans(header, number)
+    ]
+
+
+def _has_native_pixels(header: Header) -> bool:
+    """Say whether the beginning that was read names its pixel data, of known length."""
+    return any(tag in header.elements and not header.elements[tag].undefined for tag in PIXELS)
+
+
+def _lies_as_given(header: Header) -> bool:
+    """Say whether frames are runs of the stored bytes: not swapped, and beginning at a byte."""
+    bits = header.value(0x00280100) or b""
+    one_bit = int.from_bytes(bits[:2], "little" if header.little else "big") == 1
+    encapsulated = any(tag in header.elements and header.elements[tag].undefined for tag in PIXELS)
+    return encapsulated or (header.little and not one_bit)

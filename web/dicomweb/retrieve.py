@@ -1,0 +1,164 @@
+"""WADO-RS: whole instances as they are stored, and their metadata.
+
+Bodies stream from the packs in bounded memory, whatever the study's size.
+
+Source: DICOM PS3.18 10.4.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+from aiohttp import web
+
+from node.catalogue.search import InstanceRow
+from node.dicom.json_model import bulk_value, to_json
+from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, check_objects, wanted
+from web.dicomweb.held import etag_of, file_pieces, read_whole
+from web.dicomweb.named import held_by_call, with_held
+from web.dicomweb.reading import note_read
+from web.dicomweb.roots import at_both_roots, root_of
+from web.dicomweb.stream import Part, send_parts
+from web.routes import Call, NoBody
+
+BATCH = 8
+"""Instances whose metadata is written before the answer is fed."""
+PRIVATE = "private, no-cache"
+"""Kept by the browser alone, and asked about each time: who may see it can change."""
+
+
+@at_both_roots("/studies/{study_uid}")
+async def retrieve_study(call: Call[NoBody]) -> web.StreamResponse:
+    """Give all instances of a study."""
+    return await _retrieve(call)
+
+
+@at_both_roots("/studies/{study_uid}/series/{series_uid}")
+async def retrieve_series(call: Call[NoBody]) -> web.StreamResponse:
+    """Give all instances of a series."""
+    return await _retrieve(call)
+
+
+@at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}")
+async def retrieve_instance(call: Call[NoBody]) -> web.StreamResponse:
+    """Give one instance."""
+    return await _retrieve(call)
+
+
+@at_both_roots("/studies/{study_uid}/metadata")
+async def study_metadata(call: Call[NoBody]) -> web.StreamResponse:
+    """Give the metadata of a study's instances."""
+    return await _metadata(call)
+
+
+@at_both_roots("/studies/{study_uid}/series/{series_uid}/metadata")
+async def series_metadata(call: Call[NoBody]) -> web.StreamResponse:
+    """Give the metadata of a series' instances."""
+    return await _metadata(call)
+
+
+@at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/metadata")
+async def instance_metadata(call: Call[NoBody]) -> web.StreamResponse:
+    """Give the metadata of one instance."""
+    return await _metadata(call)
+
+
+@at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/bulkdata/{path:.+}")
+def retrieve_bulk(call: Call[NoBody]) -> web.Response:
+    """Give one value that the metadata names by address."""
+
+    def use(held: list[InstanceRow]) -> web.Response:
+        tag = etag_of(held[:1], call.path["path"])
+        if unchanged(call, tag):
+            return not_modified(tag)
+        value = bulk_value(read_whole(call.node, held[0]), call.path["path"])
+        return web.Response(body=value, content_type=OCTETS, headers={"ETag": tag, "Cache-Control": PRIVATE})
+
+    return with_held(call, use)
+
+
+async def _retrieve(call: Call[NoBody]) -> web.StreamResponse:
+    def prepare() -> tuple[list[Part], str]:
+        held = held_by_call(call)
+        check_objects(wanted(call.request), {one.transfer_syntax for one in held})
+        parts = [
+            Part(
+                media=f"{DICOM}; transfer-syntax={one.transfer_syntax}",
+                location=_address(call, one),
+                body=file_pieces(call.node, one),
+            )
+            for one in held
+        ]
+        return parts, etag_of(held, "files")
+
+    parts, tag = await call.run(prepare)
+    if unchanged(call, tag):
+        return not_modified(tag)
+    return await send_parts(
+        call.request,
+        parts,
+        threads=call.around.threads,
+        media=DICOM,
+        headers={"ETag": tag, "Cache-Control": PRIVATE},
+    )
+
+
+async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
+    check_json(wanted(call.request))
+    held = await call.run(lambda: held_by_call(call))
+    tag = etag_of(held, "metadata", root_of(call))
+    await call.run(lambda: note_read(call))
+    if unchanged(call, tag):
+        return not_modified(tag)
+    first = await call.run(lambda: _written(call, held[:BATCH]))
+    response = web.StreamResponse(headers={"ETag": tag, "Cache-Control": PRIVATE})
+    response.content_type = DICOM_JSON
+    response.enable_compression()
+    await response.prepare(call.request)
+    await response.write(b"[" + first)
+    for start in range(BATCH, len(held), BATCH):
+        batch = held[start : start + BATCH]
+        await response.write(b"," + await call.run(partial(_written, call, batch)))
+    await response.write(b"]")
+    await response.write_eof()
+    return response
+
+
+def _written(call: Call[NoBody], held: list[InstanceRow]) -> bytes:
+    return b",".join(
+        msgspec.json.encode(
+            to_json(read_whole(call.node, one), bulk=partial(_bulk_address, _address(call, one)))
+        )
+        for one in held
+    )
+
+
+def _bulk_address(instance: str, path: str) -> str:
+    return f"{instance}/bulkdata/{path}"
+
+
+def unchanged(call: Call[NoBody], tag: str) -> bool:
+    """Say whether the client has this answer already. Source: RFC 9110 13.1.2."""
+    known = call.request.headers.get("If-None-Match", "")
+    return known == "*" or tag in (part.strip().removeprefix("W/") for part in known.split(","))
+
+
+def not_modified(tag: str) -> web.Response:
+    """Say that the client's copy is still right."""
+    return web.Response(status=304, headers={"ETag": tag, "Cache-Control": PRIVATE})
+
+
+def _address(call: Call[NoBody], held: InstanceRow) -> str:
+    return f"{root_of(call)}/studies/{call.study.study_uid}/series/{held.series_uid}/instances/{held.sop_uid}"
+
+
+ROUTES = (
+    *retrieve_study,
+    *retrieve_series,
+    *retrieve_instance,
+    *study_metadata,
+    *series_metadata,
+    *instance_metadata,
+    *retrieve_bulk,
+)

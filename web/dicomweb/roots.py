@@ -1,0 +1,46 @@
+"""The two roots of every DICOMweb address: this node's own studies, and those received from another.
+
+``/dicomweb/...`` shows studies of this node, ``/dicomweb/from/NODE/...`` those
+whose origin is NODE: a Study UID alone is no key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from node.names import NodeId
+from web.guard import Sees
+from web.routes import EXPERT, PRINCIPAL, TECHNICIAN, Call, NoBody, Route, route
+
+READERS = TECHNICIAN | EXPERT | PRINCIPAL
+OWN_ROOT = "/dicomweb"
+FROM_ROOT = "/dicomweb/from/{origin}"
+Handler = Callable[[Call[NoBody]], object]
+
+
+def at_both_roots(
+    path: str, *, lists: bool = False, heavy: bool = False
+) -> Callable[[Handler], tuple[Route, Route]]:
+    """Declare a GET below both roots; ``lists`` when it names no study but finds some."""
+
+    def declare(handler: Handler) -> tuple[Route, Route]:
+        own = route(
+            f"GET {OWN_ROOT}{path}", roles=READERS, sees=Sees.LIST if lists else Sees.OWN, heavy=heavy
+        )
+        received = route(
+            f"GET {FROM_ROOT}{path}", roles=READERS, sees=Sees.LIST if lists else Sees.STUDY, heavy=heavy
+        )
+        return own(handler), received(handler)
+
+    return declare
+
+
+def origin_of(call: Call[NoBody]) -> NodeId:
+    """Give the node whose studies an address is about."""
+    return NodeId(call.path.get("origin", call.node.id))
+
+
+def root_of(call: Call[NoBody]) -> str:
+    """Give the absolute address of the root that a request came to."""
+    base = call.node.config.web.origin.rstrip("/") or f"{call.request.scheme}://{call.request.host}"
+    return base + (f"/dicomweb/from/{call.path['origin']}" if "origin" in call.path else OWN_ROOT)

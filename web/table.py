@@ -1,0 +1,44 @@
+"""The table of all routes: what a node answers, and to whom.
+
+A route is here or it does not exist; the tests of visibility walk this table.
+"""
+
+from __future__ import annotations
+
+from web.api import (
+    alliance,
+    consults,
+    deliveries,
+    destinations,
+    devices,
+    drafts,
+    live,
+    pools,
+    problems,
+    reports,
+    session,
+    studies,
+    users,
+)
+from web.dicomweb import frames, query, rendered, retrieve
+from web.routes import Route
+
+ROUTES: tuple[Route, ...] = (
+    *session.ROUTES,
+    *studies.ROUTES,
+    *pools.ROUTES,
+    *consults.ROUTES,
+    *drafts.ROUTES,
+    *reports.ROUTES,
+    *live.ROUTES,
+    *users.ROUTES,
+    *alliance.ROUTES,
+    *devices.ROUTES,
+    *destinations.ROUTES,
+    *deliveries.ROUTES,
+    *problems.ROUTES,
+    *query.ROUTES,
+    *retrieve.ROUTES,
+    *frames.ROUTES,
+    *rendered.ROUTES,
+)
