@@ -133,10 +133,17 @@ def apply_study_completed_there(
     return [
         *node.journal.append(key.subject, [event], after=version, cause=received.cause),
         Statement(
-            "INSERT INTO completed_there (origin, study_uid, instances, set_digest, at) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (origin, study_uid) DO UPDATE SET instances = excluded.instances,"
-            " set_digest = excluded.set_digest, at = excluded.at, agreed_at = NULL",
-            (key.origin, key.study_uid, message.instances, message.set_digest, received.at),
+            "INSERT INTO completed_there (origin, study_uid, instances, contents, set_digest, at)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (origin, study_uid) DO UPDATE SET instances = excluded.instances,"
+            " contents = excluded.contents, set_digest = excluded.set_digest, at = excluded.at, agreed_at = NULL",
+            (
+                key.origin,
+                key.study_uid,
+                message.instances,
+                message.contents,
+                message.set_digest,
+                received.at,
+            ),
         ),
         Statement(
             "UPDATE study SET expected = ? WHERE origin = ? AND study_uid = ?",

@@ -109,7 +109,7 @@ def check_completed(node: Node) -> None:
     for row in node.database.read("SELECT * FROM completed_there WHERE agreed_at IS NULL"):
         where = (row["origin"], row["study_uid"])
         digests = node.database.read("SELECT digest FROM instance WHERE origin = ? AND study_uid = ?", where)
-        if len(digests) < integer(row, "instances"):
+        if len(digests) < integer(row, "contents"):
             continue
         statements = [
             Statement(

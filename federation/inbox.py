@@ -145,6 +145,7 @@ def _open(node: Node, roster: Roster, envelope: Envelope, last: Position | None)
     """Open an envelope if it is the next one; else do what its error means, and give that outcome."""
     sender = envelope.header.sender
     also: list[Statement] = []
+    refusal: GridError
     try:
         return open_envelope(node.keys, roster, envelope, last)
     except Replayed as error:

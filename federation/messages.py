@@ -157,6 +157,9 @@ class StudyCompletedThere(Message):
     origin: str
     study_uid: str
     instances: int
+    """What the study counts: chosen ones."""
+    contents: int
+    """All that were sent, alternatives and conflicts too."""
     set_digest: str
     """SHA-256 over the instances' digests, sorted, one a line."""
 

@@ -194,7 +194,7 @@ def _touched(node: Node, peer: NodeId, records: Sequence[Record]) -> list[StudyK
             keys[study_of(record.subject)] = None
         elif kind in ("case", "request"):
             for row in node.database.read(
-                "SELECT origin, study_uid FROM referral WHERE case_id = ? AND peer = ?", (name, peer)
+                "SELECT origin, study_uid FROM consult_case WHERE case_id = ? AND home = ?", (name, peer)
             ):
                 keys[
                     StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid")))
@@ -322,6 +322,7 @@ def _completion(
         origin=key.origin,
         study_uid=key.study_uid,
         instances=integer(study, "instance_count"),
+        contents=len(digests),
         set_digest=set_digest(text(digest, "digest") for digest in digests),
     )
 

@@ -65,3 +65,8 @@ class Node:
             (subject.removeprefix("problem/"), kind, about, detail, self.now()),
         )
         return [*self.journal.append(subject, [event], after=0, cause=cause), row]
+
+    def close(self) -> None:
+        """Let go of the database and the bell; for whoever composed it."""
+        self.bell.close()
+        self.database.close()

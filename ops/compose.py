@@ -53,7 +53,12 @@ def open_database(state: Path, clock: Clock) -> Database:
     """SQLite in one file; a replicated store takes this place for more machines."""
     from node.database.sqlite import SqliteDatabase
 
-    return SqliteDatabase(state / "meridian.db", clock)
+    return SqliteDatabase(database_path(state), clock)
+
+
+def database_path(state: Path) -> Path:
+    """Where the embedded database lies."""
+    return state / "meridian.db"
 
 
 def run_directory(state: Path) -> Path:

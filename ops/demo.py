@@ -98,10 +98,9 @@ def _set_up(pacs: tuple[str, str, int]) -> Secrets:
     nodes = found_on_this_machine(DIRECTORY, CLINIC_AND_CENTRE)
     clinic, centre = nodes[NodeId("alpha")], nodes[NodeId("centre")]
     logins = {"centre": staff_centre(centre), "alpha": staff_clinic(clinic, pacs=pacs)}
-    tokens = {node.id: reader_token(node) for node in nodes.values()}
+    tokens = {str(node.id): reader_token(node) for node in nodes.values()}
     for node in nodes.values():
-        node.database.close()
-        node.bell.close()
+        node.close()
     secrets = Secrets(logins=logins, tokens=tokens, pacs=pacs)
     _write_private(DIRECTORY / "secrets.json", asdict(secrets))
     return secrets

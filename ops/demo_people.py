@@ -14,7 +14,7 @@ from node.names import NodeId
 from node.node import Node
 from node.people.accounts import OPERATOR, create_account, new_one_time_password
 from node.people.sessions import issue_bearer
-from node.reporting.delivery import add_destination
+from node.reporting.destinations import DestinationForm, add_destination
 
 READER = "reader"
 """The principal whose bearer token may read over DICOMweb."""
@@ -38,7 +38,8 @@ def staff_clinic(clinic: Node, *, pacs: tuple[str, str, int] | None) -> dict[str
     change_policy(clinic, NodeId("centre"), grant="everything", by=OPERATOR.id)
     if pacs is not None:
         aet, host, port = pacs
-        add_destination(clinic, OPERATOR, name="本院 PACS", aet=aet, host=host, port=port)
+        form = DestinationForm(name="本院 PACS", aet=aet, host=host, port=port, enabled=True)
+        add_destination(clinic, OPERATOR, form)
     return logins
 
 

@@ -29,4 +29,4 @@ def print_story(state: Path, study: str) -> None:
         size = f"{fact.bytes / 1e6:.1f} MB" if fact.bytes else ""
         table.add_row(f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], fact.node, fact.what, fact.who, size, detail)
     Console(width=None if Console().is_terminal else 160).print(table)
-    node.database.close()
+    node.close()

@@ -16,5 +16,5 @@ def run_worker_process(state: Path, stopping: threading.Event) -> int:
     configure_logs(node.id, "worker")
     node.packs.recover()
     run_worker(node, stopping)
-    node.database.close()
+    node.close()
     return 0

@@ -24,6 +24,7 @@ LOOK_S = 2.0
 """A bell may be lost, so the tail is also looked at this often while somebody listens."""
 KEPT = 1000
 STREAMS = 256
+_SHOWN_AS = {"request": "case", "documents": "report"}
 _CASE = "SELECT origin, study_uid, pool, claimed_by FROM consult_case WHERE case_id = ?"
 _REPORT = "SELECT origin, study_uid, '' AS pool, '' AS claimed_by FROM report WHERE report_id = ?"
 
@@ -114,7 +115,7 @@ class Feed:
 def visible_changes(node: Node, viewer: Viewer, records: Sequence[Record]) -> tuple[list[str], list[str]]:
     """Give the types (without their versions) and subjects among records that a viewer may know of, each once.
 
-    A clinic's request and its case at home are one case to a page.
+    A clinic's request and its case at home are one case to a page, a report and its documents one report.
     """
     known: dict[Subject, bool] = {}
     types: dict[str, None] = {}
@@ -125,7 +126,7 @@ def visible_changes(node: Node, viewer: Viewer, records: Sequence[Record]) -> tu
         if known[record.subject]:
             types[record.type.partition("/")[0]] = None
             kind, _, rest = record.subject.partition("/")
-            subjects[f"case/{rest}" if kind == "request" else record.subject] = None
+            subjects[f"{_SHOWN_AS.get(kind, kind)}/{rest}"] = None
     return list(types), list(subjects)
 
 
@@ -139,7 +140,7 @@ def _may_know(node: Node, viewer: Viewer, subject: Subject) -> bool:
                 return False
         case "case" | "request":
             return _may_know_row(node, viewer, _CASE, rest)
-        case "report":
+        case "report" | "documents":
             return _may_know_row(node, viewer, _REPORT, rest)
         case "person":
             return rest == viewer.id or "administrator" in viewer.roles

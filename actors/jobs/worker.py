@@ -14,8 +14,9 @@ from types import FrameType
 import dramatiq
 
 from actors.jobs.broker import JobBroker
-from actors.jobs.job_table import GivenUp, Job, JobTable
+from actors.jobs.job_table import LEASE, GivenUp, Job, JobTable
 from actors.jobs.tasks import bind
+from node.clock import Micros
 from node.database.port import Statement
 from node.node import Node
 
@@ -29,10 +30,10 @@ STOP_MS = 20_000
 class JobWorker:
     """The worker threads of one process."""
 
-    def __init__(self, node: Node, *, threads: int = THREADS) -> None:
+    def __init__(self, node: Node, *, threads: int = THREADS, lease: Micros = LEASE) -> None:
         # Its errors print what an exception says, which may be a patient's data; the broker logs each failure.
         logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
-        table = JobTable(node.database, node.clock, given_up=given_up(node))
+        table = JobTable(node.database, node.clock, lease=lease, given_up=given_up(node))
         self._broker = JobBroker(node.database, node.clock, node.bell, table=table, slots=threads)
         bind(self._broker, node)
         self._worker = dramatiq.Worker(self._broker, worker_threads=threads, worker_timeout=WAKE_MS)

@@ -1,4 +1,4 @@
-"""Cases as pages, documents and the story read them. Nothing is decided here."""
+"""Cases as pages read them. Nothing is decided here; the documents and the story read rows themselves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from node.names import Digest, NodeId, StudyKey
 from node.node import Node
 from node.people.accounts import Person
 from node.people.roles import EXPERT, TECHNICIAN
-from node.reporting.report import Draft, Question
+from node.reporting.report import Draft
 
 Box = Literal["sent", "queue", "mine", "done"]
 """Sent by this clinic · offered to the viewer's pools · claimed by her · ended."""
@@ -120,38 +120,12 @@ def facts_of(database: Database, case_id: str) -> list[CaseFact]:
     return [_fact(row) for row in rows]
 
 
-def story_facts(node: Node, key: StudyKey) -> list[CaseFact]:
-    """Give what other nodes told about a study's cases: this node's own doings are in its journal."""
-    rows = node.database.read(
-        "SELECT n, at, node, type, body FROM case_fact WHERE node <> ? AND case_id IN"
-        " (SELECT case_id FROM consult_case WHERE origin = ? AND study_uid = ?) ORDER BY at, case_id, n",
-        (node.id, key.origin, key.study_uid),
-    )
-    return [_fact(row) for row in rows]
-
-
 def form_of(node: Node, row: CaseRow) -> FormWords | None:
     """Give the words of a case's request; None when they were erased."""
     try:
         return msgspec.json.decode(node.texts.get(Digest(row.form)), type=FormWords)
     except NotFound:
         return None
-
-
-def question_of(node: Node, row: CaseRow) -> Question:
-    """Give what was asked, as the documents print it."""
-    words = form_of(node, row)
-    return Question(
-        kind=row.kind,
-        urgency=row.urgency,
-        reason="" if words is None else words.reason,
-        aim="" if words is None else words.aim,
-        history="" if words is None else words.history,
-        requesting_doctor="" if words is None else words.requesting_doctor,
-        clinic=row.clinic,
-        clinic_name=row.clinic_name,
-        requested_at=row.requested_at,
-    )
 
 
 def draft_of(node: Node, person: Person, case_id: str) -> Draft:

@@ -39,7 +39,7 @@ class Held:
     contents: dict[str, list[InstanceRow]]
     """By SOP Instance UID, of those the batch brings again."""
     patients: list[Patient]
-    """Every patient its instances speak of."""
+    """Every patient its instances speak of, and its origin's announcement."""
 
 
 def read_held(database: Database, journal: Journal, key: StudyKey, *, sop_uids: Sequence[str]) -> Held:
@@ -54,8 +54,22 @@ def read_held(database: Database, journal: Journal, key: StudyKey, *, sop_uids: 
         series={row.series_uid: row for row in series_of(database, key)},
         tallies=_tallies(database, key),
         contents=_contents(database, key, sop_uids),
-        patients=_patients(database, key),
+        patients=_patients(database, key) + _announced(study),
     )
+
+
+def _announced(study: StudyRow) -> list[Patient]:
+    """A row that no instance has given its words has those of its origin."""
+    if study.source_digest:
+        return []
+    return [
+        Patient(
+            key=PatientKey(issuer=study.patient_issuer, id=study.patient_id),
+            name=study.patient_name,
+            birth_date=study.birth_date,
+            sex=study.sex,
+        )
+    ]
 
 
 def _tallies(database: Database, key: StudyKey) -> dict[str, Tally]:

@@ -80,6 +80,9 @@ class Database(Protocol):
     def read(self, sql: str, params: Sequence[Value] = (), level: Level = Level.LINEARIZABLE) -> list[Row]:
         """Give the rows of one SELECT, as dicts by column name."""
 
+    def close(self) -> None:
+        """Finish what waits, then let go of the store."""
+
 
 def read_as(
     database: Database,

@@ -184,7 +184,7 @@ _FEDERATION: Migration = (
     "CREATE INDEX part_state ON part (direction, state)",
     # What the origin of a received study said it holds; agreed_at: when the same set was found here.
     """CREATE TABLE completed_there (origin TEXT NOT NULL, study_uid TEXT NOT NULL, instances INTEGER NOT NULL,
-        set_digest TEXT NOT NULL, at INTEGER NOT NULL, agreed_at INTEGER,
+        contents INTEGER NOT NULL, set_digest TEXT NOT NULL, at INTEGER NOT NULL, agreed_at INTEGER,
         PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE shared_instance (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
         sop_uid TEXT NOT NULL, digest TEXT NOT NULL, k INTEGER NOT NULL,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 from node.database.port import Statement, Value
 from node.errors import InvalidRequest
@@ -38,13 +39,17 @@ def check_subset(statement: Statement) -> None:
         Anything but one INSERT, UPDATE or DELETE; clocks, chance or RETURNING in SQL; a value that is
         not INTEGER, REAL or TEXT, or a text that reads as a blob.
     """
-    sql = statement.sql
+    _check_sql(statement.sql)
+    for value in statement.params:
+        _check_value(value)
+
+
+@lru_cache(maxsize=1024)
+def _check_sql(sql: str) -> None:
     if not _A_CHANGE.match(sql) or _CLOCK_OR_CHANCE.search(sql) or re.search(r"\bRETURNING\b", sql, re.I):
         raise InvalidRequest(f"Writing {sql[:60]!r} was refused: not of the SQL subset of both stores.")
     if ";" in sql:
         raise InvalidRequest(f"Writing {sql[:60]!r} was refused: one statement per string.")
-    for value in statement.params:
-        _check_value(value)
 
 
 def _check_value(value: Value) -> None:

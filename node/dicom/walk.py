@@ -31,6 +31,8 @@ ITEM_BYTES = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 VR_NAMES = {vr: vr.decode() for vr in LONG_VRS | SHORT_VRS}
+SHORT_NAMES = {vr: vr.decode() for vr in SHORT_VRS}
+_NOT_HERE = (0x0000, 0x0002, 0xFFFE)
 _MAY_NEST = ("SQ", "UN", "")
 
 
@@ -90,10 +92,36 @@ class Walk:
             self._count += 1
             if self._count > MAX_ELEMENTS:
                 raise self._at_fault(f"it has more than {MAX_ELEMENTS} elements")
-            if frame.kind == "elements":
-                self._element(frame)
-            else:
+            if frame.kind != "elements":
                 self._item(frame)
+            elif not (frame.explicit and self._step_over_short(frame)):
+                self._element(frame)
+
+    def _step_over_short(self, frame: _Frame) -> bool:
+        """Step over elements of short VRs, as most are; stops before all else, and before every fault.
+
+        Says whether it moved. Nothing here that `_element` would not do, only faster: it is where a scan's time goes.
+        """
+        data, elements, unpack = self._data, self.elements, ORDERS[frame.little].explicit
+        end, here, start = frame.end, len(self._data) - 8, self._at
+        top = len(self._frames) == 1
+        at, room = start, MAX_ELEMENTS - self._count
+        while at <= here and room > 0:
+            group, number, code, length = unpack(data, at)
+            vr = SHORT_NAMES.get(code)
+            value = at + 8
+            if vr is None or value + length > end or group in _NOT_HERE:
+                break
+            if top:
+                tag = group << 16 | number
+                if tag in elements or len(elements) >= MAX_TOP_ELEMENTS:
+                    break
+                elements[tag] = Element(vr, value, length, at, False)
+            at = value + length
+            room -= 1
+        self._count = MAX_ELEMENTS - room
+        self._at = at
+        return at > start
 
     def _element(self, frame: _Frame) -> None:
         start = self._at

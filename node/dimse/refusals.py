@@ -106,9 +106,10 @@ def read_lines(path: Path, position: int, *, limit: int = 200) -> tuple[list[Lin
     lines: list[Line] = []
     try:
         with path.open("rb") as file:
-            begin, at = _begin(file.readline())
-            file.seek(max(at, at + position - begin))
-            position = max(position, begin)
+            begin, head = _begin(file.readline())
+            if not begin <= position <= begin + os.fstat(file.fileno()).st_size - head:
+                position = begin  # somebody removed the file: what stands here now is new
+            file.seek(head + position - begin)
             while len(lines) < limit and (raw := file.readline()).endswith(b"\n"):
                 position += len(raw)
                 if (line := _line(raw)) is not None:

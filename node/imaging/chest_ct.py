@@ -124,6 +124,10 @@ class ChestAnatomy:
     def _paint_inside(self, canvas: SliceCanvas, cavity: Field, lung: Field) -> None:
         """Paint mediastinal fat, heart, great vessels, abdomen below the domes, and the lungs."""
         canvas.paint(canvas.inside(cavity - 1.5), _FAT_HU + 10)
+        dome = _dome_height(canvas.x, canvas.y) - canvas.z
+        below = canvas.inside(np.minimum(cavity - 1, dome))
+        if below.any():
+            self._paint_abdomen(canvas, below)
         heart = _heart(canvas.x, canvas.y, canvas.z)
         canvas.paint(canvas.inside(heart), _FAT_HU + 30)
         canvas.paint(canvas.inside(heart - 3.5), 46)
@@ -132,10 +136,6 @@ class ChestAnatomy:
         canvas.tubes(_AORTA)
         canvas.tubes(_VEINS_AND_NECK)
         canvas.tubes(ARTERIES)
-        dome = _dome_height(canvas.x, canvas.y) - canvas.z
-        below = canvas.inside(np.minimum(cavity - 1, dome)) * canvas.inside(-heart)
-        if below.any():
-            self._paint_abdomen(canvas, below)
         posterior = _LUNG_HU + 0.32 * (canvas.y + 60)
         aired = canvas.inside(np.minimum(lung, -dome - 1))
         canvas.paint(aired, as_field(posterior))
@@ -264,10 +264,10 @@ def _mediastinum(x: Field, y: Field, z: Height) -> Field:
 
 def _dome_height(x: Field, y: Field) -> Field:
     """Give the height (mm) of the diaphragm, the right dome higher than the left."""
-    front = np.clip((y + 4) / 84, -0.45, 1.2) ** 2
-    right = 66 - 52 * ((x + 66) / 78) ** 2 - 74 * front
-    left = 52 - 46 * ((x - 68) / 78) ** 2 - 70 * front
-    tendon = 44 - 34 * ((x - 4) / 60) ** 2 - 44 * np.clip(front, 0, 0.2)
+    back = ((y + 4) / 84) ** 2 * np.where(y > -4, 1.0, 0.22)
+    right = 66 - 52 * ((x + 66) / 78) ** 2 - 74 * back
+    left = 52 - 46 * ((x - 68) / 78) ** 2 - 70 * back
+    tendon = 46 - 20 * ((x - 4) / 60) ** 2 - 60 * back
     return as_field(np.maximum(np.maximum(right, left), tendon))
 
 

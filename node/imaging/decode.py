@@ -34,7 +34,14 @@ GIVES_RGB = frozenset({_JPEG_8, _JPEG_12})
 
 
 def decode_frame(
-    frame: bytes, transfer_syntax: str, *, rows: int, columns: int, samples: int, bits_allocated: int
+    frame: bytes,
+    transfer_syntax: str,
+    *,
+    rows: int,
+    columns: int,
+    samples: int,
+    bits_allocated: int,
+    photometric: str = "",
 ) -> Stored:
     """Give the stored values of a compressed frame: rows x columns, or rows x columns x samples.
 
@@ -49,10 +56,10 @@ def decode_frame(
         raise InvalidRequest(
             f"Decoding a frame was refused: no codec for {transfer_syntax}. Ask for the frame as stored."
         )
-    numbers = (str(number) for number in (rows, columns, samples, bits_allocated))
+    told = (str(one) for one in (rows, columns, samples, bits_allocated, photometric or "UNKNOWN"))
     try:
         child = subprocess.run(
-            [sys.executable, "-m", "node.imaging.decode", transfer_syntax, *numbers],
+            [sys.executable, "-m", "node.imaging.decode", transfer_syntax, *told],
             input=frame,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -86,8 +93,10 @@ def main(arguments: list[str]) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    transfer_syntax, (rows, columns, samples, bits) = arguments[0], map(int, arguments[1:])
-    values = _decode(sys.stdin.buffer.read(), transfer_syntax, samples=samples, bits=bits)
+    transfer_syntax, *numbers, photometric = arguments
+    rows, columns, samples, bits = map(int, numbers)
+    frame = sys.stdin.buffer.read()
+    values = _decode(frame, transfer_syntax, samples=samples, bits=bits, photometric=photometric)
     answer = io.BytesIO()
     np.save(
         answer, np.ascontiguousarray(values).reshape((rows, columns, samples)[: 2 if samples == 1 else 3])
@@ -97,7 +106,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _decode(frame: bytes, transfer_syntax: str, *, samples: int, bits: int) -> Stored:
+def _decode(frame: bytes, transfer_syntax: str, *, samples: int, bits: int, photometric: str) -> Stored:
     import imagecodecs
 
     values: Stored
@@ -108,7 +117,10 @@ def _decode(frame: bytes, transfer_syntax: str, *, samples: int, bits: int) -> S
         if samples > 1:
             values = values.reshape(samples, -1).T
     elif transfer_syntax in (_JPEG_8, _JPEG_12):
-        values = imagecodecs.jpeg8_decode(frame)
+        # Without a marker that tells, a decoder takes three components for YCbCr; the header may know better.
+        told = any(marker in frame[:1024] for marker in (b"Adobe", b"JFIF"))
+        space = "RGB" if photometric == "RGB" and samples == 3 and not told else None
+        values = imagecodecs.jpeg8_decode(frame, colorspace=space, outcolorspace=space)
     elif transfer_syntax in _JPEG_LOSSLESS:
         values = imagecodecs.ljpeg_decode(frame) if samples == 1 else imagecodecs.jpegsof3_decode(frame)
     elif transfer_syntax in _JPEG_LS:

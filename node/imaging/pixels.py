@@ -48,7 +48,6 @@ class PixelFacts:
     signed: bool
     planar: bool
     photometric: str
-    big_endian: bool
     slope: float = 1.0
     intercept: float = 0.0
     windows: tuple[Window, ...] = ()
@@ -78,7 +77,6 @@ def read_pixel_facts(header: Header) -> PixelFacts:
         signed=_short(header, 0x00280103, order) == 1,
         planar=_short(header, 0x00280006, order) == 1,
         photometric=header.text(0x00280004) or "MONOCHROME2",
-        big_endian=not header.little,
         slope=next(iter(_decimals(header, 0x00281053)), 1.0) or 1.0,
         intercept=next(iter(_decimals(header, 0x00281052)), 0.0),
         windows=_windows(header),
@@ -92,7 +90,7 @@ def read_pixel_facts(header: Header) -> PixelFacts:
 
 
 def native_frame(facts: PixelFacts, frame: bytes) -> Stored:
-    """Give a native frame as stored values: rows x columns, or rows x columns x 3.
+    """Give a native frame, in little endian, as stored values: rows x columns, or rows x columns x 3.
 
     Source: DICOM PS3.5 8.1 and 8.2, PS3.3 C.7.6.3.1.3.
     """
@@ -102,8 +100,7 @@ def native_frame(facts: PixelFacts, frame: bytes) -> Stored:
     if facts.bits_allocated == 1:
         bits: Stored = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
         return bits[: facts.rows * facts.columns].reshape(shape)
-    order = ">" if facts.big_endian else "<"
-    dtype = np.dtype(f"{order}u{facts.bits_allocated // 8}")
+    dtype = np.dtype(f"<u{facts.bits_allocated // 8}")
     values = np.frombuffer(frame, dtype, count=facts.frame_bits // facts.bits_allocated)
     if facts.photometric == "YBR_FULL_422":
         return _upsampled(values, facts)

@@ -75,6 +75,7 @@ def _stored_values(facts: PixelFacts, frame: bytes, transfer_syntax: str) -> tup
         columns=facts.columns,
         samples=facts.samples,
         bits_allocated=facts.bits_allocated,
+        photometric=facts.photometric,
     )
     if facts.samples == 1:
         return stored_bits(values.astype(f"<u{facts.bits_allocated // 8}"), facts), False

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 from node.errors import Damaged, GridError, NotFound, Unavailable
 from node.failpoints import planted
@@ -30,9 +30,6 @@ from node.journal.texts import sync_directory
 from node.keys.aead import KEY_BYTES, TAG_BYTES, decrypt, encrypt, new_key
 from node.keys.encoding import from_base64, to_base64
 from node.names import Digest
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 CHUNK_BYTES = 1 << 20
 _SEALED_CHUNK_BYTES = CHUNK_BYTES + TAG_BYTES
@@ -145,6 +142,13 @@ class SealedWriter:
             ) from error
 
 
+class _Buffer(Protocol):
+    """What a memoryview can be taken of; Python 3.12 has it as ``collections.abc.Buffer``."""
+
+    def __buffer__(self, flags: int, /) -> memoryview:
+        """Give its memory."""
+
+
 class SealedReader(io.RawIOBase):
     """The content of a sealed file; seekable, and safe to `read_at` from several threads."""
 
@@ -193,7 +197,7 @@ class SealedReader(io.RawIOBase):
             offset += len(piece)
         return b"".join(parts)
 
-    def readinto(self, buffer: WriteableBuffer, /) -> int:
+    def readinto(self, buffer: _Buffer, /) -> int:
         """Fill the buffer; short only at the end, as `zipfile` expects."""
         view = memoryview(buffer).cast("B")
         content = self.read_at(self._position, len(view))

@@ -107,6 +107,12 @@ def end_all(node: Node, person_id: str) -> None:
     node.write([end_sessions(person_id)])
 
 
+def end_others(node: Node, session: Session) -> None:
+    """End every session of a person but this one."""
+    sql = "DELETE FROM session WHERE person = ? AND token_digest <> ?"
+    node.write([Statement(sql, (session.person.id, session.token_digest))])
+
+
 def issue_bearer(node: Node, by: Person, *, principal: str, address: str = "") -> str:
     """Draw a token for a program; older ones of the same principal stay good."""
     by.require(ADMINISTRATOR, act="Issuing a token")

@@ -9,6 +9,7 @@ Source: DICOM PS3.3 A.35.1 (IOD), C.17; PS3.16 TID 2000, TID 1001, TID 1204, CID
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _HISTORY: Code = ("121060", "DCM", "History")
 _REQUEST: Code = ("121062", "DCM", "Request")
 _FINDINGS: tuple[Code, Code] = (("121070", "DCM", "Findings"), ("121071", "DCM", "Finding"))
 _IMPRESSIONS: tuple[Code, Code] = (("121072", "DCM", "Impressions"), ("121073", "DCM", "Impression"))
+_FORMS = {"AS": r"\d{3}[DWMY]", "CS": r"[MFO]", "DA": r"\d{8}", "TM": r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,18 +89,21 @@ def read_part10(file: bytes) -> StructuredReport:
 
 
 def _describe_patient_and_study(sr: Dataset, content: ReportContent) -> None:
-    """Give the same patient and study as the images have, or a PACS would file it apart."""
+    """Give the same patient and study as the images have, or a PACS would file it apart.
+
+    A date, time, age or sex that its VR cannot carry is left empty: devices send such, and paper shows them.
+    """
     study = content.study
     sr.SpecificCharacterSet = "ISO_IR 192"
     sr.PatientName = study.patient_name
     sr.PatientID = study.patient_id
-    sr.PatientBirthDate = study.birth_date
-    sr.PatientSex = study.sex
-    if study.age:
+    sr.PatientBirthDate = _valid("DA", study.birth_date)
+    sr.PatientSex = _valid("CS", study.sex)
+    if _valid("AS", study.age):
         sr.PatientAge = study.age
     sr.StudyInstanceUID = content.report.study_uid
-    sr.StudyDate = study.study_date
-    sr.StudyTime = study.study_time
+    sr.StudyDate = _valid("DA", study.study_date)
+    sr.StudyTime = _valid("TM", study.study_time)
     sr.ReferringPhysicianName = study.referring_physician
     sr.StudyID = ""
     sr.AccessionNumber = study.accession
@@ -120,7 +125,7 @@ def _describe_document(sr: Dataset, content: ReportContent) -> None:
     sr.SeriesDescription = "远程会诊意见" if content.question.kind == "consultation" else "远程诊断报告"
     sr.ReferencedPerformedProcedureStepSequence = []
     sr.Manufacturer = "Meridian"
-    sr.InstitutionName = report.home_name or report.home
+    sr.InstitutionName = _organization(content)
     sr.InstanceNumber = report.version
     sr.TimezoneOffsetFromUTC = signed.strftime("%z")
     sr.SeriesDate = sr.ContentDate = sr.InstanceCreationDate = signed.strftime("%Y%m%d")
@@ -130,7 +135,7 @@ def _describe_document(sr: Dataset, content: ReportContent) -> None:
     sr.VerifyingObserverSequence = [
         _dataset(
             VerifyingObserverName=person_name(report.signer_name),
-            VerifyingOrganization=report.home_name or report.home,
+            VerifyingOrganization=_organization(content),
             VerificationDateTime=_date_time(signed),
             VerifyingObserverIdentificationCodeSequence=[],
         )
@@ -190,7 +195,6 @@ def _observer(content: ReportContent) -> list[Dataset]:
 
     Source: DICOM PS3.16 TID 1002, TID 1003.
     """
-    organization = content.report.home_name or content.report.home
     context = {"RelationshipType": "HAS OBS CONTEXT"}
     return [
         _dataset(
@@ -209,7 +213,7 @@ def _observer(content: ReportContent) -> list[Dataset]:
             **context,
             ValueType="TEXT",
             ConceptNameCodeSequence=[_code(("121009", "DCM", "Person Observer's Organization Name"))],
-            TextValue=organization,
+            TextValue=content.report.home_name or content.report.home,
         ),
     ]
 
@@ -230,6 +234,16 @@ def _section(heading: Code, words: tuple[Code, str]) -> Dataset:
             )
         ],
     )
+
+
+def _organization(content: ReportContent) -> str:
+    """Give the reading hospital's name as an LO, kept to 64 bytes since readers count those, not characters."""
+    name = (content.report.home_name or content.report.home).replace("\\", "/")
+    return name.encode()[:64].decode(errors="ignore").strip()
+
+
+def _valid(vr: str, value: str) -> str:
+    return value if re.fullmatch(_FORMS[vr], value) else ""
 
 
 def person_name(spoken: str) -> str:

@@ -76,26 +76,6 @@ def test_wrong_user_and_wrong_password_get_the_same_words_and_five_lock(site: Si
     assert refused(site.visitor(), "POST", "/api/session", {"user": "wang", "password": PASSWORD})[0] == 401
 
 
-def test_attempts_of_one_address_are_limited_and_come_back_with_time(site: Site, clock: FrozenClock) -> None:
-    attempts = site.visitor()
-    from web.auth import ATTEMPT_EVERY, ATTEMPTS, Attempts
-    from web.errors import TooManyAttempts
-
-    bucket = Attempts(clock)
-    for _ in range(ATTEMPTS):
-        bucket.take("10.0.0.1")
-    with pytest.raises(TooManyAttempts):
-        bucket.take("10.0.0.1")
-    bucket.take("10.0.0.2")
-    clock.advance(ATTEMPT_EVERY)
-    bucket.take("10.0.0.1")
-    bucket.forgive("10.0.0.1")
-    bucket.take("10.0.0.1")
-    with pytest.raises(TooManyAttempts):
-        bucket.take("10.0.0.1")
-    assert attempts.get("/api/me")["person"] is None
-
-
 def test_a_disabled_person_is_out_at_once(site: Site) -> None:
     person = add_quickly(site.node, "wang", "technician")
     visitor = site.signed_in(person)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -21,8 +22,10 @@ from federation.sharing import Follower
 from federation.statements import NodeAdmitted, SignedStatement
 from federation.transport.loopback import Faults, LoopbackTransport
 from federation.transport.port import MailboxLink
+from node.catalogue.registration import register
 from node.clock import Clock
 from node.errors import Unavailable
+from node.journal.cursors import advance, position
 from node.names import NodeId
 from node.node import Node
 from tests.kit.alliance_keys import CHEAP, PASSPHRASE
@@ -137,7 +140,7 @@ class Alliance:
     def restart(self, name: str) -> Member:
         """End a node as a crash does, and start it again from its state folder."""
         old = self.members.pop(NodeId(name))
-        close(old.node)
+        old.node.close()
         node = bare_node(self.folder, name, self.clock)
         start_clean(node)
         return self.join(node)
@@ -145,9 +148,9 @@ class Alliance:
     def turn(self) -> None:
         """Let every member do what is due, once; what the network refuses waits for the next turn."""
         for member in self:
-            steps = [member.collect, member.bring_in]
+            steps = [member.collect, member.bring_in, partial(index, member.node)]
             for peer in member.peers():
-                steps += [lambda peer=peer: member.tell(peer), lambda peer=peer: member.carry(peer)]
+                steps += [partial(member.tell, peer), partial(member.carry, peer)]
             for step in steps:
                 try:
                     step()
@@ -183,10 +186,14 @@ class Alliance:
 
     def close(self) -> None:
         for member in self:
-            close(member.node)
+            member.node.close()
 
 
-def close(node: Node) -> None:
-    """Let go of a node's database and bell."""
-    node.bell.close()
-    node.database.close()  # type: ignore[attr-defined]  # the port leaves closing to who composed it
+def index(node: Node) -> None:
+    """Register what the packs have taken in, as the ingest does."""
+    for pack in node.packs.landing():
+        reader = f"ingest/{pack}"
+        before = position(node.database, reader)
+        records = list(node.packs.marked(pack, before))
+        if records:
+            register(node, records, cursors=[advance(reader, before=before, after=records[-1].next_offset)])

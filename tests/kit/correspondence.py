@@ -12,7 +12,7 @@ from federation.receipts import seal_receipt
 from federation.transport.port import Delivery
 from node.names import Cause, NodeId
 from node.node import Node
-from tests.kit.alliance import Alliance, close
+from tests.kit.alliance import Alliance
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.notes import Note, Notebook, notes_of
@@ -108,7 +108,7 @@ class Correspondence:
         self.clock.advance(1_000_000)
 
     def _stop(self, name: str) -> None:
-        close(self.alliance.members.pop(NodeId(name)).node)
+        self.alliance.members.pop(NodeId(name)).node.close()
 
     def _start(self, name: str) -> None:
         self.alliance.join(bare_node(self.alliance.folder, name, self.clock))

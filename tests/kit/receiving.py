@@ -1,72 +1,144 @@
-"""Instances put into a node's packs as its doors do, for tests that begin behind the receiver."""
+"""A receiver over a temporary state folder, in this process or as one of its own that can be killed.
+
+``python -m tests.kit.receiving STATE`` runs one until its standard input ends; it prints its port.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
-from node.catalogue.registration import Registered, register
-from node.journal.cursors import advance, position
-from node.names import Cause, NodeId, StudyUID
-from node.node import Node
-from node.store.packs import AssociationFacts, MarkedRecord
-from tests.kit.instances import CT_IMAGE, EXPLICIT, file_meta
+from node.bell import Bell
+from node.clock import SystemClock
+from node.config import Config, DicomSection, NodeSection
+from node.dimse.barrier import CaughtUp, index_of
+from node.dimse.rules import FILE, Rule, Rules, write_rules
+from node.dimse.server import Receiver, stay_small
+from node.store.packs import MarkedRecord, Packs
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def facts(node: Node, *, study_uid: str = "2.25.1", **changes: object) -> AssociationFacts:
-    """Give the facts of an association with an admitted CT."""
-    plain = AssociationFacts(
-        calling="CT1",
-        called=node.config.aet,
-        address="10.0.0.9",
-        certificate="",
-        rule="CT1@10.0.0.9",
-        rule_version=1,
+def config_for(*, max_associations: int = 64, release_barrier_s: float = 2.0) -> Config:
+    """Give a configuration that listens on a free port of this machine."""
+    dicom = DicomSection(port=0, max_associations=max_associations, release_barrier_s=release_barrier_s)
+    return Config(node=NodeSection(id="alpha", name="Alpha"), dicom=dicom)
+
+
+def admit_all(state: Path, *rules: Rule) -> None:
+    """Publish rules; without any, one that lets everybody in."""
+    published = rules or (rule(),)
+    write_rules(state / "landing" / FILE, Rules(called=("ALPHA",), rules=published))
+
+
+def rule(calling: str = "*", address: str = "*", *, admitted: bool = True) -> Rule:
+    """Give a rule."""
+    return Rule(
+        calling=calling,
+        address=address,
+        admitted=admitted,
+        version=3,
         issuer="HIS",
         trust_issuer=False,
-        department="Radiology",
-        transfer_syntax=EXPLICIT,
-        received_at=node.now(),
-        origin=NodeId(node.id),
-        study_uid=StudyUID(study_uid),
-        door="dicom",
-        cause=Cause("cause-1"),
+        department="radiology",
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def store(node: Node, *data_sets: bytes, given: AssociationFacts | None = None, close: bool = True) -> str:
-    """Store data sets in one pack, each a microsecond after the other; give the pack's name."""
-    given = given or facts(node)
-    writer = node.packs.open_writer(study_uid=given.study_uid, cause=given.cause)
-    pack = ""
-    for n, data_set in enumerate(data_sets):
-        stored = writer.append(
-            replace(given, received_at=given.received_at + n),
-            sop_class=CT_IMAGE,
-            sop_uid="2.25.1.1.1",
-            file_meta=file_meta(transfer_syntax=given.transfer_syntax),
-            data_set=data_set,
+def packs_of(state: Path, *, reserve_bytes: int = 0) -> Packs:
+    """Open the packs of a receiver."""
+    return Packs(state / "packs", SystemClock(), 1 << 30, reserve_bytes, writer="receiver")
+
+
+@contextmanager
+def receiving(
+    state: Path,
+    *,
+    config: Config | None = None,
+    packs: Packs | None = None,
+    caught_up: CaughtUp | None = None,
+    bell: Bell | None = None,
+) -> Iterator[Receiver]:
+    """Run a receiver in this process."""
+    receiver = Receiver(
+        config or config_for(),
+        state,
+        packs=packs or packs_of(state),
+        clock=SystemClock(),
+        bell=bell,
+        caught_up=caught_up,
+    )
+    receiver.start()
+    try:
+        yield receiver
+    finally:
+        receiver.stop(drain_s=0)
+
+
+def records(state: Path) -> list[MarkedRecord]:
+    """Give every record that a reader may believe."""
+    packs = packs_of(state)
+    return [record for pack in packs.names() for record in packs.marked(pack, 0)]
+
+
+class ReceiverProcess:
+    """A receiver as a process of its own."""
+
+    def __init__(
+        self, state: Path, *, environment: Mapping[str, str] | None = None, prefix: tuple[str, ...] = ()
+    ) -> None:
+        self._process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "tests.kit.receiving", str(state)],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        pack = stored.location.pack
-    if close:
-        writer.close()
-    return pack
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+        self.pid = self._process.pid
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._process.send_signal(signal.SIGKILL)
+        self.wait()
+
+    def stop(self) -> None:
+        """End it in order."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self.wait()
+
+    def wait(self) -> int:
+        return self._process.wait(timeout=30)
 
 
-def marked(node: Node, pack: str) -> list[MarkedRecord]:
-    """Give what a pack holds behind its cursor."""
-    return list(node.packs.marked(pack, position(node.database, f"ingest/{pack}")))
+def main(arguments: list[str]) -> int:
+    state = Path(arguments[0])
+    stay_small()
+    packs = packs_of(state)
+    report = packs.recover()
+    assert not report.damaged, report
+    receiver = Receiver(
+        config_for(),
+        state,
+        packs=packs,
+        clock=SystemClock(),
+        bell=Bell(state / "run"),
+        caught_up=index_of(state / "meridian.db"),
+    )
+    receiver.start()
+    print(receiver.port, flush=True)
+    while sys.stdin.read(1024):
+        continue
+    receiver.stop(drain_s=5)
+    return 0
 
 
-def register_pack(node: Node, pack: str, records: Sequence[MarkedRecord] | None = None) -> Registered:
-    """Register a pack's records, or the first of them, and move its cursor."""
-    found = marked(node, pack) if records is None else records
-    before = position(node.database, f"ingest/{pack}")
-    cursor = advance(f"ingest/{pack}", before=before, after=found[-1].next_offset)
-    return register(node, found, cursors=[cursor])
-
-
-def receive(node: Node, *data_sets: bytes, given: AssociationFacts | None = None) -> Registered:
-    """Store data sets and register them."""
-    return register_pack(node, store(node, *data_sets, given=given))
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from node.clock import Micros
+from node.dimse.admission import Device, admit_device, block_device, list_devices
 from web.api.shapes import Shape
+from web.guard import Sees
+from web.routes import ADMINISTRATOR, Call, NoBody, route
 
 
 class DeviceShape(Shape):

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from node.people.accounts import Person, any_account
 from node.people.first_start import use_setup_link
-from node.people.sessions import end_session, open_session, resolve_session
+from node.people.sessions import end_others, end_session, open_session, resolve_session
 from node.people.sign_in import authenticate, change_password
 from web.api.shapes import Me, NodeShape, PersonShape
 from web.auth import Caller, cookie_name
@@ -65,6 +65,13 @@ def sign_out(call: Call[NoBody]) -> web.Response:
     answer = json_answer(me(call, Caller()))
     answer.del_cookie(cookie_name(call.node.id), path="/")
     return answer
+
+
+@route("DELETE /api/sessions", roles=SIGNED_IN, sees=Sees.NOTHING)
+def sign_out_elsewhere(call: Call[NoBody]) -> None:
+    """End one's own sessions at other places."""
+    if call.caller.session is not None:
+        end_others(call.node, call.caller.session)
 
 
 @route(
@@ -146,4 +153,4 @@ def person_shape(person: Person) -> PersonShape:
     )
 
 
-ROUTES = (get_me, sign_in, sign_out, set_password, set_up)
+ROUTES = (get_me, sign_in, sign_out, sign_out_elsewhere, set_password, set_up)

@@ -8,7 +8,7 @@ from federation.consult.case_table import get_case
 from federation.consult.clocks import lapse_claims, next_due, note_change, pass_deadlines
 from federation.consult.commands import cancel_consult, claim, release, request_consult
 from federation.consult.pools import create_pool, publish_pools, set_memberships
-from federation.consult.queries import facts_of, story_facts
+from federation.consult.queries import facts_of
 from federation.consult.refusals import CaseEnded
 from federation.consult.writing import sign
 from node.clock import MINUTE
@@ -158,7 +158,6 @@ def test_a_pool_at_ones_own_node_answers_in_the_same_batch(pair: Pair) -> None:
     assert changed(pair.alpha, 9)
     facts = [fact.type for fact in facts_of(pair.alpha.database, case_id)]
     assert facts == ["case-offered/1", "case-claimed/1", "amendment-accepted/1"]
-    assert story_facts(pair.alpha, row.key) == []
 
 
 def test_a_report_for_ones_own_clinic_asks_for_its_documents_at_once(pair: Pair) -> None:

@@ -21,7 +21,7 @@ from federation.consult.commands import (
 )
 from federation.consult.drafts import aside_drafts
 from federation.consult.pools import set_memberships
-from federation.consult.queries import draft_of, facts_of, story_facts
+from federation.consult.queries import draft_of, facts_of
 from federation.consult.refusals import AlreadyClaimed, CaseEnded, ClaimLost, PatientUncertain
 from federation.consult.writing import save_draft, sign
 from node.clock import MINUTE, SECOND
@@ -175,8 +175,6 @@ def test_a_signed_report_comes_home_whole_with_its_signature(pair: Pair, case_id
         {"name": "make_documents", "args": f'{{"report_id":"{report_id}"}}', "cause": row.cause}
     ]
     assert pair.centre.database.read("SELECT 1 AS one FROM job") == []
-    assert [fact.type for fact in story_facts(pair.centre, row.key)] == []
-    assert len(story_facts(pair.alpha, row.key)) == 4
 
 
 def test_signing_the_same_words_again_gives_the_same_report(pair: Pair, case_id: str) -> None:

@@ -10,7 +10,7 @@ from federation.consult.case_table import get_case
 from federation.consult.commands import cancel_consult, claim, request_consult
 from federation.consult.forms import Consent
 from federation.consult.pools import find_pools
-from federation.consult.queries import facts_of, find_cases, form_of, get_case_shown, question_of
+from federation.consult.queries import facts_of, find_cases, form_of, get_case_shown
 from federation.consult.refusals import CaseEnded, PatientUncertain, StudyIncomplete
 from federation.policy import change_policy
 from node.catalogue.visibility import Viewer, may_see
@@ -56,7 +56,6 @@ def test_a_request_is_offered_at_home_and_shown_as_offered_at_the_clinic(pair: P
         words = form_of(node, row)
         assert words is not None
         assert (words.reason, words.requesting_doctor) == ("咳嗽两周，发现结节", "王医生")
-    assert question_of(pair.alpha, get_case(pair.alpha.database, case_id)).clinic_name == "alpha hospital"
 
 
 def test_case_carries_the_studys_cause_at_both_nodes(pair: Pair) -> None:

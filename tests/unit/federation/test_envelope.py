@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -38,6 +39,7 @@ from federation.envelope_errors import (
 )
 from federation.sequence import Position
 from federation.statements import KeysRotated, NodeRevoked
+from federation.transport import port
 from node.canonical import canonical_json, digest_of
 from node.clock import SECOND
 from node.errors import GridError, InvalidRequest, Refused, Retry
@@ -60,7 +62,7 @@ def alliance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FoundedAlliance
     return alliance
 
 
-def words(alliance: FoundedAlliance, n: int = 1, *, prev: str = "", **other: object) -> Inner:
+def words(alliance: FoundedAlliance, n: int = 1, *, prev: str = "", **other: Any) -> Inner:
     inner = Inner(
         sender=ALPHA,
         recipient=CENTRE,
@@ -94,7 +96,8 @@ def seal_by_hand(
     signer: str = "alpha",
     prefix: bytes = PREFIX,
     pad: bytes = b"\0",
-    **header_fields: object,
+    content_size: int = 0,
+    **header_fields: Any,
 ) -> Envelope:
     """What a peer with wrong or hostile software could send: every field as it likes."""
     said = json.loads(inner)
@@ -113,7 +116,7 @@ def seal_by_hand(
     info = f"meridian/1|{header.sender}|{header.recipient}".encode()
     outer = outer_of(header)
     enc, wrapped = seal_hpke(alliance.store("centre").hpke_public.key, key, info=info, aad=outer)
-    sealed = encrypt(key, content.ljust(1024, pad), nonce=nonce, aad=outer)
+    sealed = encrypt(key, content.ljust(content_size or 1024, pad), nonce=nonce, aad=outer)
     return Envelope(header=header, enc=enc, wrapped_key=wrapped, nonce=nonce, ciphertext=sealed)
 
 
@@ -171,6 +174,10 @@ def test_sizes_tell_a_bucket_only(alliance: FoundedAlliance, length: int) -> Non
     assert len(envelope.ciphertext) == envelope.header.size + 16
     assert len(envelope.to_bytes()) <= ENVELOPE_LIMIT_BYTES
     assert take(alliance, envelope).inner.body.count("x") >= length
+
+
+def test_the_transport_lets_through_what_an_envelope_may_be() -> None:
+    assert port.ENVELOPE_LIMIT_BYTES == ENVELOPE_LIMIT_BYTES
 
 
 def test_what_does_not_fit_an_envelope_is_refused(alliance: FoundedAlliance) -> None:
@@ -286,7 +293,7 @@ def test_a_revoked_sender_is_refused(alliance: FoundedAlliance) -> None:
 
 @pytest.mark.parametrize("field", ["inc", "n"])
 def test_a_header_that_says_other_than_the_inside_is_forged(alliance: FoundedAlliance, field: str) -> None:
-    value: object = 2 if field == "n" else alliance.store("beta").new_incarnation()
+    value: Any = 2 if field == "n" else alliance.store("beta").new_incarnation()
     with pytest.raises(Forged, match="inside it is another"):
         take(alliance, seal_by_hand(alliance, words(alliance).to_bytes(), **{field: value}))
 
@@ -321,10 +328,22 @@ def test_an_unknown_suite_says_so(alliance: FoundedAlliance) -> None:
         take(alliance, seal_by_hand(alliance, words(alliance).to_bytes(), suite="xwing"))
 
 
-def test_a_size_that_is_no_bucket_is_refused(alliance: FoundedAlliance) -> None:
-    for size in (1025, 2048, 0, -1):
-        with pytest.raises(EnvelopeDamaged):
-            take(alliance, seal_by_hand(alliance, words(alliance).to_bytes(), size=size))
+@pytest.mark.parametrize(("size", "content_size"), [(1025, 1025), (1025, 0), (2048, 0), (0, 0), (-1, 0)])
+def test_a_size_that_is_no_bucket_or_not_the_contents_is_refused(
+    alliance: FoundedAlliance, size: int, content_size: int
+) -> None:
+    inner = words(alliance).to_bytes()
+    with pytest.raises(EnvelopeDamaged):
+        take(alliance, seal_by_hand(alliance, inner, size=size, content_size=content_size))
+
+
+def test_a_header_has_one_spelling(alliance: FoundedAlliance) -> None:
+    envelope = seal(alliance, words(alliance))
+    raw, header = envelope.to_bytes(), outer_of(envelope.header)[len(MAGIC) :]
+    for other in (header.replace(b",", b", ", 1), header[:-1] + b',"x":1}', header[:-1] + b',"n":1}'):
+        changed = MAGIC + len(other).to_bytes(2) + other + raw[10 + len(header) :]
+        with pytest.raises(EnvelopeMalformed):
+            Envelope.from_bytes(changed)
 
 
 def test_a_lost_key_asks_for_sealing_again(alliance: FoundedAlliance) -> None:

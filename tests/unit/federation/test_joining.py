@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -269,6 +270,8 @@ def test_a_request_that_could_not_be_admitted_is_refused_at_once(centre: Node, b
         JoinRequest(node=BETA, name=" ", keys=good.keys),
         JoinRequest(node=BETA, name="x" * 201, keys=good.keys),
         JoinRequest(node=NodeId("B!"), name="Beta", keys=good.keys),
+        JoinRequest(node=BETA, name="Beta", keys=replace(good.keys, hpke=())),
+        JoinRequest(node=BETA, name="Beta", keys=replace(good.keys, tls_certificate="none")),
     ):
         with pytest.raises(InvalidRequest):
             take_request(centre, sealed_by_hand(code, wrong, beta.keys))
@@ -329,8 +332,13 @@ def test_an_answer_other_than_the_compared_one_is_not_adopted(
     with pytest.raises(Refused, match="compared"):
         join_alliance(beta, swapped, compared=shown)
     emptied = msgspec.convert({**msgspec.to_builtins(admitted), "statements": []}, type(admitted))
-    with pytest.raises(Damaged):
-        join_alliance(beta, emptied, compared=shown)
+    founding = admitted.statements[0]
+    unsigned = replace(admitted, statements=(replace(founding, signature=other.root.founding.signature),))
+    for answer in (emptied, unsigned):
+        with pytest.raises(Damaged):
+            words_of(beta.keys, beta.config.node.name, answer)
+        with pytest.raises(Damaged):
+            join_alliance(beta, answer, compared=shown)
     beta.write(join_alliance(beta, admitted, compared=shown))
 
 

@@ -21,9 +21,7 @@ def note(words: str) -> Note:
 
 def test_several_sends_in_one_batch_get_numbers_without_gaps(post: Correspondence) -> None:
     batch = [
-        statement
-        for words in "abc"
-        for statement in send(post.alpha, CENTRE, note(words), cause=Cause("c"))
+        statement for words in "abc" for statement in send(post.alpha, CENTRE, note(words), cause=Cause("c"))
     ]
     post.alpha.write(batch)
     assert post.states() == ["1 waiting", "2 waiting", "3 waiting"]

@@ -146,6 +146,16 @@ def test_dropped_reordered_or_repeated_statements_are_caught(alliance: FoundedAl
             Roster.from_statements(chain)
 
 
+def test_number_and_previous_digest_must_both_fit(alliance: FoundedAlliance) -> None:
+    act = NodeRevoked(node=ALPHA, reason="x")
+    digest = alliance.roster.digest
+    for n, previous in ((4, digest), (2, digest), (3, alliance.statements[1].digest), (3, "")):
+        statement = RosterStatement(n=n, previous=previous, at=NOON, act=act)
+        with pytest.raises(Damaged, match="does not follow"):
+            alliance.roster.extended(resigned(alliance, statement))
+    alliance.roster.extended(resigned(alliance, RosterStatement(n=3, previous=digest, at=NOON, act=act)))
+
+
 @pytest.mark.parametrize("at", [0, 1, 2])
 @pytest.mark.parametrize("field", ["body", "signature"])
 def test_an_altered_statement_is_caught(alliance: FoundedAlliance, at: int, field: str) -> None:
@@ -232,8 +242,13 @@ def test_a_rotation_counts_no_more_when_the_root_has_spoken_since(alliance: Foun
     fresh = alliance.store("alpha2").public_keys
     alliance.say(KeysRotated(node=ALPHA, keys=fresh))
     assert alliance.roster.rotated(rotation).entry(ALPHA).keys == fresh
+
+
+def test_a_revoked_node_rotates_nothing(alliance: FoundedAlliance) -> None:
+    alliance.store("alpha").rotate_hpke()
+    rotation = rotated(alliance, "alpha")
     alliance.say(NodeRevoked(node=ALPHA, reason="closed"))
-    assert alliance.roster.rotated(rotation).entry(ALPHA).revoked
+    assert alliance.roster.rotated(rotation) == alliance.roster
 
 
 def test_a_node_can_rotate_nobody_elses_keys_nor_its_signing_key(

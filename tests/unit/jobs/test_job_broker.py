@@ -35,10 +35,21 @@ def bell(tmp_path):
 
 
 @pytest.fixture
-def broker(database, clock, bell):
-    broker = JobBroker(database, clock, bell, slots=2)
-    yield broker
-    broker.close()
+def open_broker(database, clock, bell):
+    opened = []
+
+    def open_() -> JobBroker:
+        opened.append(JobBroker(database, clock, bell, slots=2))
+        return opened[-1]
+
+    yield open_
+    for broker in opened:
+        broker.close()
+
+
+@pytest.fixture
+def broker(open_broker):
+    return open_broker()
 
 
 @pytest.fixture
@@ -109,19 +120,21 @@ def test_no_more_rows_are_leased_than_there_are_slots(database, consumer):
     assert next(consumer).message_id == "job-2"
 
 
-def test_two_brokers_never_hand_out_the_same_row(database, clock, bell, broker, consumer):
-    other = JobBroker(database, clock, bell).consume("default", timeout=1)
+def test_two_brokers_never_hand_out_the_same_row(database, open_broker, consumer):
+    other = open_broker().consume("default", timeout=1)
     for n in range(4):
         ask(database, f"job-{n}")
     handed = [next(one).message_id for one in (consumer, other, consumer, other)]
     assert sorted(handed) == [f"job-{n}" for n in range(4)]
 
 
-def test_outcome_after_a_lost_lease_changes_nothing_and_frees_the_slot(database, clock, bell, consumer):
+def test_outcome_after_a_lost_lease_changes_nothing_and_frees_the_slot(
+    database, clock, open_broker, consumer
+):
     ask(database)
     late = next(consumer)
     clock.advance(LEASE)
-    other = JobBroker(database, clock, bell).consume("default", timeout=1)
+    other = open_broker().consume("default", timeout=1)
     assert next(other).message_id == "job-1"
     consumer.ack(late)
     assert state(database) == "leased"

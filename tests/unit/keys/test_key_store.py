@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -187,6 +188,20 @@ def test_what_is_published_reads_back_as_public_keys(keys: KeyStore) -> None:
     assert set(public) == {"verify_key", "hpke", "tls_certificate"}
     assert isinstance(keys.public_keys, PublicKeys)
     assert keys.public_keys.fingerprint == keys.public_keys.fingerprint
+
+
+def test_published_keys_that_cannot_be_used_are_refused(keys: KeyStore) -> None:
+    good = keys.public_keys
+    misnamed = replace(good.hpke[0], key_id="0" * 16)
+    for wrong in (
+        replace(good, hpke=()),
+        replace(good, hpke=(good.hpke[0], misnamed)),
+        replace(good, hpke=(replace(good.hpke[0], key="AAAA"),)),
+        replace(good, verify_key="AAAA"),
+        replace(good, tls_certificate=good.tls_certificate * 2),
+    ):
+        with pytest.raises(InvalidRequest):
+            check_public_keys(wrong)
 
 
 def order_of_calls(monkeypatch: pytest.MonkeyPatch, keys: KeyStore) -> list[str]:

@@ -143,6 +143,27 @@ def test_age_that_is_unknown_is_left_out():
     assert "StudyDescription" not in dataset
 
 
+@pytest.mark.filterwarnings("ignore:The (PN|value)")
+def test_values_that_a_device_sent_wrong_do_not_stop_the_report():
+    study = replace(
+        STUDY,
+        patient_name="A" * 80 + "=张",
+        patient_id="x" * 90,
+        sex="男",
+        birth_date="unknown",
+        age="58",
+        study_date="2026.3.2",
+        study_time="9:30",
+        description="头\\颈",
+    )
+    content = report_content(study=study)
+    content = replace(content, report=replace(content.report, home_name="中心\\二" * 30))
+    dataset = read(make_sr(content, []))
+    assert (dataset.PatientSex, dataset.PatientBirthDate, dataset.StudyDate, dataset.StudyTime) == ("",) * 4
+    assert dataset.PatientID == "x" * 90
+    assert len(dataset.InstitutionName.encode()) <= 64
+
+
 def errors(path) -> list[str]:
     assert shutil.which("dciodvfy"), "install dicom3tools"
     answer = subprocess.run(["dciodvfy", path], capture_output=True, text=True, check=False)

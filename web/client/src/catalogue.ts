@@ -292,6 +292,7 @@ export const catalogue = {
   'tool.turn': { zh: '旋转', en: 'Turn' },
   'tool.flip': { zh: '镜像', en: 'Flip' },
   'tool.invert': { zh: '反相', en: 'Invert' },
+  'tool.clear': { zh: '清除测量', en: 'Clear' },
   'tool.words': { zh: '文字', en: 'Text' },
   'tool.withKey': { zh: '{{tool}}（{{key}}）', en: '{{tool}} ({{key}})' },
   'window.center': { zh: '窗位', en: 'C' },

@@ -31,7 +31,7 @@ async function decodeTask({ bytes, syntax, ...shape }: Task): Promise<Uint8Array
       return decodeRle(bytes, shape)
     case '1.2.840.10008.1.2.4.57':
     case '1.2.840.10008.1.2.4.70': {
-      const { Decoder } = await import('jpeg-lossless-decoder-js')
+      const { Decoder } = await import('@cornerstonejs/jpeg-lossless-decoder-js')
       const wide = shape.bitsAllocated > 8 ? 2 : 1
       const { buffer, byteOffset, byteLength } = new Decoder().decode(slicedBuffer(bytes), 0, bytes.length, wide)
       return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength).slice()

@@ -86,6 +86,12 @@ export function closeEngine(engine: RenderingEngine): void {
   engine.destroy()
 }
 
+/** Take all measurements off. */
+export function clearLengths(): void {
+  annotation.state.removeAllAnnotations()
+  drawLabelsAgain()
+}
+
 /** Give the left button to a tool; the middle one pans and the right one zooms, whatever the left does. */
 export function giveLeftButton(name: ToolName): void {
   const group = ToolGroupManager.getToolGroup(TOOLS)

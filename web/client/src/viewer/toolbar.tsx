@@ -2,7 +2,7 @@
 
 import type { Key } from '../catalogue'
 import { useText } from '../language'
-import type { ToolName } from './engine'
+import { clearLengths, type ToolName } from './engine'
 import type { Stack, StackFacts } from './stack'
 import { WindowFields } from './window-fields'
 
@@ -31,6 +31,7 @@ export function Toolbar({ stack, facts, modality, tool, setTool, toggleWords }: 
     { id: 'tool-turn', label: 'tool.turn', act: () => stack?.turn() },
     { id: 'tool-flip', label: 'tool.flip', act: () => stack?.flip() },
     { id: 'tool-invert', label: 'tool.invert', act: () => stack?.invert() },
+    { id: 'tool-clear', label: 'tool.clear', act: clearLengths },
     { id: 'tool-words', label: 'tool.words', act: toggleWords },
   ]
   return (

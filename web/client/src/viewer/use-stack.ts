@@ -39,14 +39,19 @@ export function useStack(host: RefObject<HTMLDivElement | null>, root: string | 
       () => {
         const element = host.current
         if (gone || !element) return
+        toWholePixels(element, element.parentElement ?? element)
         const engine = openEngine()
         const opened = new Stack(engine, element, (next) => {
           setFacts(next)
           publishFacts(next)
         })
         giveLeftButton(chosen.current)
-        const observer = new ResizeObserver(() => opened.resize())
-        observer.observe(element)
+        const frame = element.parentElement ?? element
+        const observer = new ResizeObserver(() => {
+          toWholePixels(element, frame)
+          opened.resize()
+        })
+        observer.observe(frame)
         close = () => {
           observer.disconnect()
           opened.close()
@@ -94,4 +99,13 @@ export function useStack(host: RefObject<HTMLDivElement | null>, root: string | 
   }, [stack, root])
 
   return { stack, facts, frames, loading, trouble }
+}
+
+/** Put the canvas on whole pixels of the screen: between them the browser would blur it. */
+function toWholePixels(element: HTMLElement, frame: HTMLElement): void {
+  const { left, top, right, bottom } = frame.getBoundingClientRect()
+  element.style.marginLeft = `${Math.ceil(left) - left}px`
+  element.style.marginTop = `${Math.ceil(top) - top}px`
+  element.style.width = `${Math.floor(right) - Math.ceil(left)}px`
+  element.style.height = `${Math.floor(bottom) - Math.ceil(top)}px`
 }

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'react'
 import type { StudyPage } from '../api/types'
 import { useText } from '../language'
 import { useKeys } from '../shell/keys'
-import type { ToolName } from './engine'
+import { clearLengths, type ToolName } from './engine'
 import { setDetectorWords } from './length-label'
 import { ImageWords } from './image-words'
 import { SeriesList } from './series-list'
@@ -52,6 +52,7 @@ export default function Viewer({ page, first }: ViewerProps) {
     })),
     { key: 'f', label: 'tool.fit', act: () => stack?.fit() },
     { key: 'o', label: 'tool.oneToOne', act: () => stack?.oneToOne() },
+    { key: 'Delete', label: 'tool.clear', act: clearLengths },
     { key: 'i', label: 'tool.invert', act: () => stack?.invert() },
     { key: 'h', label: 'tool.words', act: () => setWords((shown) => !shown) },
   ])

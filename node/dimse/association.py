@@ -1,0 +1,227 @@
+"""pynetdicom's association as a receiver: admitted by the rules, spooled, bounded, closed whatever happens.
+
+The only module that reaches into pynetdicom's upper layer. What is decided
+about callers and instances is in `rules` and `store_scp`.
+
+Source: DICOM PS3.8 7.1, 9.3 (association), PS3.7 6.3 (messages).
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from copy import deepcopy
+from typing import Protocol, cast
+
+from pydicom.dataset import Dataset
+from pynetdicom._globals import MODE_ACCEPTOR
+from pynetdicom.acse import ACSE
+from pynetdicom.ae import ApplicationEntity
+from pynetdicom.association import Association
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import DIMSEMessage
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import A_RELEASE, P_DATA
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+
+from node.dimse.guard import MAX_PDU_BYTES, PDU_DEADLINE_S, GuardedSocket
+from node.dimse.places import Places
+from node.dimse.rules import Refusal
+from node.dimse.spool import Spool
+from node.dimse.store_scp import Answer, Caller, Session, StoreRequest
+from node.errors import Unavailable
+
+MAX_COMMAND_BYTES = 64 << 10
+MAX_WAITING_MESSAGES = 16
+_LOG = logging.getLogger(__name__)
+
+
+class Desk(Protocol):
+    """What an association asks of the receiver that it belongs to."""
+
+    places: Places
+
+    def open_session(self, caller: Caller) -> Session | Refusal:
+        """Decide about a caller, and write it down."""
+
+    def new_spool(self) -> Spool:
+        """Give something to take a data set in."""
+
+    def released(self, session: Session) -> None:
+        """Wait until the index knows what came, for a while."""
+
+
+class ReceivingServer(ThreadedAssociationServer):
+    """Listens; ``desk`` is set by whoever makes it."""
+
+    desk: Desk
+    request_queue_size = 128
+
+
+class Messages(DIMSEServiceProvider):
+    """Puts messages together from fragments, into a spool and under caps."""
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take the next fragments; ends the association when they pass the caps."""
+        association = cast(ReceivingAssociation, self.assoc)
+        if self.message is None:
+            self.message = DIMSEMessage()
+            self.message.data_set = association.desk.new_spool()
+        command = self.message.encoded_command_set
+        if command.tell() > MAX_COMMAND_BYTES or self.msg_queue.qsize() >= MAX_WAITING_MESSAGES:
+            self.message = None
+            self.dul.event_queue.put("Evt19")  # an invalid PDU: the state machine aborts
+            return
+        super().receive_primitive(primitive)
+
+
+class Negotiation(ACSE):
+    """Asks the rules before it negotiates."""
+
+    def _negotiate_as_acceptor(self) -> None:
+        association = cast(ReceivingAssociation, self.assoc)
+        verdict = association.open()
+        if verdict is None:
+            super()._negotiate_as_acceptor()
+            return
+        self.send_reject(*verdict)
+        association.kill()
+
+
+class ReceivingAssociation(Association):
+    """One association of the receiver."""
+
+    def __init__(self, ae: ApplicationEntity, server: ReceivingServer, address: str) -> None:
+        super().__init__(ae, MODE_ACCEPTOR)
+        self._server = server
+        self.desk = server.desk
+        self.session: Session | None = None
+        self.dimse = Messages(self)
+        self.acse = Negotiation(self)
+        self._address = address
+
+    def run_reactor(self) -> None:
+        """Run to the end, and end the packs however it comes."""
+        try:
+            super().run_reactor()
+        except Exception:  # noqa: BLE001  # a thread's last line: whatever it was, it is logged
+            _LOG.exception("An association ended by a defect")
+            self.abort()
+        finally:
+            if self.session is not None:
+                self.session.close()
+            self.desk.places.leave(self._address, associated=self.session is not None)
+
+    def open(self) -> tuple[int, int, int] | None:
+        """Ask whether this caller may come in; give the rejection when not.
+
+        Source: DICOM PS3.8 9.3.4, table 9-21.
+        """
+        request = self.requestor.primitive
+        if request is None:
+            return (2, 1, 1)
+        caller = Caller(
+            calling=str(request.calling_ae_title or "").strip(),
+            called=str(request.called_ae_title or "").strip(),
+            address=self._address,
+        )
+        try:
+            opened = self.desk.open_session(caller)
+        except Exception:  # noqa: BLE001  # nobody may come in because deciding failed
+            _LOG.exception("Deciding about an association failed")
+            return (2, 1, 1)  # transient, no reason given
+        if isinstance(opened, Refusal):
+            return (1, 1, opened.why.diagnostic)  # permanent
+        if not self.desk.places.associate(self._address):
+            return (2, 3, 2)  # transient, local limit exceeded
+        self.session = opened
+        cast(GuardedSocket, self.dul.socket).deadline_s = PDU_DEADLINE_S
+        return None
+
+    def _serve_request(self, msg: object, context_id: int) -> None:
+        """Serve a request; a C-STORE without its UIDs, which pynetdicom leaves unanswered, is refused with words."""
+        if isinstance(msg, C_STORE) and not msg.is_valid_request and msg.MessageID is not None:
+            answer = store(self, msg, "")
+            response = C_STORE()
+            response.MessageIDBeingRespondedTo = msg.MessageID
+            response.AffectedSOPClassUID = msg.AffectedSOPClassUID
+            response.AffectedSOPInstanceUID = msg.AffectedSOPInstanceUID
+            response.Status = answer.status
+            response.ErrorComment = answer.comment  # type: ignore[assignment]  # declared as None
+            self.dimse.send_msg(response, context_id)
+            return
+        super()._serve_request(msg, context_id)  # type: ignore[arg-type]  # its own union is not exported
+
+
+class ReceivingHandler(RequestHandler):
+    """Makes an association of ours from a connection, or drops it when too many wait."""
+
+    server: ReceivingServer
+
+    def handle(self) -> None:
+        """Begin the association; its threads take it from here."""
+        address = str(self.client_address[0])
+        places = self.server.desk.places
+        if not places.connect(address):
+            self.server.shutdown_request(self.request)
+            return
+        try:
+            super().handle()
+        except BaseException:
+            places.leave(address, associated=False)
+            raise
+
+    def _create_association(self) -> Association:
+        association = ReceivingAssociation(self.ae, self.server, str(self.client_address[0]))
+        association.name = f"AcceptorThread-{self.client_address[0]}-{self.client_address[1]}"
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        association.set_socket(GuardedSocket(association, client_socket=self.request))
+        acceptor = association.acceptor
+        acceptor.maximum_length = MAX_PDU_BYTES // 2
+        acceptor.ae_title = self.server.ae_title
+        acceptor.address_info = self.local
+        acceptor.implementation_class_uid = self.ae.implementation_class_uid
+        acceptor.implementation_version_name = self.ae.implementation_version_name
+        acceptor.supported_contexts = deepcopy(self.server.contexts)
+        association.requestor.address_info = self.remote
+        for event, bound in self.server._handlers.items():
+            for handler, arguments in bound if isinstance(bound, list) else [bound]:
+                association.bind(event, handler, arguments)
+        return association
+
+
+def on_store(event: Event) -> Dataset:
+    """Answer a C-STORE."""
+    association = cast(ReceivingAssociation, event.assoc)
+    answer = store(association, cast(C_STORE, event.request), str(event.context.transfer_syntax))
+    status = Dataset()
+    status.Status = answer.status
+    if answer.comment:
+        status.ErrorComment = answer.comment
+    return status
+
+
+def on_acse(event: Event) -> None:
+    """Hold the answer to A-RELEASE back until the index has caught up; its sender may query straight after."""
+    association = cast(ReceivingAssociation, event.assoc)
+    primitive = event.primitive  # type: ignore[attr-defined]  # set by the kind of event
+    if isinstance(primitive, A_RELEASE) and primitive.result is None and association.session is not None:
+        association.desk.released(association.session)
+
+
+def store(association: ReceivingAssociation, request: C_STORE, transfer_syntax: str) -> Answer:
+    """Hand a request to the association's session."""
+    spool = cast(Spool, request.DataSet) if request.DataSet is not None else association.desk.new_spool()
+    if association.session is None:
+        return Answer(status=Unavailable.dimse, comment="the association was not admitted")
+    return association.session.store(
+        StoreRequest(
+            sop_class=str(request.AffectedSOPClassUID or ""),
+            sop_uid=str(request.AffectedSOPInstanceUID or ""),
+            transfer_syntax=transfer_syntax,
+            data_set=spool.view(),
+            refusal=spool.refusal,
+        )
+    )
