@@ -38,7 +38,7 @@ class Due:
 def due(study: StudyRow, *, own: NodeId, quiet: Micros) -> Due:
     """Decide when a receiving study is complete."""
     if study.expected is not None and study.instance_count >= study.expected > 0:
-        return Due(at=study.last_at, reason=COUNT)
+        return Due(at=0, reason=COUNT)
     if study.origin != own:
         return Due(at=None, reason=COUNT)
     return Due(at=study.last_at + quiet, reason=QUIET)

@@ -49,7 +49,7 @@ class Inbox:
         with self._changed:
             if envelope.message is WAKE:
                 self._woken = True
-            elif len(self._waiting) < LIMIT or isinstance(envelope.message, _STOP):
+            elif len(self._waiting) < LIMIT or type(envelope.message) is _STOP:
                 self._waiting.append(envelope)
             else:
                 raise Unavailable(

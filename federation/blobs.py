@@ -17,6 +17,7 @@ import msgspec
 
 from federation.transport.port import CHUNK_BYTES, BlobOffer, BlobState
 from node.canonical import canonical_json
+from node.clock import Micros
 from node.database.port import Database, Row, Statement, integer, text
 from node.errors import Conflict, Damaged, InvalidRequest, NotFound, Refused, Unavailable
 from node.journal.texts import sync_directory
@@ -175,6 +176,17 @@ def release(node: Node, reader: NodeId, digest: Digest) -> None:
         return
     node.write([Statement("DELETE FROM blob WHERE digest = ? AND readers = ?", (digest, before))])
     path_of(node, digest).unlink(missing_ok=True)
+
+
+def expire(node: Node, *, before: Micros) -> int:
+    """Remove files that no reader came for since a time, or whose upload was given up; gives how many."""
+    rows = node.database.read("SELECT digest FROM blob WHERE at < ?", (before,))
+    for row in rows:
+        digest = Digest(text(row, "digest"))
+        node.write([Statement("DELETE FROM blob WHERE digest = ?", (digest,))])
+        path_of(node, digest).unlink(missing_ok=True)
+        _arriving(node, digest).unlink(missing_ok=True)
+    return len(rows)
 
 
 def path_of(node: Node, digest: Digest) -> Path:

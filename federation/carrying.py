@@ -21,7 +21,7 @@ from federation.sharing import Pending, pending_studies, touch, unshared
 from federation.transport.port import BlobOffer, MailboxLink
 from node.clock import SECOND, Micros
 from node.database.port import Row, Statement, convert_row, integer, read_as, text
-from node.errors import Conflict, Damaged
+from node.errors import Conflict, Damaged, NotFound
 from node.events import Event
 from node.failpoints import failpoint
 from node.names import Cause, Digest, NodeId, StudyKey, StudyUID, Subject
@@ -35,6 +35,8 @@ LULL: Micros = SECOND * 2 // 5
 LIVE_BYTES = 32 << 20
 """A part of a study that still arrives is at most this large, so that its images show sooner."""
 MEMBERS = 2_000
+HELD_BACK = -1
+"""In place of a part's number: this instance's record is damaged here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,23 @@ def seal_due(node: Node, peer: NodeId) -> int:
     return made
 
 
+def try_held_back_again(node: Node) -> None:
+    """Let damaged instances be tried again: their packs may have been restored."""
+    rows = node.database.read(
+        "SELECT DISTINCT peer, origin, study_uid FROM shared_instance WHERE k = ?", (HELD_BACK,)
+    )
+    held = [
+        (
+            NodeId(text(row, "peer")),
+            StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid"))),
+        )
+        for row in rows
+    ]
+    if held:
+        forget = Statement("DELETE FROM shared_instance WHERE k = ?", (HELD_BACK,))
+        node.write([forget, *(touch(peer, key) for peer, key in held)])
+
+
 def sealed_parts(node: Node, peer: NodeId) -> list[SealedRow]:
     """Give the parts that wait to be uploaded, oldest first."""
     return read_as(
@@ -133,12 +152,13 @@ def upload(node: Node, peer: NodeId, part: SealedRow, *, host: NodeId, link: Mai
             raise Damaged(
                 f"Sending part {part.k} to {host} failed: it does not have all of it. It is sent again."
             )
-    _offer(node, peer, part)
+    _offer(node, peer, part, keep=host == node.id)
     if host != node.id:
-        blobs.release(node, peer, part.blob)
+        path.unlink(missing_ok=True)
 
 
-def _offer(node: Node, peer: NodeId, part: SealedRow) -> None:
+def _offer(node: Node, peer: NodeId, part: SealedRow, *, keep: bool) -> None:
+    """Tell the peer of a part; without ``keep`` its file here has no row any more, and goes next."""
     offered = PartOffered(
         origin=part.origin,
         study_uid=part.study_uid,
@@ -162,6 +182,7 @@ def _offer(node: Node, peer: NodeId, part: SealedRow) -> None:
             *send(node, peer, offered, cause=part.cause),
             *_told_journal(node, peer, part.key, delivered, cause=part.cause),
             touch(peer, part.key),
+            *([] if keep else [Statement("DELETE FROM blob WHERE digest = ?", (part.blob,))]),
         ]
     )
 
@@ -203,8 +224,7 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
         manifest = Manifest(v=VERSION, origin=key.origin, study_uid=key.study_uid, k=k, members=members)
         part = seal_part(node.packs, manifest, locations, directory=blobs.scratch(node))
     except Damaged as error:
-        node.write(problem_once(node, "sealing-failed", about=key.subject, detail=error.message, cause=cause))
-        raise
+        return _hold_back(node, peer, key, chosen, error=error, cause=cause)
     blobs.place(node, part.file.path, part.file.digest)
     try:
         node.write(_sealed(node, peer, manifest, part, cause=cause))
@@ -213,6 +233,32 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
         return 0
     failpoint("sealed")
     return 1
+
+
+def _hold_back(
+    node: Node, peer: NodeId, key: StudyKey, rows: list[Row], *, error: Damaged, cause: Cause
+) -> int:
+    """Leave out the instances whose records are damaged, so that the others go; they are tried again at a start."""
+    damaged = [row for row in rows if not _is_whole(node, row)]
+    if not damaged:
+        raise error
+    held = [
+        Statement(
+            "INSERT INTO shared_instance (peer, origin, study_uid, sop_uid, digest, k) VALUES (?, ?, ?, ?, ?, ?)",
+            (peer, key.origin, key.study_uid, row["sop_uid"], row["digest"], HELD_BACK),
+        )
+        for row in damaged
+    ]
+    shown = problem_once(node, "sealing-failed", about=key.subject, detail=error.message, cause=cause)
+    node.write([*held, *shown])
+    return 1
+
+
+def _is_whole(node: Node, row: Row) -> bool:
+    try:
+        return node.packs.check(_location(row)) == row["digest"]
+    except (Damaged, NotFound):
+        return False
 
 
 def _sealed(

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from federation import blobs
-from federation.carrying import next_due, seal_due, sealed_parts, upload
+from federation.carrying import next_due, seal_due, sealed_parts, try_held_back_again, upload
 from federation.current_roster import Rosters
-from federation.fetching import check_completed, fetch, offered_parts
+from federation.fetching import check_completed, fetch, offered_parts, release_applied
 from federation.inbox import ask_for_missing, take
 from federation.outbox import deposit_sealed, forget_received, repeat_overdue, seal_waiting
 from federation.receipts import seal_receipt
@@ -83,6 +83,7 @@ def bring_in(node: Node, host: NodeId, link: MailboxLink) -> int:
     while parts := offered_parts(node):
         came = [fetch(node, part, host=host, link=link) for part in parts]
         count += sum(came)
+    release_applied(node, link)
     check_completed(node)
     return count
 
@@ -90,9 +91,12 @@ def bring_in(node: Node, host: NodeId, link: MailboxLink) -> int:
 def tidy(node: Node) -> None:
     """Ask for what is missing; forget what was acknowledged long ago. Once in a while is enough."""
     ask_for_missing(node)
-    node.write([forget_received(before=node.now() - RETENTION)])
+    before = node.now() - RETENTION
+    node.write([forget_received(before=before)])
+    blobs.expire(node, before=before)
 
 
 def start_clean(node: Node) -> int:
     """Remove what a crash left between a file and its row; before anything else turns. Gives how many."""
+    try_held_back_again(node)
     return blobs.sweep(node)

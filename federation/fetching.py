@@ -98,10 +98,27 @@ def fetch(node: Node, part: OfferedRow, *, host: NodeId, link: MailboxLink) -> b
             link.release_blob(part.blob)
         return False
     node.write(_applied(node, part, stored=stored))
-    link.release_blob(part.blob)
     if host != node.id:
         path.unlink(missing_ok=True)
     return True
+
+
+def release_applied(node: Node, link: MailboxLink) -> None:
+    """Tell the host which sealed files this node needs no more."""
+    rows = node.database.read(
+        "SELECT peer, origin, study_uid, k, blob FROM part WHERE direction = 'in' AND state = 'applied' LIMIT 100"
+    )
+    for row in rows:
+        link.release_blob(Digest(text(row, "blob")))
+        node.write(
+            [
+                Statement(
+                    "UPDATE part SET state = 'done' WHERE peer = ? AND origin = ? AND study_uid = ? AND k = ?"
+                    " AND direction = 'in' AND state = 'applied'",
+                    (row["peer"], row["origin"], row["study_uid"], row["k"]),
+                )
+            ]
+        )
 
 
 def check_completed(node: Node) -> None:

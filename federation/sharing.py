@@ -308,7 +308,7 @@ def _completion(
     where = (key.origin, key.study_uid)
     (row,) = node.database.read(
         "SELECT (SELECT count(*) FROM instance WHERE origin = ? AND study_uid = ?) AS here,"
-        " (SELECT count(*) FROM shared_instance WHERE peer = ? AND origin = ? AND study_uid = ?) AS shared,"
+        " (SELECT count(*) FROM shared_instance WHERE peer = ? AND origin = ? AND study_uid = ? AND k > 0) AS shared,"
         " (SELECT count(*) FROM part WHERE peer = ? AND origin = ? AND study_uid = ? AND direction = 'out'"
         " AND state = 'sealed') AS unsent",
         (*where, peer, *where, peer, *where),

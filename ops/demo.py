@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import threading
@@ -109,7 +108,8 @@ def _set_up(pacs: tuple[str, str, int]) -> Secrets:
 def _read_secrets() -> Secrets:
     kept = json.loads((DIRECTORY / "secrets.json").read_text())
     logins = {
-        node: {role: Login(**login) for role, login in people.items()} for node, people in kept["logins"].items()
+        node: {role: Login(**login) for role, login in people.items()}
+        for node, people in kept["logins"].items()
     }
     aet, host, port = kept["pacs"]
     return Secrets(logins=logins, tokens=kept["tokens"], pacs=(aet, host, port))
@@ -134,14 +134,16 @@ def _write_private(path: Path, content: object) -> None:
     scratch = path.with_suffix(".part")
     scratch.touch(mode=0o600)
     scratch.write_text(json.dumps(content, ensure_ascii=False, indent=2), "utf-8")
-    os.replace(scratch, path)
+    scratch.replace(path)
 
 
 def _tell(nodes: list[RunningNode], secrets: Secrets) -> None:
     """Print addresses, logins and what to click."""
     clinic = next(node for node in nodes if node.name == "alpha")
     centre = next(node for node in nodes if node.name == "centre")
-    print("\nMeridian 经络 is up. The clinic shares everything with the centre (a demo's policy; the default is")
+    print(
+        "\nMeridian 经络 is up. The clinic shares everything with the centre (a demo's policy; the default is"
+    )
     print("referred studies only), and both admit any sender on this machine.\n")
     for title, node in (("Clinic 第一卫生院", clinic), ("Centre 中心医院", centre)):
         print(f"  {title:<18} {node.web:<26} DICOM {node.dicom.aet}@{node.dicom.host}:{node.dicom.port}")
@@ -151,7 +153,9 @@ def _tell(nodes: list[RunningNode], secrets: Secrets) -> None:
     print(f"  {'Clinic PACS':<18} {aet}@{host}:{port}\n")
     print("  1. At the clinic, sign in as technician, open the study, press 申请会诊 / Request.")
     print("  2. At the centre, sign in as expert, claim the case, read, write, sign (Ctrl+Enter).")
-    print("  3. Back at the clinic the signed report is on the study's page: print its PDF; the SR went to the PACS.")
+    print(
+        "  3. Back at the clinic the signed report is on the study's page: print its PDF; the SR went to the PACS."
+    )
     print(f"\n  Send your own: storescu -aec ALPHA 127.0.0.1 {clinic.dicom.port} FILES")
     print("  All of this stands in .demo/demo.json. Ctrl-C stops; state is kept.\n", flush=True)
 

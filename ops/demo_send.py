@@ -23,7 +23,9 @@ def load_or_sample(data: Path | None, sample: Path) -> Path:
     """Give the folder to send: the one named, else the sample, drawn at the first start."""
     if data is not None:
         if not data.is_dir():
-            raise InvalidRequest(f"Sending {data} was refused: it is not a folder. Name one with DICOM files.")
+            raise InvalidRequest(
+                f"Sending {data} was refused: it is not a folder. Name one with DICOM files."
+            )
         return data
     if len(list(sample.glob("*.dcm"))) != SLICES:
         from node.imaging.phantom import make_chest_ct
@@ -46,14 +48,11 @@ def send_folder(folder: Path, to: DicomAddress, stopping: threading.Event) -> No
         for batch in _batches(files, refused):
             if stopping.is_set():
                 return
-            instances = [content for _, content in batch]
-            for (path, _), outcome in zip(
-                batch,
-                scu.send(to.aet, to.host, to.port, calling=CALLING, instances=instances),
-                strict=True,
-            ):
-                if outcome.status != 0:
-                    refused.append(f"{path.name}: {outcome.words or hex(outcome.status)}")
+            contents = [content for _, content in batch]
+            answers = scu.send(to.aet, to.host, to.port, CALLING, contents)
+            for (path, _), answer in zip(batch, answers, strict=True):
+                if not answer.is_stored:
+                    refused.append(f"{path.name}: {answer.comment or 'no answer'}")
                 progress.advance(task)
         progress.update(task, completed=len(files))
     for line in refused[:20]:
@@ -80,4 +79,6 @@ def _batches(files: list[Path], refused: list[str]) -> Iterator[list[tuple[Path,
 
 
 def _bar() -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )

@@ -9,7 +9,7 @@ from node.bell import Bell
 from node.clock import SystemClock
 from node.config import load_config
 from node.dimse.barrier import index_of
-from node.dimse.server import Receiver, leave_numpy_out
+from node.dimse.server import Receiver, stay_small
 from ops.compose import database_path, open_packs, run_directory
 
 DRAIN_S = 8.0
@@ -17,7 +17,7 @@ DRAIN_S = 8.0
 
 def run_receiver(state: Path, stopping: threading.Event) -> int:
     """Receive until told to stop; give the exit code."""
-    leave_numpy_out()
+    stay_small()
     config, clock = load_config(state), SystemClock()
     packs = open_packs(state, config, process="receiver", clock=clock)
     for damage in packs.recover().damaged:

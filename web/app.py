@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from web.auth import Attempts
 from web.dicomweb.places import FramePlaces, Readings
 from web.live import Feed
 from web.middleware import add_headers, translate_errors
-from web.routes import API_BODY_BYTES
+from web.routes import API_BODY_BYTES, Route
 from web.static import PAGES, serve_page
 from web.surroundings import SURROUNDINGS, Surroundings
 from web.table import ROUTES
@@ -25,7 +25,7 @@ HEAVY_WORKERS = 2
 WAITING = 512
 
 
-def make_app(node: Node, *, pages: Path = PAGES) -> web.Application:
+def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTES) -> web.Application:
     """Put the application together; ``pages`` is the folder of the built client."""
     app = web.Application(middlewares=[translate_errors], client_max_size=API_BODY_BYTES)
     threads = Threads("web", workers=WORKERS, waiting=WAITING)
@@ -40,7 +40,7 @@ def make_app(node: Node, *, pages: Path = PAGES) -> web.Application:
         readings=Readings(),
         pages=pages,
     )
-    for route in ROUTES:
+    for route in routes:
         app.router.add_route(route.method, route.path, route.serve)
     app.router.add_get("/{name:.*}", serve_page)
     app.on_response_prepare.append(add_headers)

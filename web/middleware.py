@@ -20,6 +20,8 @@ from web.errors import HttpError, Malformed, TooLarge, to_http
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CLIENT_GONE = (ConnectionResetError, BrokenPipeError)
+STARTED = web.RequestKey("started", bool)
+"""Set on a request whose answer has begun to go out."""
 LOG = structlog.get_logger()
 
 PAGE_POLICY = "; ".join(
@@ -42,6 +44,8 @@ PAGE_POLICY = "; ".join(
 """Source: W3C Content Security Policy Level 3."""
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """For everything that is not a page: even shown as one, it runs nothing."""
+PDF_POLICY = "script-src 'none'; frame-ancestors 'self'"
+"""A sandbox would shut out the browser's own viewer; our page may print it from a frame."""
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -58,14 +62,24 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
         return await handler(request)
     except CLIENT_GONE:
         raise
-    except web.HTTPException as error:
-        return _library_answer(error)
-    except GridError as error:
-        if isinstance(error, Defect):
+    except Exception as error:
+        if request.get(STARTED):
+            # The status is gone out already: break off, so that nobody takes a part for the whole.
+            _logged(request, error)
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("broke off in the middle of an answer") from error
+        return _answer_to(request, error)
+
+
+def _answer_to(request: web.Request, error: Exception) -> web.StreamResponse:
+    match error:
+        case web.HTTPException():
+            return _library_answer(error)
+        case GridError() if not isinstance(error, Defect):
+            return error_answer(to_http(error))
+        case _:
             return error_answer(to_http(_logged(request, error)))
-        return error_answer(to_http(error))
-    except Exception as error:  # noqa: BLE001 (the edge: nothing may pass it unexplained)
-        return error_answer(to_http(_logged(request, error)))
 
 
 def error_answer(error: HttpError) -> web.Response:
@@ -128,8 +142,11 @@ def _logged(request: web.Request, error: Exception) -> Defect:
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Add the headers that every answer carries; hooked where also streams pass."""
-    is_page = response.content_type == "text/html" or not request.path.startswith(("/api/", "/dicomweb"))
-    response.headers.setdefault("Content-Security-Policy", PAGE_POLICY if is_page else DATA_POLICY)
+    request[STARTED] = True
+    is_page = not request.path.startswith(("/api/", "/dicomweb"))
+    is_pdf = response.content_type == "application/pdf"
+    policy = PAGE_POLICY if is_page else PDF_POLICY if is_pdf else DATA_POLICY
+    response.headers.setdefault("Content-Security-Policy", policy)
     for name, value in _ALWAYS.items():
         response.headers.setdefault(name, value)
     if not is_page:

@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
@@ -24,13 +25,17 @@ OWN = "own"
 """In place of file names in ``[web]``: the node's own certificate, which peers know by the roster."""
 START_S = 30.0
 STOP_S = 5.0
+App = Callable[[Node], web.Application]
 
 
 class WebServer:
     """One node's web address. `start` returns when it listens, `stop` when it no longer does."""
 
-    def __init__(self, node: Node, *, host: str | None = None, port: int | None = None) -> None:
+    def __init__(
+        self, node: Node, *, host: str | None = None, port: int | None = None, app: App = make_app
+    ) -> None:
         self._node = node
+        self._make_app = app
         self._host = node.config.web.host if host is None else host
         self._port = node.config.web.port if port is None else port
         self._ready: threading.Event = threading.Event()
@@ -76,7 +81,7 @@ class WebServer:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         context = tls_context(self._node.config, self._node.keys, host=self._host)
         # No access log: an address holds what was searched for, which may be a patient's name.
-        runner = web.AppRunner(make_app(self._node), access_log=None, shutdown_timeout=STOP_S)
+        runner = web.AppRunner(self._make_app(self._node), access_log=None, shutdown_timeout=STOP_S)
         await runner.setup()
         try:
             site = web.TCPSite(runner, self._host, self._port, ssl_context=context, backlog=512)

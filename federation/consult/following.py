@@ -12,7 +12,7 @@ from federation.consult import requests
 from federation.consult.asking import ask_home
 from federation.consult.clinic import ClinicCase, follow, load_clinic
 from federation.consult.messages import CaseAmended
-from federation.consult.pools import publish_pools
+from federation.consult.pools import own_pools, publish_pools
 from federation.consult.requests import ReportReturned
 from federation.membership import RosterExtended
 from federation.roster import Roster
@@ -69,7 +69,7 @@ def _news(node: Node, record: Record) -> list[Statement]:
 def _greet(node: Node, event: RosterExtended) -> list[Statement]:
     """Tell a node that has come into the alliance of the pools here."""
     entry = Roster.load(node.database).peek(NodeId(event.node))
-    if entry is None or entry.revoked or entry.node == node.id:
+    if entry is None or entry.revoked or entry.node == node.id or not own_pools(node):
         return []
     return publish_pools(node, entry.node)
 

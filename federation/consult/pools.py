@@ -45,6 +45,11 @@ def find_pools(database: Database) -> list[Pool]:
     return read_as(database, Pool, "SELECT id, name, specialty FROM pool ORDER BY id")
 
 
+def own_pools(node: Node) -> list[Pool]:
+    """Give the pools whose home this node is."""
+    return [pool for pool in find_pools(node.database) if pool.home == node.id]
+
+
 def get_pool(database: Database, pool_id: str) -> Pool:
     """Give a pool.
 
@@ -90,7 +95,7 @@ def create_pool(node: Node, by: Person, *, slug: str, name: str, specialty: str,
         refusal="Adding a pool was refused: there is one of this short name. Choose another.",
     )
     audit = record_act(node, by, act="add-pool", subject=f"pool/{pool.id}", address=address)
-    known = [*_own_pools(node), pool]
+    known = [*own_pools(node), pool]
     cause = Cause(node.new_id())
     told = [
         statement
@@ -103,7 +108,7 @@ def create_pool(node: Node, by: Person, *, slug: str, name: str, specialty: str,
 
 def publish_pools(node: Node, peer: NodeId, *, cause: Cause | None = None) -> list[Statement]:
     """Give the statements that tell a peer of this node's pools; for the batch in which it joins."""
-    return send(node, peer, _published(_own_pools(node)), cause=cause or Cause(node.new_id()))
+    return send(node, peer, _published(own_pools(node)), cause=cause or Cause(node.new_id()))
 
 
 def set_memberships(
@@ -165,10 +170,6 @@ def take_pools(node: Node, sender: NodeId, message: PoolsPublished) -> list[Stat
             for pool in {pool.id: pool for pool in message.pools}.values()
         ),
     ]
-
-
-def _own_pools(node: Node) -> list[Pool]:
-    return [pool for pool in find_pools(node.database) if pool.home == node.id]
 
 
 def _published(pools: Iterable[Pool]) -> PoolsPublished:

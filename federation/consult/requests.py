@@ -189,7 +189,9 @@ def decide(state: RequestState, command: Command, now: Micros) -> tuple[RequestE
             news = command.instances > state.instances and not state.changed
             return _amendment(state, instances=command.instances, complete=False) if news else ()
         case NoteCompletion():
-            news = state.awaiting or command.instances > state.instances
+            # One with fewer images is about the study as it was before it was asked about.
+            awaited = state.awaiting and command.instances >= state.instances
+            news = awaited or command.instances > state.instances
             return _amendment(state, instances=command.instances, complete=True) if news else ()
         case TakeAnswer():
             return _take(state, command)

@@ -176,7 +176,8 @@ _FEDERATION: Migration = (
     """CREATE TABLE blob (digest TEXT PRIMARY KEY, path TEXT NOT NULL, bytes INTEGER NOT NULL, owner TEXT NOT NULL,
         readers TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
     # Which instances went to which peer, in which part. direction: out, in. state: out sealed, offered, withdrawn
-    # (its instances go again in another); in offered, applied, wanted (asked for again).
+    # (its instances go again in another); in offered, applied, done (its
+    # host was told), wanted (asked for again).
     """CREATE TABLE part (peer TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL, k INTEGER NOT NULL,
         direction TEXT NOT NULL, blob TEXT NOT NULL, blob_key TEXT NOT NULL, bytes INTEGER NOT NULL,
         instances INTEGER NOT NULL, manifest_digest TEXT NOT NULL, state TEXT NOT NULL, at INTEGER NOT NULL,

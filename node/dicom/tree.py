@@ -12,7 +12,6 @@ from functools import lru_cache
 
 from node.dicom.header import Header
 from node.dicom.walk import (
-    ITEM_BYTES,
     ITEM_END,
     LONG_VRS,
     ORDERS,
@@ -20,6 +19,8 @@ from node.dicom.walk import (
     SEQUENCE_END,
     UNDEFINED,
     VR_NAMES,
+    begins_with_item,
+    items_little,
     looks_explicit,
 )
 from node.errors import InvalidRequest
@@ -112,11 +113,15 @@ class _Reader:
         if length == UNDEFINED:
             if vr in ("OB", "OW") or tag in PIXELS:
                 return self._fragments(tag, known, little)
-            return Branch(tag, self._items(None, explicit=explicit, little=self._items_little(little)))
+            return Branch(
+                tag, self._items(None, explicit=explicit, little=items_little(self._data, self._at, little))
+            )
         end = self._at + length
-        begins = length >= 8 and bytes(self._data[self._at : self._at + 4]) in ITEM_BYTES
+        begins = begins_with_item(self._data, self._at, length)
         if vr == "SQ" or (known == "SQ" and (begins or not length)) or (not known and begins):
-            return Branch(tag, self._items(end, explicit=explicit, little=self._items_little(little)))
+            return Branch(
+                tag, self._items(end, explicit=explicit, little=items_little(self._data, self._at, little))
+            )
         value = self._data[self._at : end]
         self._at = end
         if tag == _PIXEL_REPRESENTATION:
@@ -148,10 +153,6 @@ class _Reader:
                 return Leaf(tag, vr or "OB", self._data[start : self._at], little, tuple(found))
             found.append(self._data[self._at : self._at + length])
             self._at += length
-
-    def _items_little(self, little: bool) -> bool:
-        first = bytes(self._data[self._at : self._at + 4])
-        return first == ITEM_BYTES[0] if first in ITEM_BYTES else little
 
 
 def _resolve(vr: str, signed: bool) -> str:

@@ -171,7 +171,11 @@ class Walk:
         if vr in ("OB", "OW") or tag in PIXELS:
             self._push(_Frame("fragments", frame.end, True, frame.explicit, frame.little))
         elif vr in _MAY_NEST:
-            self._push(_Frame("items", frame.end, True, frame.explicit, self._items_little(frame.little)))
+            self._push(
+                _Frame(
+                    "items", frame.end, True, frame.explicit, items_little(self._data, self._at, frame.little)
+                )
+            )
         else:
             raise self._at_fault(f"element {tag_name(tag)} of VR {vr} has no length")
 
@@ -180,9 +184,9 @@ class Walk:
         if vr == "SQ":
             self._push(_Frame("items", self._at + length, False, frame.explicit, frame.little))
             return True
-        if length < 8 or not self._begins_with_item(length):
+        if not begins_with_item(self._data, self._at, length):
             return False
-        little = self._items_little(frame.little)
+        little = items_little(self._data, self._at, frame.little)
         self._push(_Frame("items", self._at + length, False, frame.explicit, little))
         return True
 
@@ -247,22 +251,9 @@ class Walk:
         group, number, length = ORDERS[little].implicit(self._data, self._at)
         return group << 16 | number, length
 
-    def _begins_with_item(self, length: int) -> bool:
-        if self._at + 8 > len(self._data):
-            return False
-        if bytes(self._data[self._at : self._at + 4]) not in ITEM_BYTES:
-            return False
-        _, first = self._tag_and_length(self._items_little(True))
-        return first == UNDEFINED or first <= length - 8
-
     def _item_explicit(self, frame: _Frame) -> bool:
         """Look whether an item of an explicit data set is implicit, as UN's are (PS3.5 6.2.2), and some makers' are."""
         return frame.explicit and looks_explicit(self._data, self._at, True)
-
-    def _items_little(self, little: bool) -> bool:
-        """Look which way round the next item is written."""
-        first = bytes(self._data[self._at : self._at + 4])
-        return first == ITEM_BYTES[0] if first in ITEM_BYTES else little
 
     def _only_zeros_left(self) -> bool:
         """Say whether only padding stands after the last element."""
@@ -299,6 +290,20 @@ ORDERS = {
 def looks_explicit(data: memoryview, at: int, declared: bool) -> bool:
     """Look at the first element: a VR stands there, or the low half of a length of over 16 KiB would."""
     return bytes(data[at + 4 : at + 6]) in VR_NAMES if len(data) >= at + 6 else declared
+
+
+def begins_with_item(data: memoryview, at: int, length: int) -> bool:
+    """Say whether a value whose VR does not tell begins as a sequence does."""
+    if length < 8 or at + 8 > len(data) or bytes(data[at : at + 4]) not in ITEM_BYTES:
+        return False
+    (first,) = ORDERS[items_little(data, at, True)].number(data, at + 4)
+    return first == UNDEFINED or first <= length - 8
+
+
+def items_little(data: memoryview, at: int, declared: bool) -> bool:
+    """Look which way round the next item is written."""
+    first = bytes(data[at : at + 4])
+    return first == ITEM_BYTES[0] if first in ITEM_BYTES else declared
 
 
 def _is_letters(code: bytes) -> bool:

@@ -104,6 +104,10 @@ def send(aet: str, host: str, port: int, calling: str, instances: Sequence[bytes
         A file is not DICOM, or the AE title or the address cannot be one.
     """
     files = [read_part10(instance) for instance in instances]
+    if any(not (file.sop_class and file.sop_uid) for file in files):
+        raise InvalidRequest(
+            f"Sending to {aet} was refused: a file does not say its SOP class and instance. Export it again."
+        )
     sent: list[Sent] = []
     while len(sent) < len(files):
         sent += _send_some(

@@ -38,6 +38,7 @@ IDLE_S = 600.0
 ASSOCIATE_S = 10.0
 """A connection that has not associated after this is closed."""
 _M_ARENA_MAX = -8
+_VERIFICATION = "1.2.840.10008.1.1"
 _NO_LIMIT = 100_000
 _LOOK_S = 0.05
 
@@ -180,18 +181,20 @@ def _listen(receiver: Receiver, address: tuple[str, int], *, aet: str) -> Receiv
 
     Source: DICOM PS3.4 B (Storage), A (Verification); unknown SOP classes are stored as PS3.4 B.4.1 allows.
     """
-    from pynetdicom import AE, _config, evt
-    from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made at import
+    from pynetdicom import AE, _config, evt, sop_class
 
     from node.dimse.association import ReceivingHandler, ReceivingServer, on_acse, on_store
 
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what peers do wrong is no error of ours
     _config.UNRESTRICTED_STORAGE_SERVICE = True
+    # Taken in, so that what has no study is refused with words and on the list, not by a context that nobody sees.
+    sop_class._STORAGE_CLASSES.update(sop_class._NON_PATIENT_OBJECT_CLASSES)
+    sop_class._STORAGE_CLASSES.update(sop_class._MEDIA_STORAGE_CLASSES)
     _config.LOG_HANDLER_LEVEL = "none"
     ae = AE(ae_title=aet)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION
-    ae.add_supported_context(Verification)
+    ae.add_supported_context(_VERIFICATION)
     ae.maximum_associations = _NO_LIMIT  # its own count takes in connections that have not associated
     ae.acse_timeout = ASSOCIATE_S
     ae.network_timeout = IDLE_S

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from node.clock import MINUTE, SECOND, Micros
 from node.database.port import Database, Statement, read_as
 from node.dimse import scu
-from node.errors import Conflict, GridError, NotFound
+from node.errors import Conflict, GridError, NotFound, Refused, Unavailable
 from node.events import Event
 from node.failpoints import failpoint
 from node.journal.jobs import enqueue
@@ -39,6 +39,13 @@ TOLD_AFTER = 4
 """The administrator is told at this failure, about three minutes after the first."""
 ATTEMPTS = 120
 """About a month; then a person must ask for it."""
+_MEANINGS = {
+    0x0122: "it does not take Basic Text SR",
+    0x0124: "it does not let this AE title store",
+    0xA700: "it is out of room",
+    0xA900: "it finds that the document does not fit its SOP class",
+    0xC000: "it cannot understand the document",
+}
 _COLUMNS = (
     "delivery.id, report_id, destination, coalesce(destination.name, '') AS destination_name, kind, state,"
     " attempts, next_at, last_error, delivered_at, cause"
@@ -110,10 +117,29 @@ def send_by_cstore(destination: Destination, calling: str, sr: bytes) -> None:
 
     Raises
     ------
-    GridError
-        It did not take it; the message is shown to the administrator.
+    Unavailable
+        It cannot be reached, or did not answer.
+    Refused
+        It answered, and has not stored it. What it commented is left out: that may name the patient.
     """
-    raise NotImplementedError
+    (sent,) = scu.send(destination.aet, destination.host, destination.port, calling, [sr])
+    if sent.status is None:
+        raise Unavailable(f"Sending the report to {destination.aet} failed: it broke off. It is tried again.")
+    if not sent.is_stored:
+        raise Refused(
+            f"Sending the report to {destination.aet} was refused: {meaning_of(sent.status)}."
+            " Check its settings; it is tried again."
+        )
+
+
+def meaning_of(status: int) -> str:
+    """Say in words what a storage SCP answered; some statuses are a range.
+
+    Source: DICOM PS3.4 table B.2-1, PS3.7 C.5.
+    """
+    mask = 0xF000 if status >= 0xC000 else 0xFF00 if status >= 0xA000 else 0xFFFF
+    words = _MEANINGS.get(status & mask, "it says no more")
+    return f"{words} (status 0x{status:04X})"
 
 
 Send = Callable[[Destination, str, bytes], None]

@@ -1,8 +1,8 @@
 """A signed report's documents: made once at the clinic, from the signed text.
 
-The SR is kept as a file the first time it is written, so that a later run gives
-the same bytes even when more images have come; it enters the store by the same
-door as everything else. Each step finds its own work done, so the job may be
+Both are files that are written once, so that a later run gives the same bytes
+even when more images have come; the SR enters the store by the same door as
+everything else. Each step finds its own work done, so the job may be
 run again from the start after a crash anywhere.
 """
 
@@ -60,10 +60,11 @@ def make_documents(node: Node, report_id: str) -> None:
     if row.documents != "waiting":
         return
     sr = keep_sr(node, row, content)
-    pdf = make_pdf(content)
-    write_durably(pdf_path(node, report_id), pdf)
+    pdf = pdf_path(node, report_id)
+    if not pdf.exists():
+        write_durably(pdf, make_pdf(content))
     _store(node, row, content, sr)
-    _finish(node, row, sr_bytes=len(sr.part10), pdf_bytes=len(pdf))
+    _finish(node, row, sr_bytes=len(sr.part10), pdf_bytes=pdf.stat().st_size)
 
 
 def keep_sr(node: Node, row: ReportRow, content: ReportContent | None = None) -> StructuredReport:

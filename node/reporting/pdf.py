@@ -32,6 +32,8 @@ _CONSULTATION = {
     "signer_label": "会诊医师",
     "note": "本会诊意见由受邀方提供，供邀请方参考；患者的诊断与治疗由邀请方医院决定并负责。",
 }
+_NOT_DEVICES = frozenset({"SR", "PR", "KO", "DOC"})
+"""Modalities that stand for documents about images. Source: DICOM PS3.3 C.7.3.1.1.1."""
 _LATE_CANCEL = "申请方在本报告签发之后提出撤销申请。报告已签发，仍然有效。"
 
 
@@ -82,7 +84,7 @@ def page(content: ReportContent) -> dict[str, object]:
         "accession": study.accession,
         "procedure": study.description,
         "body_part": "、".join(map(printed.body_part, names_in(study.body_parts))),
-        "modality": "、".join(names_in(study.modalities)),
+        "modality": "、".join(one for one in names_in(study.modalities) if one not in _NOT_DEVICES),
         "study_date": printed.moment(study.study_date, study.study_time),
         "department": study.department,
         "requesting_doctor": question.requesting_doctor,

@@ -67,6 +67,8 @@ def hold_ct(
             sop_uid=f"{study_uid}.1.{number}",
             number=number,
             patient_name=name,
+            charset="ISO_IR 192",
+            python_charset="utf-8",
         )
         for number in range(1, slices + 1)
     ]

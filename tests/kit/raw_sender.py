@@ -21,6 +21,7 @@ IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.1
 VERIFICATION = "1.2.840.10008.1.1"
 UNNAMED_CLASS = "2.25.1234567890"
 """Proposed for an instance that does not say its SOP class."""
+NO_CONTEXT, ABORTED = 0x0122, -1
 Context = tuple[str, str]
 """SOP class and transfer syntax."""
 
@@ -104,7 +105,12 @@ class RawSender:
         data_set: bytes,
         context: Context | None = None,
     ) -> Sent:
-        """Send an instance and wait for the answer; raises `Aborted`."""
+        """Send an instance and wait for the answer; raises `Aborted`.
+
+        What no context was accepted for is not sent: its status is 0x0122.
+        """
+        if self._ids[context or (sop_class, transfer_syntax)] not in self.accepted:
+            return Sent(NO_CONTEXT, "its SOP class was not accepted")
         self.send_store(
             sop_class=sop_class,
             sop_uid=sop_uid,
@@ -212,28 +218,34 @@ def send_file(path: Path, host: str, port: int, *, calling: str = "RAW", called:
 def send_files(
     paths: Iterable[Path], host: str, port: int, *, calling: str = "RAW", called: str = "ALPHA"
 ) -> list[Sent]:
-    """Send files byte for byte, as many in one association as it has contexts for; an abort is status -1."""
+    """Send files byte for byte, as many in one association as it has contexts for.
+
+    An abort is status -1; the rest goes in the next association.
+    """
     answers: list[Sent] = []
     files = [read_file(path) for path in paths]
-    while files:
-        batch, contexts = _one_association(files)
-        files = files[len(batch) :]
-        try:
-            with RawSender(host, port, calling=calling, called=called, contexts=contexts) as sender:
-                for file in batch:
-                    answers.append(
-                        sender.store(
-                            sop_class=file.sop_class,
-                            sop_uid=file.sop_uid,
-                            transfer_syntax=file.transfer_syntax,
-                            data_set=file.data_set,
-                            context=_context(file),
-                        )
-                    )
+    while len(answers) < len(files):
+        batch, contexts = _one_association(files[len(answers) :])
+        with RawSender(host, port, calling=calling, called=called, contexts=contexts) as sender:
+            for file in batch:
+                try:
+                    answers.append(_store(sender, file))
+                except Aborted as error:
+                    answers.append(Sent(ABORTED, str(error)))
+                    break
+            else:
                 sender.release()
-        except Aborted as error:
-            answers += [Sent(-1, str(error))] * (len(batch) - len(answers) % max(len(batch), 1))
     return answers
+
+
+def _store(sender: RawSender, file: FileParts) -> Sent:
+    return sender.store(
+        sop_class=file.sop_class,
+        sop_uid=file.sop_uid,
+        transfer_syntax=file.transfer_syntax,
+        data_set=file.data_set,
+        context=_context(file),
+    )
 
 
 def read_file(path: Path) -> FileParts:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from node.canonical import canonical_json
 from node.database.port import Statement
@@ -12,7 +13,10 @@ from node.node import Node
 from node.people.accounts import OPERATOR, Person
 from node.people.sessions import issue_bearer, open_session, peek_session
 from tests.kit.http import Visitor
+from web.app import make_app
+from web.routes import Route
 from web.server import WebServer
+from web.table import ROUTES
 
 
 @dataclass(frozen=True)
@@ -39,9 +43,9 @@ class Site:
 
 
 @contextmanager
-def open_site(node: Node) -> Iterator[Site]:
-    """Serve a node on a free port."""
-    server = WebServer(node, host="127.0.0.1", port=0)
+def open_site(node: Node, *, routes: Sequence[Route] = ROUTES) -> Iterator[Site]:
+    """Serve a node on a free port, with its own table of routes or another."""
+    server = WebServer(node, host="127.0.0.1", port=0, app=partial(make_app, routes=routes))
     server.start()
     try:
         yield Site(node, f"http://127.0.0.1:{server.port}")

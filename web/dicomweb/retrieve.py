@@ -106,12 +106,15 @@ async def _retrieve(call: Call[NoBody]) -> web.StreamResponse:
 
 async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
     check_json(wanted(call.request))
-    held = await call.run(lambda: held_by_call(call))
-    tag = etag_of(held, "metadata", root_of(call))
-    await call.run(lambda: note_read(call))
-    if unchanged(call, tag):
+
+    def prepare(held: list[InstanceRow]) -> tuple[list[InstanceRow], str, bytes]:
+        tag = etag_of(held, "metadata", root_of(call))
+        note_read(call)
+        return held, tag, b"" if unchanged(call, tag) else _written(call, held[:BATCH])
+
+    held, tag, first = await call.run(lambda: with_held(call, prepare))
+    if not first:
         return not_modified(tag)
-    first = await call.run(lambda: _written(call, held[:BATCH]))
     response = web.StreamResponse(headers={"ETag": tag, "Cache-Control": PRIVATE})
     response.content_type = DICOM_JSON
     response.enable_compression()

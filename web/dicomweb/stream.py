@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from aiohttp import web
 
-from node.errors import Damaged, GridError
+from node.errors import Damaged
 from web.threads import Threads
 
 CHUNK_BYTES = 512 << 10
@@ -84,11 +84,6 @@ async def send_parts(
     try:
         for piece in pieces:
             await sender.send(piece)
-    except (OSError, GridError) as error:
-        # The status is gone out already: break off, so that nobody takes a part for the whole.
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError("broke off in the middle of an answer") from error
     finally:
         sender.close()
     await response.write_eof()

@@ -18,7 +18,7 @@ from node.node import Node
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import BIG, EXPLICIT, IMPLICIT, Value, make_ct
-from tests.kit.receiving import facts, marked, receive, register_pack, store
+from tests.kit.registering import facts, marked, receive, register_pack, store
 
 KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID("2.25.1"))
 EVENTS = (StudyChanged, InstanceConflictFound, PatientConflictFound)

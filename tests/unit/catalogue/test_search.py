@@ -22,7 +22,7 @@ from node.node import Node
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import make_ct
-from tests.kit.receiving import facts, receive
+from tests.kit.registering import facts, receive
 
 STUDIES = (
     # uid, name, id, accession, description, date

@@ -5,17 +5,20 @@ from __future__ import annotations
 import pytest
 
 from federation.consult.case_table import get_case
-from federation.consult.clocks import lapse_claims, next_due, note_change, pass_deadlines
+from federation.consult.clocks import lapse_claims, next_due, pass_deadlines
 from federation.consult.commands import cancel_consult, claim, release, request_consult
-from federation.consult.pools import create_pool, publish_pools, set_memberships
+from federation.consult.following import READER, follow_journal
+from federation.consult.pools import create_pool, find_pools, publish_pools, set_memberships
 from federation.consult.queries import facts_of
 from federation.consult.refusals import CaseEnded
 from federation.consult.writing import sign
+from federation.membership import RosterExtended
 from node.clock import MINUTE
+from node.database.port import Statement
 from node.errors import Conflict, FieldMissing, InvalidRequest, NotFound, Refused
 from node.events import StudyChanged, StudyCompleted
-from node.journal.records import Record
-from node.names import Cause, Digest, NodeId, StudyKey, StudyUID
+from node.journal.cursors import position
+from node.names import Cause, NodeId, StudyKey, StudyUID, Subject
 from node.node import Node
 from node.people.accounts import OPERATOR, Person
 from node.reporting.reports import get_report
@@ -24,26 +27,25 @@ from tests.kit.consult import CLAIM, STUDY, Pair, add_person, add_study
 WORDS = {"findings": "见结节。", "impression": "随访。"}
 
 
-def record(node: Node, event: StudyChanged | StudyCompleted, *, origin: str = "alpha") -> Record:
-    key = StudyKey(origin=NodeId(origin), study_uid=StudyUID(STUDY))
+def happened(
+    node: Node, event: StudyChanged | StudyCompleted, *, origin: str = "alpha", study: str = STUDY
+) -> int:
+    """Let something happen to a study; give how many events consult made of it."""
+    key = StudyKey(origin=NodeId(origin), study_uid=StudyUID(study))
     version = node.journal.version(key.subject)
     node.write(node.journal.append(key.subject, [event], after=version, cause=Cause("c")))
-    return node.journal.of(key.subject)[-1]
+    head = node.journal.head()
+    follow_journal(node, 0)
+    return node.journal.head() - head
 
 
 def changed(node: Node, total: int, *, door: str = "dicom", origin: str = "alpha") -> int:
     event = StudyChanged(instances=1, bytes=1, door=door, device="CT1", total=total)
-    statements = note_change(node, record(node, event, origin=origin))
-    if statements:
-        node.write(statements)
-    return len(statements)
+    return happened(node, event, origin=origin)
 
 
-def completed(node: Node, total: int) -> int:
-    statements = note_change(node, record(node, StudyCompleted(instances=total, reason="quiet")))
-    if statements:
-        node.write(statements)
-    return len(statements)
+def completed(node: Node, total: int, *, study: str = STUDY) -> int:
+    return happened(node, StudyCompleted(instances=total, reason="quiet"), study=study)
 
 
 def test_home_hears_of_late_images_once_and_of_completion(pair: Pair) -> None:
@@ -68,24 +70,33 @@ def test_completion_alone_is_told_when_the_request_was_made_early(pair: Pair) ->
     for study_uid in (early, late):
         form = pair.form(study_uid=study_uid, acknowledge_incomplete=True)
         request_consult(pair.alpha, pair.wang, form=form)
-    told = []
-    for study_uid in (early, late):
-        key = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID(study_uid))
-        event = StudyCompleted(instances=6, reason="quiet")
-        pair.alpha.write(pair.alpha.journal.append(key.subject, [event], after=0, cause=Cause("c")))
-        told.append(bool(note_change(pair.alpha, pair.alpha.journal.of(key.subject)[0])))
-    assert told == [True, False]
+    assert [completed(pair.alpha, 6, study=study_uid) for study_uid in (early, late)] == [1, 0]
 
 
 def test_a_report_coming_home_and_a_peers_study_are_no_news(pair: Pair) -> None:
     request_consult(pair.alpha, pair.wang, form=pair.form())
     assert changed(pair.alpha, 9, door="report") == 0
     assert changed(pair.alpha, 9, origin="centre") == 0
-    other = Record(
-        seq=1, at=0, origin=NodeId("alpha"), type="device-admitted/1", subject=pair.alpha.journal.since(0)[0].subject,
-        version=1, cause=Cause(""), body="{}", digest=Digest(""),
-    )  # fmt: skip
-    assert note_change(pair.alpha, other) == []
+
+
+def test_a_record_is_acted_on_once_however_often_it_is_read(pair: Pair) -> None:
+    request_consult(pair.alpha, pair.wang, form=pair.form())
+    assert changed(pair.alpha, 7)
+    head = pair.alpha.journal.head()
+    assert follow_journal(pair.alpha, 0) == follow_journal(pair.alpha, 0) == head
+    assert pair.alpha.journal.head() == head
+    assert position(pair.alpha.database, READER) < head
+
+
+def test_a_newcomer_hears_of_the_pools(pair: Pair) -> None:
+    pair.alpha.write([Statement("DELETE FROM pool")])
+    pair.carry()
+    event = RosterExtended(n=2, type="node-admitted", node="alpha", digest="")
+    for node in (pair.centre, pair.alpha):
+        node.write(node.journal.append(Subject("roster"), [event], after=0, cause=Cause("c")))
+        follow_journal(node, 0)
+    assert [letter.type for letter in pair.carry()] == ["pools-published/1"]
+    assert [pool.id for pool in find_pools(pair.alpha.database)] == ["centre/chest"]
 
 
 def test_due_times_come_from_rows(pair: Pair) -> None:

@@ -20,9 +20,11 @@ from federation.consult.commands import (
     request_consult,
 )
 from federation.consult.drafts import aside_drafts
+from federation.consult.home import load_home
 from federation.consult.pools import set_memberships
 from federation.consult.queries import draft_of, facts_of
 from federation.consult.refusals import AlreadyClaimed, CaseEnded, ClaimLost, PatientUncertain
+from federation.consult.signing import make_report, sign_statements
 from federation.consult.writing import save_draft, sign
 from node.clock import MINUTE, SECOND
 from node.database.port import Statement
@@ -203,6 +205,18 @@ def test_nothing_is_signed_while_it_is_unsure_whose_images_these_are(pair: Pair,
         sign(pair.centre, pair.li, case_id, version=0, **WORDS)
     pair.centre.write([Statement(change, (1,))])
     sign(pair.centre, pair.li, case_id, version=0, **WORDS)
+
+
+def test_a_conflict_found_while_signing_undoes_the_signature(pair: Pair, case_id: str) -> None:
+    claim(pair.centre, pair.li, case_id)
+    case = load_home(pair.centre, case_id)
+    report = make_report(pair.centre, case, pair.li, findings="a", impression="b")
+    statements = sign_statements(pair.centre, case, report)
+    add_study(pair.centre, conflict=2)
+    pair.centre.write([Statement("UPDATE study SET origin = 'alpha'")])
+    with pytest.raises(Conflict):
+        pair.centre.write(statements)
+    assert pair.centre.database.read("SELECT 1 AS one FROM report") == []
 
 
 def test_a_report_signed_before_the_cancel_arrived_stands_and_is_marked_at_both_nodes(

@@ -101,6 +101,7 @@ def test_home_hears_of_images_once_until_the_study_is_complete() -> None:
 def test_completion_of_a_study_asked_about_incomplete_is_told_without_new_images() -> None:
     assert decide(asked(incomplete=True), NoteCompletion(instances=6), NOON) != ()
     assert decide(asked(), NoteCompletion(instances=6), NOON) == ()
+    assert decide(asked(incomplete=True), NoteCompletion(instances=4), NOON) == ()
 
 
 def test_a_case_that_ended_without_a_report_hears_of_no_images() -> None:

@@ -14,6 +14,7 @@ from node.reporting.delivery import (
     deliver,
     get_delivery,
     list_deliveries,
+    meaning_of,
     retry_delivery,
 )
 from node.reporting.destinations import DestinationForm, add_destination, change_destination
@@ -218,6 +219,21 @@ def test_delivery_is_an_event_of_the_study_s_cause(node, delivery_id):
     (record,) = node.journal.of(f"delivery/{delivery_id}")
     assert (record.type, record.cause) == ("report-delivered/1", "cause-1")
     assert '"attempts":1' in record.body
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0x0122, "does not take Basic Text SR"),
+        (0xA701, "out of room"),
+        (0xA9FF, "does not fit"),
+        (0xC123, "cannot understand"),
+        (0x0110, "says no more"),
+    ],
+)
+def test_status_of_a_pacs_is_said_in_words_and_as_it_came(status, words):
+    assert words in meaning_of(status)
+    assert f"0x{status:04X}" in meaning_of(status)
 
 
 def test_unknown_delivery_is_not_found(node):

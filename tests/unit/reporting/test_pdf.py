@@ -152,6 +152,12 @@ def test_cancel_that_came_too_late_is_marked():
     assert "申请方在本报告签发之后提出撤销申请。报告已签发，仍然有效。" in text
 
 
+def test_device_is_that_of_the_images_not_of_the_documents_about_them():
+    (text,) = pages(make_pdf(report_content(study=replace(STUDY, modalities='["CT","SR"]'))))
+    assert "检查设备CT" in text
+    assert "SR" not in text
+
+
 def test_empty_fields_are_dashes_and_nothing_fails():
     study = replace(
         STUDY, patient_name="", patient_id="", accession="", age="", sex="", modalities="[]", body_parts="[]"

@@ -74,9 +74,12 @@ export class Stack {
     if (this.viewport.getCurrentImageIdIndex() !== this.wanted) await this.viewport.setImageIdIndex(this.wanted)
   }
 
-  setWindow(window: Window): void {
+  /** Change the window, or one of its two numbers. */
+  setWindow(window: Partial<Window>): void {
     const shape = this.frame?.shape ?? 'LINEAR'
-    this.viewport.setProperties({ voiRange: rangeOf(window, shape) })
+    const { voiRange } = this.viewport.getProperties()
+    const before = voiRange ? windowOf(voiRange, shape) : { center: 0, width: 1 }
+    this.viewport.setProperties({ voiRange: rangeOf({ ...before, ...window }, shape) })
     this.viewport.render()
   }
 

@@ -17,12 +17,12 @@ export function WindowFields({ stack, facts, modality }: WindowFieldsProps) {
   if (!stack || !window || facts?.renderedThere) return null
   return (
     <div className="toolbar-group">
-      <Field label={text('window.center')} value={window.center} testId="window-center" set={(center) => stack.setWindow({ ...window, center })} />
+      <Field label={text('window.center')} value={window.center} testId="window-center" set={(center) => stack.setWindow({ center })} />
       <Field
         label={text('window.width')}
         value={window.width}
         testId="window-width"
-        set={(width) => width >= 1 && stack.setWindow({ ...window, width })}
+        set={(width) => width >= 1 && stack.setWindow({ width })}
       />
       <button type="button" onClick={() => stack.resetWindow()} data-testid="preset-default">
         {text('preset.default')}

@@ -1,0 +1,106 @@
+"""The grid process: actors, the mailbox listener and the web, over one `Node`.
+
+Starts what the configuration asks for, keeps actors for the peers of the roster
+as it stands, and ends when told to or when an actor stays down.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from pathlib import Path
+
+from actors.completion import Completion
+from actors.consult import Consult
+from actors.ingest import Ingest
+from actors.supervisor import Start, Supervisor
+from federation.current_roster import CurrentRoster
+from federation.exchange import start_clean
+from federation.hosting import Hosting
+from federation.transport.grpcio import GrpcTransport
+from federation.transport.server import MailboxServer
+from node.dimse.admission import publish_rules
+from node.node import Node
+from node.people.first_start import first_start_link
+from ops.compose import compose_node
+from ops.logs import configure_logs
+from web.server import WebServer
+
+_log = logging.getLogger(__name__)
+
+
+def run_grid(state: Path, stopping: threading.Event) -> int:
+    """Run the grid until told to stop; give the exit code, 1 when an actor stays down."""
+    node = compose_node(state, process="grid")
+    configure_logs(node.id, "grid")
+    for damage in node.packs.recover().damaged:
+        _log.error(damage)
+    start_clean(node)
+    publish_rules(node)
+    grid = Grid(node, stopping)
+    try:
+        grid.start()
+        _tell_first_start(node)
+        stopping.wait()
+    finally:
+        grid.stop()
+        node.close()
+    return 1 if grid.gave_up else 0
+
+
+class Grid:
+    """What of a node drives itself, and listens."""
+
+    def __init__(self, node: Node, stopping: threading.Event) -> None:
+        self._node = node
+        self._stopping = stopping
+        self.gave_up = False
+        rosters = CurrentRoster(node.database)
+        hosting = Hosting(node=node, rosters=rosters)
+        self._transport = GrpcTransport(node.keys, rosters, hosting)
+        self._supervisor = Supervisor(self._actors(), escalate=self._give_up)
+        alliance = node.config.alliance
+        self._mailboxes = (
+            MailboxServer(hosting, address=f"{alliance.host}:{alliance.port}") if alliance.port else None
+        )
+        self._web = WebServer(node)
+
+    def start(self) -> None:
+        """Start actors first, so that what waits is under way before anybody looks."""
+        self._supervisor.start()
+        self._node.bell.listen(self._supervisor.wake)
+        if self._mailboxes is not None:
+            self._mailboxes.start()
+        self._web.start()
+
+    def stop(self) -> None:
+        """End listeners first, then actors."""
+        self._web.stop()
+        if self._mailboxes is not None:
+            self._mailboxes.close()
+        self._transport.close()
+        self._supervisor.stop()
+
+    def _actors(self) -> dict[str, Start]:
+        node = self._node
+        return {
+            Ingest.NAME: lambda failed: Ingest.start(failed, node),
+            Completion.NAME: lambda failed: Completion.start(failed, node),
+            Consult.NAME: lambda failed: Consult.start(failed, node),
+        }
+
+    def _give_up(self, name: str, error: BaseException) -> None:
+        _log.error("actor %s stays down (%s); ending, so that all starts anew", name, error)
+        self.gave_up = True
+        self._stopping.set()
+
+
+def _tell_first_start(node: Node) -> None:
+    """Print the one-time link while nobody has an account."""
+    token = first_start_link(node)
+    if token is not None:
+        web = node.config.web
+        scheme = "https" if web.certificate else "http"
+        address = web.origin or f"{scheme}://{web.host}:{web.port}"
+        print(f"First start: make the administrator's account at {address}/setup/{token}", file=sys.stdout, flush=True)

@@ -1,0 +1,72 @@
+"""Instances put into a node's packs as its doors do, and registered: for tests that begin behind the receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from node.catalogue.registration import Registered, register
+from node.journal.cursors import advance, position
+from node.names import Cause, StudyUID
+from node.node import Node
+from node.store.packs import AssociationFacts, MarkedRecord, index_cursor
+from tests.kit.instances import CT_IMAGE, EXPLICIT, file_meta
+
+
+def facts(node: Node, *, study_uid: str = "2.25.1", **changes: Any) -> AssociationFacts:
+    """Give the facts of an association with an admitted CT."""
+    plain = AssociationFacts(
+        calling="CT1",
+        called=node.config.aet,
+        address="10.0.0.9",
+        certificate="",
+        rule="CT1@10.0.0.9",
+        rule_version=1,
+        issuer="HIS",
+        trust_issuer=False,
+        department="Radiology",
+        transfer_syntax=EXPLICIT,
+        received_at=node.now(),
+        origin=node.id,
+        study_uid=StudyUID(study_uid),
+        door="dicom",
+        cause=Cause("cause-1"),
+    )
+    return replace(plain, **changes)
+
+
+def store(node: Node, *data_sets: bytes, given: AssociationFacts | None = None) -> str:
+    """Store data sets in one pack, each a microsecond after the other, and end it; give the pack's name."""
+    given = given or facts(node)
+    writer = node.packs.open_writer(study_uid=given.study_uid, cause=given.cause)
+    pack = ""
+    for n, data_set in enumerate(data_sets):
+        stored = writer.append(
+            replace(given, received_at=given.received_at + n),
+            sop_class=CT_IMAGE,
+            sop_uid="2.25.1.1.1",
+            file_meta=file_meta(transfer_syntax=given.transfer_syntax),
+            data_set=data_set,
+        )
+        pack = stored.location.pack
+    writer.close()
+    return pack
+
+
+def marked(node: Node, pack: str) -> list[MarkedRecord]:
+    """Give what a pack holds behind its cursor."""
+    return list(node.packs.marked(pack, position(node.database, index_cursor(pack))))
+
+
+def register_pack(node: Node, pack: str, records: Sequence[MarkedRecord] | None = None) -> Registered:
+    """Register a pack's records, or the first of them, and move its cursor."""
+    found = marked(node, pack) if records is None else records
+    cursor = index_cursor(pack)
+    move = advance(cursor, before=position(node.database, cursor), after=found[-1].next_offset)
+    return register(node, found, cursors=[move])
+
+
+def receive(node: Node, *data_sets: bytes, given: AssociationFacts | None = None) -> Registered:
+    """Store data sets and register them."""
+    return register_pack(node, store(node, *data_sets, given=given))
