@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pykka
 
@@ -31,7 +31,7 @@ ESCALATE_AFTER = 8
 PING_S = 5.0
 STOP_S = 5.0
 
-Start = Callable[[Failed], pykka.ActorRef[Follower]]
+Start = Callable[[Failed], pykka.ActorRef[Any]]
 """Starts an actor, usually ``lambda failed: Ingest.start(failed, node)``."""
 State = Literal["running", "waiting", "stopped"]
 _log = logging.getLogger(__name__)

@@ -22,6 +22,8 @@ from node.failpoints import failpoint
 from node.names import Digest, NodeId
 from node.node import Node
 
+ACKNOWLEDGED_LIMIT = 1_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosting:
@@ -77,8 +79,10 @@ class Hosting:
     def acknowledge(self, caller: NodeId, arrivals: Sequence[int]) -> None:
         """Forget the caller's own mail."""
         self.member(caller)
-        if arrivals:
-            self.node.write(mailbox.acknowledge(caller, arrivals))
+        if len(arrivals) > ACKNOWLEDGED_LIMIT:
+            raise InvalidRequest("Acknowledging mail was refused: too much at once. Send less in one call.")
+        if statements := mailbox.acknowledge(self.node.database, caller, arrivals):
+            self.node.write(statements)
 
     def offer_blob(self, caller: NodeId, offer: BlobOffer) -> BlobState:
         """Keep a caller's sealed file for readers whose mailboxes are kept here."""

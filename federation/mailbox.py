@@ -101,15 +101,20 @@ def waiting(database: Database, recipient: NodeId, *, after: int) -> list[Delive
     ]
 
 
-def acknowledge(recipient: NodeId, arrivals: Sequence[int]) -> list[Statement]:
-    """Give the statements that forget acknowledged mail.
+def acknowledge(database: Database, recipient: NodeId, arrivals: Sequence[int]) -> list[Statement]:
+    """Give the statements that forget acknowledged mail; none when all of it is forgotten already.
 
     A receipt (n = 0) stays until a newer one replaces it: a node restored from a
     backup learns from it how far it had really come.
     """
+    places = ", ".join("?" * len(arrivals))
+    kept = database.read(
+        f"SELECT arrival FROM mailbox WHERE recipient = ? AND n <> 0 AND arrival IN ({places})",
+        (recipient, *arrivals),
+    )
     return [
-        Statement("DELETE FROM mailbox WHERE recipient = ? AND arrival = ? AND n <> 0", (recipient, arrival))
-        for arrival in arrivals
+        Statement("DELETE FROM mailbox WHERE recipient = ? AND arrival = ?", (recipient, row["arrival"]))
+        for row in kept
     ]
 
 

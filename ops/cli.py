@@ -12,14 +12,14 @@ from typing import Annotated
 import typer
 
 from node.errors import GridError
-from ops import alliance_cli
+from ops.alliance_cli import app as alliance_app
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Meridian 经络: one node of an imaging grid."
 )
 config_app = typer.Typer(no_args_is_help=True, help="Look at a node's configuration.")
 app.add_typer(config_app, name="config")
-app.add_typer(alliance_cli.app, name="alliance")
+app.add_typer(alliance_app, name="alliance")
 
 State = Annotated[Path, typer.Argument(help="The node's state folder.", show_default=False)]
 

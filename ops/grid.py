@@ -34,19 +34,23 @@ def run_grid(state: Path, stopping: threading.Event) -> int:
     """Run the grid until told to stop; give the exit code, 1 when an actor stays down."""
     node = compose_node(state, process="grid")
     configure_logs(node.id, "grid")
-    for damage in node.packs.recover().damaged:
-        _log.error(damage)
-    start_clean(node)
-    publish_rules(node)
+    prepare(node)
     grid = Grid(node, stopping)
     try:
         grid.start()
-        _tell_first_start(node)
         stopping.wait()
     finally:
         grid.stop()
         node.close()
     return 1 if grid.gave_up else 0
+
+
+def prepare(node: Node) -> None:
+    """Make whole what a crash left, before anything looks."""
+    for damage in node.packs.recover().damaged:
+        _log.error(damage)
+    start_clean(node)
+    publish_rules(node)
 
 
 class Grid:
@@ -73,6 +77,7 @@ class Grid:
         if self._mailboxes is not None:
             self._mailboxes.start()
         self._web.start()
+        _tell_first_start(self._node)
 
     def stop(self) -> None:
         """End listeners first, then actors."""
@@ -103,4 +108,8 @@ def _tell_first_start(node: Node) -> None:
         web = node.config.web
         scheme = "https" if web.certificate else "http"
         address = web.origin or f"{scheme}://{web.host}:{web.port}"
-        print(f"First start: make the administrator's account at {address}/setup/{token}", file=sys.stdout, flush=True)
+        print(
+            f"First start: make the administrator's account at {address}/setup/{token}",
+            file=sys.stdout,
+            flush=True,
+        )

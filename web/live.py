@@ -84,11 +84,12 @@ class Feed:
 
     async def after(self, seq: int, wait_s: float) -> Sequence[Record]:
         """Give the records after a number, oldest first; none when nothing came in time."""
-        async with self._news:
-            try:
-                await asyncio.wait_for(self._news.wait_for(lambda: self.closed or self._head > seq), wait_s)
-            except TimeoutError:
-                return ()
+        if self._head <= seq and not self.closed:
+            async with self._news:
+                try:
+                    await asyncio.wait_for(self._news.wait_for(lambda: self.closed or self._head > seq), wait_s)
+                except TimeoutError:
+                    return ()
         if self._recent and self._recent[0].seq <= seq + 1:
             return [record for record in self._recent if record.seq > seq]
         if self._head <= seq:

@@ -57,21 +57,22 @@ class LoopbackTransport:
         self._caller = caller
         self._hosts = hosts
         self._faults = faults
-        self._links: dict[NodeId, MailboxLink] = {}
+        self._links: dict[NodeId, tuple[Hosting, MailboxLink]] = {}
 
     def link(self, host: NodeId) -> MailboxLink:
-        if host not in self._links:
-            self._links[host] = self._new_link(host)
-        return self._links[host]
-
-    def close(self) -> None:
-        for link in self._links.values():
-            link.close()
-
-    def _new_link(self, host: NodeId) -> MailboxLink:
         hosting = self._hosts.get(host)
         if hosting is None:
             raise Unavailable(f"Reaching {host} failed: it has no address. See the roster.")
+        known = self._links.get(host)
+        if known is None or known[0] is not hosting:  # a host that was started again is another one
+            known = self._links[host] = (hosting, self._new_link(host, hosting))
+        return known[1]
+
+    def close(self) -> None:
+        for _, link in self._links.values():
+            link.close()
+
+    def _new_link(self, host: NodeId, hosting: Hosting) -> MailboxLink:
         direct = DirectLink(hosting, self._caller)
         return direct if host == self._caller else _FaultyLink(direct, self._caller, host, self._faults)
 

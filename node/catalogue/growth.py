@@ -119,7 +119,8 @@ def _repeats(rows: Sequence[InstanceRow], before: Mapping[Digest, InstanceRow]) 
         same = [row for row in rows if row.digest == digest]
         times = len(same) - (digest not in before)
         if times:
-            found.append(Repeat(row=same[0], times=times, last_at=max(row.received_at for row in same)))
+            receipts = [*same, *([before[digest]] if digest in before else [])]
+            found.append(Repeat(row=same[0], times=times, last_at=max(row.received_at for row in receipts)))
     return found
 
 

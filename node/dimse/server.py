@@ -12,6 +12,7 @@ import logging
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -191,6 +192,9 @@ def _listen(receiver: Receiver, address: tuple[str, int], *, aet: str) -> Receiv
     sop_class._STORAGE_CLASSES.update(sop_class._NON_PATIENT_OBJECT_CLASSES)
     sop_class._STORAGE_CLASSES.update(sop_class._MEDIA_STORAGE_CLASSES)
     _config.LOG_HANDLER_LEVEL = "none"
+    # A command's UID that is too long would abort the association; the data set's is checked, and refused with words.
+    _config.VALIDATORS["UI"] = lambda _: (True, "")
+    warnings.filterwarnings("ignore", module="pydicom.valuerep")
     ae = AE(ae_title=aet)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION

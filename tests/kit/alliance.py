@@ -6,7 +6,7 @@ scenario reads as a story and time passes only where it says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,10 @@ from federation.current_roster import CurrentRoster
 from federation.exchange import bring_in, carry, start_clean, take_mail, tell
 from federation.hosting import Hosting
 from federation.identity import Root, found_alliance
-from federation.membership import adopt
+from federation.membership import add_statements, adopt
 from federation.roster import Roster, RosterEntry
 from federation.sharing import Follower
-from federation.statements import NodeAdmitted, SignedStatement
+from federation.statements import Act, NodeAdmitted, SignedStatement
 from federation.transport.loopback import Faults, LoopbackTransport
 from federation.transport.port import MailboxLink
 from node.catalogue.registration import register
@@ -89,7 +89,13 @@ class Alliance:
 
     @classmethod
     def found(
-        cls, folder: Path, clock: Clock, *, clinics: Sequence[str] = ("alpha",), relay: str = ""
+        cls,
+        folder: Path,
+        clock: Clock,
+        *,
+        clinics: Sequence[str] = ("alpha",),
+        relay: str = "",
+        addresses: Mapping[str, str] | None = None,
     ) -> Alliance:
         """Found an alliance of a centre and clinics; with a relay, all mailboxes are there."""
         with patch("node.keys.locked.COST", CHEAP):
@@ -99,7 +105,7 @@ class Alliance:
         nodes = [bare_node(folder, name, clock) for name in names]
         for node in nodes:
             host = relay or ("centre" if node.id != "centre" else node.id)
-            alliance.admit(node, host=NodeId(host))
+            alliance.admit(node, host=NodeId(host), address=(addresses or {}).get(node.id, ""))
         for node in nodes:
             node.write(adopt(node, alliance.statements))
             alliance.join(node)
@@ -115,6 +121,16 @@ class Alliance:
             mailbox_host=host,
             address=address or (f"{node.id}.example:7443" if listens else ""),
         )
+        self._sign(act)
+
+    def say(self, act: Act, *hearers: str) -> None:
+        """Let the root say something, and some nodes take it in at once."""
+        self._sign(act)
+        for name in hearers:
+            node = self[name].node
+            node.write(add_statements(node, self.statements))
+
+    def _sign(self, act: Act) -> None:
         roster = Roster.from_statements(self.statements)
         self.statements.append(self.root.sign(act, roster=roster, at=self.clock.now()))
 

@@ -69,10 +69,6 @@ export function useStack(host: RefObject<HTMLDivElement | null>, root: string | 
   }, [host])
 
   useEffect(() => {
-    if (stack) giveLeftButton(tool)
-  }, [stack, tool])
-
-  useEffect(() => {
     if (!stack || !root) return
     const abort = new AbortController()
     setFrames(null)

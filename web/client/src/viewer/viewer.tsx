@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from 'react'
 import type { StudyPage } from '../api/types'
 import { useText } from '../language'
 import { useKeys } from '../shell/keys'
-import { clearLengths, type ToolName } from './engine'
+import { clearLengths, giveLeftButton, type ToolName } from './engine'
 import { setDetectorWords } from './length-label'
 import { ImageWords } from './image-words'
 import { SeriesList } from './series-list'
@@ -35,9 +35,14 @@ export default function Viewer({ page, first }: ViewerProps) {
 
   const at = facts?.index ?? 0
   const frame = frames?.[at]
+  const choose = (name: ToolName) => {
+    // At once, not after the next paint: a drag may follow the key.
+    giveLeftButton(name)
+    setTool(name)
+  }
   const go = (index: number) => void stack?.go(index)
   useKeys([
-    ...TOOL_KEYS.map(({ key, tool: name, label }) => ({ key, label, act: () => setTool(name) })),
+    ...TOOL_KEYS.map(({ key, tool: name, label }) => ({ key, label, act: () => choose(name) })),
     { key: 'ArrowDown', label: 'keys.nextSlice', act: () => go(at + 1) },
     { key: 'ArrowUp', label: 'keys.previousSlice', act: () => go(at - 1) },
     { key: 'PageDown', label: 'keys.tenDown', act: () => go(at + 10) },
@@ -66,7 +71,7 @@ export default function Viewer({ page, first }: ViewerProps) {
           facts={facts}
           modality={frame?.modality ?? ''}
           tool={tool}
-          setTool={setTool}
+          setTool={choose}
           toggleWords={() => setWords((shown) => !shown)}
         />
         <div className="viewer-stage">

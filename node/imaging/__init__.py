@@ -1,0 +1,1 @@
+"""Pixels as pictures, and synthetic studies of known truth."""

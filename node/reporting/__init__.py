@@ -1,0 +1,1 @@
+"""The signed report, its documents, and their way to the clinic's PACS."""

@@ -1,0 +1,178 @@
+"""Who speaks badly to the receiver is cut off, and keeps nobody else out."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.dimse import association, guard, places
+from node.dimse.server import Receiver
+from tests.kit.instances import CT_IMAGE, EXPLICIT, make_ct
+from tests.kit.raw_sender import Aborted, RawSender, Rejected, associate_rq
+from tests.kit.receiving import admit_all, config_for, receiving, records
+
+HOST = "127.0.0.1"
+SHORT_S = 0.4
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A receiver with short deadlines and four places."""
+    monkeypatch.setattr(guard.GuardedSocket, "deadline_s", SHORT_S)
+    monkeypatch.setattr(association, "PDU_DEADLINE_S", SHORT_S)
+    admit_all(tmp_path)
+    with receiving(tmp_path, config=config_for(max_associations=4)) as running:
+        yield running
+
+
+def connect(receiver: Receiver) -> socket.socket:
+    return socket.create_connection((HOST, receiver.port), timeout=10)
+
+
+def hung_up(peer: socket.socket, *, within_s: float) -> bool:
+    """Whether the other side closes, perhaps after an A-ABORT."""
+    until = time.monotonic() + within_s
+    peer.settimeout(within_s)
+    try:
+        while time.monotonic() < until:
+            if not peer.recv(4096):
+                return True
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return False
+
+
+def rss_mb() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4 // 1024
+
+
+def opened(receiver: Receiver) -> RawSender:
+    return RawSender(HOST, receiver.port, contexts=[(CT_IMAGE, EXPLICIT)])
+
+
+def still_serves(receiver: Receiver) -> None:
+    with opened(receiver) as sender:
+        sent = sender.store(
+            sop_class=CT_IMAGE, sop_uid="2.25.1.1.1", transfer_syntax=EXPLICIT, data_set=make_ct()
+        )
+        assert sent.status == 0
+        sender.release()
+
+
+def test_sockets_that_send_half_a_pdu_keep_nobody_out(receiver: Receiver) -> None:
+    half = [connect(receiver) for _ in range(places.HALF_OPEN_PER_ADDRESS - 2)]
+    for peer in half:
+        peer.sendall(associate_rq("CT1", "ALPHA", [])[:40])
+    still_serves(receiver)
+    assert all(hung_up(peer, within_s=5) for peer in half)
+    still_serves(receiver)
+
+
+def test_sockets_beyond_those_that_may_wait_are_dropped_at_once(receiver: Receiver) -> None:
+    waiting = [connect(receiver) for _ in range(places.HALF_OPEN_PER_ADDRESS)]
+    time.sleep(0.2)
+    assert hung_up(connect(receiver), within_s=2)
+    for peer in waiting:
+        peer.close()
+
+
+def test_half_a_pdu_within_an_association_ends_it(receiver: Receiver) -> None:
+    sender = opened(receiver)
+    sender.socket.sendall(struct.pack(">BBLLBB", 4, 0, 1000, 994, 1, 0) + b"half")
+    assert hung_up(sender.socket, within_s=5)
+    still_serves(receiver)
+
+
+def test_a_pdu_of_4_gib_is_not_piled_up(receiver: Receiver) -> None:
+    sender = opened(receiver)
+    before = rss_mb()
+    sender.socket.sendall(struct.pack(">BBL", 4, 0, 0xFFFFFFF0))
+    with pytest.raises(ConnectionError):  # noqa: PT012
+        for _ in range(400):
+            sender.socket.sendall(bytes(1 << 20))
+    assert rss_mb() - before < 20
+    still_serves(receiver)
+
+
+def test_a_first_pdu_of_4_gib_is_not_piled_up(receiver: Receiver) -> None:
+    peer = connect(receiver)
+    peer.sendall(struct.pack(">BBL", 1, 0, 0xFFFFFFF0) + bytes(1000))
+    assert hung_up(peer, within_s=5)
+    still_serves(receiver)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        b"GET / HTTP/1.1\r\nHost: alpha\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+        bytes(1000),
+        b"\xff" * 1000,
+        struct.pack(">BBL", 1, 0, 80) + b"\xff" * 80,
+        struct.pack(">BBL", 4, 0, 10) + bytes(10),
+        struct.pack(">BBL", 5, 0, 4) + bytes(4),
+        associate_rq("CT1", "ALPHA", [("\xff" * 30, EXPLICIT)]),
+    ],
+    ids=["http", "tls", "zeros", "ones", "torn-request", "data-first", "release-first", "odd-name"],
+)
+def test_what_is_not_dicom_is_hung_up_on(receiver: Receiver, noise: bytes) -> None:
+    peer = connect(receiver)
+    with contextlib.suppress(ConnectionError):
+        peer.sendall(noise)
+        peer.shutdown(socket.SHUT_WR)
+    assert hung_up(peer, within_s=15)
+    still_serves(receiver)
+
+
+def test_a_command_without_an_end_ends_the_association(receiver: Receiver) -> None:
+    sender = opened(receiver)
+    piece = struct.pack(">BBLLBB", 4, 0, 4096 + 6, 4096 + 2, 1, 0x01) + bytes(4096)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(100):
+            sender.socket.sendall(piece)
+    assert hung_up(sender.socket, within_s=5)
+    still_serves(receiver)
+
+
+def test_a_sender_that_waits_for_no_answer_is_cut_off_and_what_was_answered_is_kept(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    sender = opened(receiver)
+    data_set = make_ct()
+    with contextlib.suppress(ConnectionError):
+        for _ in range(400):
+            sender.send_store(
+                sop_class=CT_IMAGE, sop_uid="2.25.1.1.1", transfer_syntax=EXPLICIT, data_set=data_set
+            )
+    answered = 0
+    with contextlib.suppress(Aborted):
+        while sender.answer().status == 0:
+            answered += 1
+    assert 0 < answered < 400
+    assert len(records(tmp_path)) >= answered
+    still_serves(receiver)
+
+
+def test_a_message_on_a_context_that_was_not_agreed_ends_the_association(receiver: Receiver) -> None:
+    sender = opened(receiver)
+    sender._ids[(CT_IMAGE, "1.2.3")] = 99
+    sender.send_store(sop_class=CT_IMAGE, sop_uid="2.25.1", transfer_syntax="1.2.3", data_set=make_ct())
+    with pytest.raises(Aborted):
+        sender.answer()
+    still_serves(receiver)
+
+
+def test_a_title_that_is_none_is_rejected(receiver: Receiver) -> None:
+    with pytest.raises((Rejected, Aborted)):
+        RawSender(HOST, receiver.port, calling="")
+    with pytest.raises((Rejected, Aborted)):
+        RawSender(HOST, receiver.port, called="")
+    still_serves(receiver)
