@@ -90,7 +90,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every actor; each answered a ping when this returns, or is about to be tried again."""
-        for name, child in self._children.items():
+        for name, child in tuple(self._children.items()):  # `Peers` adds others while this goes on
             self._start(name, child)
         self._thread.start()
 

@@ -12,13 +12,15 @@ from federation import blobs
 from federation.carrying import next_due, seal_due, sealed_parts, try_held_back_again, upload
 from federation.current_roster import Rosters
 from federation.fetching import check_completed, fetch, offered_parts, release_applied
-from federation.inbox import ask_for_missing, take
-from federation.outbox import deposit_sealed, forget_received, repeat_overdue, seal_waiting
+from federation.inbox import take
+from federation.links import forget_connections
+from federation.outbox import deposit_sealed, forget_received, seal_waiting
 from federation.receipts import seal_receipt
 from federation.roster import Roster
 from federation.sharing import Follower, announce, follow_journal
 from federation.transport.port import Delivery, MailboxLink
 from node.clock import SECOND, Micros
+from node.database.port import integer
 from node.errors import Conflict
 from node.names import NodeId
 from node.node import Node
@@ -27,13 +29,23 @@ RETENTION: Micros = 30 * 24 * 3600 * SECOND
 """How long acknowledged messages are kept, for a peer that is restored from a backup and asks again."""
 
 
-def tell(node: Node, roster: Roster, follower: Follower, link: MailboxLink) -> Micros | None:
-    """Decide, announce, seal and deposit what is due to one peer; gives when to look again, None at the next bell.
+def has_news(node: Node, follower: Follower) -> bool:
+    """Say in one read whether `prepare` or `deliver` could have anything to do for a peer."""
+    peer = follower.peer
+    (row,) = node.database.read(
+        "SELECT (SELECT max(seq) FROM journal) AS head,"
+        " EXISTS (SELECT 1 FROM outbox WHERE peer = ? AND state IN ('waiting', 'sealed')) AS unsent,"
+        " EXISTS (SELECT 1 FROM decision WHERE peer = ? AND pending > 0) AS pending,"
+        " EXISTS (SELECT 1 FROM incoming WHERE peer = ? AND (n <> receipt_n OR again = 1)) AS receipt",
+        (peer, peer, peer),
+    )
+    return integer(row, "head") != follower.seen or bool(row["unsent"] or row["pending"] or row["receipt"])
 
-    Raises
-    ------
-    GridError
-        As the link says. What was decided and sealed stays, and is deposited at the next turn.
+
+def prepare(node: Node, roster: Roster, follower: Follower) -> Micros | None:
+    """Decide, announce and seal what is due to one peer, reachable or not.
+
+    Gives when to look again; None at the next bell.
     """
     peer = follower.peer
     try:
@@ -42,17 +54,25 @@ def tell(node: Node, roster: Roster, follower: Follower, link: MailboxLink) -> M
     except Conflict:
         follower.seen = 0  # another process follows for the same peer; read on from where it is
     again = announce(node, peer)
-    repeat_overdue(node, peer)
-    recipient = roster.entry(peer)
-    while seal_waiting(node, recipient):
+    while seal_waiting(node, roster.entry(peer)):
         continue
-    receipt = seal_receipt(node, recipient)
+    return again
+
+
+def deliver(node: Node, roster: Roster, peer: NodeId, link: MailboxLink) -> None:
+    """Deposit what is sealed for one peer, and the receipt it is owed.
+
+    Raises
+    ------
+    GridError
+        As the link says. What is sealed stays, and is deposited at the next turn.
+    """
+    receipt = seal_receipt(node, roster.entry(peer))
     if receipt is not None:
         link.deposit([receipt.envelope])
         node.write([receipt.told])
     while deposit_sealed(node, peer, link):
         continue
-    return again
 
 
 def carry(node: Node, roster: Roster, peer: NodeId, link: MailboxLink) -> Micros | None:
@@ -89,8 +109,7 @@ def bring_in(node: Node, host: NodeId, link: MailboxLink) -> int:
 
 
 def tidy(node: Node) -> None:
-    """Ask for what is missing; forget what was acknowledged long ago. Once in a while is enough."""
-    ask_for_missing(node)
+    """Forget what was acknowledged long ago. Once in a while is enough."""
     before = node.now() - RETENTION
     node.write([forget_received(before=before)])
     blobs.expire(node, before=before)
@@ -99,4 +118,5 @@ def tidy(node: Node) -> None:
 def start_clean(node: Node) -> int:
     """Remove what a crash left between a file and its row; before anything else turns. Gives how many."""
     try_held_back_again(node)
+    forget_connections(node)
     return blobs.sweep(node)

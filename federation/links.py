@@ -77,6 +77,21 @@ def peers_behind(roster: Roster, node: NodeId, host: NodeId) -> list[NodeId]:
     return [entry.node for entry in roster.peers_of(node) if entry.mailbox_host == host != node]
 
 
+def forget_connections(node: Node) -> None:
+    """Show nobody as connected; when a node starts, each peer shows itself anew."""
+    if node.database.read("SELECT 1 AS one FROM link WHERE state = ? LIMIT 1", (CONNECTED,)):
+        node.write(
+            [Statement("UPDATE link SET state = ?, since = ? WHERE state = ?", (AWAY, node.now(), CONNECTED))]
+        )
+
+
+def show_reached(node: Node, peer: NodeId) -> None:
+    """Show that the host of a peer's mailbox answers; says nothing of whether the peer acknowledges."""
+    before = link_of(node.database, peer)
+    if before is None or before.state != UNACKNOWLEDGED:
+        show_link(node, peer, CONNECTED)
+
+
 def show_link(node: Node, peer: NodeId, state: str, *, error: str = "", next_try: Micros = 0) -> None:
     """Write a peer's link when it changed, or when its last success is a minute old."""
     now = node.now()

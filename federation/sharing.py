@@ -59,6 +59,7 @@ def follow_journal(node: Node, roster: Roster, follower: Follower) -> bool:
         return True
     records = node.journal.since(max(before, follower.seen), limit=RECORDS)
     if not records:
+        follower.seen = max(before, follower.seen)
         return _scan(node, peer)
     statements = _decided(node, peer, _touched(node, peer, records))
     statements += roster_news(node, roster, peer, records)

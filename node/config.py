@@ -54,6 +54,8 @@ class AllianceSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """0: no listener."""
     advertise: str = ""
     """``host:port`` that peers dial, when it differs."""
+    join_port: int = 0
+    """Where newcomers ask while an invitation is open; 0: the port after ``port``."""
 
 
 class StorageSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -87,9 +87,10 @@ def tell_story(node: Node, key: StudyKey) -> Story:
     rows = node.database.read(
         "SELECT cause FROM study WHERE origin = ? AND study_uid = ?", (key.origin, key.study_uid)
     )
+    registered = list(_registered(node, node.journal.of(key.subject)))
     facts = [
-        *_received(node, key),
-        *_registered(node, node.journal.of(key.subject)),
+        *_received(node, key, registered),
+        *registered,
         *_parts(node, key),
         *_acknowledged(node, key),
         *(fact for case in cases for fact in _case(node, case)),
@@ -99,19 +100,23 @@ def tell_story(node: Node, key: StudyKey) -> Story:
     return Story(cause=Cause(text(rows[0], "cause") if rows else ""), facts=tuple(ordered))
 
 
-def _received(node: Node, key: StudyKey) -> Iterator[StoryFact]:
-    """Say when bytes came in, one fact for each pack, which is one association or part."""
+def _received(node: Node, key: StudyKey, registered: list[StoryFact]) -> Iterator[StoryFact]:
+    """Say when bytes came in, one fact for each pack, which is one association or part.
+
+    Rows do not name the device; it is told where only one came by that door.
+    """
     rows = node.database.read(
         "SELECT door, min(received_at) AS first, max(received_at) AS last, count(*) AS instances,"
         " sum(data_bytes) AS bytes FROM instance WHERE origin = ? AND study_uid = ? GROUP BY pack, door",
         (key.origin, key.study_uid),
     )
     for row in rows:
+        senders = {fact.who for fact in registered if fact.detail.get("door") == row["door"]}
         yield StoryFact(
             at=integer(row, "first"),
             node=node.id,
             what="received",
-            who="",
+            who=senders.pop() if len(senders) == 1 else "",
             detail={
                 "door": text(row, "door"),
                 "instances": integer(row, "instances"),

@@ -35,6 +35,8 @@ class Place:
     listens: bool = False
     mailbox_host: str = ""
     """Empty: itself when it listens."""
+    reached_at: str = ""
+    """``host:port`` that peers dial, when it differs from where it listens."""
     quiet_s: float = 3.0
     reserve_mb: int = 256
 
@@ -76,7 +78,7 @@ def found_on_this_machine(
             role=place.role,
             keys=keys.public_keys,
             mailbox_host=NodeId(place.mailbox_host or place.id),
-            address=f"127.0.0.1:{alliance}" if place.listens else "",
+            address=place.reached_at or (f"127.0.0.1:{alliance}" if place.listens else ""),
         )
         chain.append(root.sign(act, roster=Roster.from_statements(chain), at=time.now()))
     for place in places:

@@ -11,10 +11,14 @@ import sys
 import threading
 from pathlib import Path
 
+from actors.collect import Collect, Fetch
 from actors.completion import Completion
 from actors.consult import Consult
 from actors.ingest import Ingest
+from actors.peers import Peers
+from actors.reach import Reach
 from actors.supervisor import Start, Supervisor
+from actors.sync import Carriers
 from federation.current_roster import CurrentRoster
 from federation.exchange import start_clean
 from federation.hosting import Hosting
@@ -60,9 +64,10 @@ class Grid:
         self._node = node
         self._stopping = stopping
         self.gave_up = False
-        rosters = CurrentRoster(node.database)
+        rosters = self._rosters = CurrentRoster(node.database)
         hosting = Hosting(node=node, rosters=rosters)
         self._transport = GrpcTransport(node.keys, rosters, hosting)
+        self._carriers = Carriers()
         self._supervisor = Supervisor(self._actors(), escalate=self._give_up)
         alliance = node.config.alliance
         self._mailboxes = (
@@ -73,7 +78,7 @@ class Grid:
     def start(self) -> None:
         """Start actors first, so that what waits is under way before anybody looks."""
         self._supervisor.start()
-        self._node.bell.listen(self._supervisor.wake)
+        self._node.bell.listen(self.wake)
         if self._mailboxes is not None:
             self._mailboxes.start()
         self._web.start()
@@ -85,14 +90,26 @@ class Grid:
         if self._mailboxes is not None:
             self._mailboxes.close()
         self._transport.close()
+        self._carriers.close()
         self._supervisor.stop()
+
+    def wake(self) -> None:
+        """Wake every actor of this process."""
+        self._supervisor.wake()
 
     def _actors(self) -> dict[str, Start]:
         node = self._node
+        reach = Reach(self.wake)
+        away = {"rosters": self._rosters, "transport": self._transport, "reach": reach}
         return {
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
             Completion.NAME: lambda failed: Completion.start(failed, node),
             Consult.NAME: lambda failed: Consult.start(failed, node),
+            Collect.NAME: lambda failed: Collect.start(failed, node, **away),
+            Fetch.NAME: lambda failed: Fetch.start(failed, node, **away),
+            Peers.NAME: lambda failed: Peers.start(
+                failed, node, supervisor=self._supervisor, carriers=self._carriers, **away
+            ),
         }
 
     def _give_up(self, name: str, error: BaseException) -> None:

@@ -87,7 +87,9 @@ class Feed:
         if self._head <= seq and not self.closed:
             async with self._news:
                 try:
-                    await asyncio.wait_for(self._news.wait_for(lambda: self.closed or self._head > seq), wait_s)
+                    await asyncio.wait_for(
+                        self._news.wait_for(lambda: self.closed or self._head > seq), wait_s
+                    )
                 except TimeoutError:
                     return ()
         if self._recent and self._recent[0].seq <= seq + 1:

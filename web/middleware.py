@@ -19,7 +19,6 @@ from node.errors import Defect, GridError, NotFound, Unavailable
 from web.errors import HttpError, Malformed, TooLarge, to_http
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-CLIENT_GONE = (ConnectionResetError, BrokenPipeError)
 STARTED = web.RequestKey("started", bool)
 """Set on a request whose answer has begun to go out."""
 LOG = structlog.get_logger()
@@ -60,16 +59,20 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     """Turn whatever goes wrong into one kind of JSON answer."""
     try:
         return await handler(request)
-    except CLIENT_GONE:
-        raise
-    except Exception as error:
-        if request.get(STARTED):
-            # The status is gone out already: break off, so that nobody takes a part for the whole.
-            _logged(request, error)
-            if request.transport is not None:
-                request.transport.abort()
-            raise ConnectionResetError("broke off in the middle of an answer") from error
-        return _answer_to(request, error)
+    except Exception as error:  # noqa: BLE001 (the edge: nothing may pass it unexplained)
+        if _client_is_gone(request):
+            return web.Response(status=499)  # reaches nobody
+        if not request.get(STARTED):
+            return _answer_to(request, error)
+        # The status is gone out already: break off, so that nobody takes a part for the whole.
+        _logged(request, error)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=499)
+
+
+def _client_is_gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _answer_to(request: web.Request, error: Exception) -> web.StreamResponse:

@@ -4,11 +4,13 @@ A route without roles or without a `Sees` does not compile, and the tests walk
 the table of all routes: each role, each route, own and foreign studies.
 
 A plain function runs whole in a thread, so it may read the database and files;
-a coroutine function is let in the same way, then runs on the loop and streams.
+what it returns may be a `Later`, sent from the loop. A coroutine function is let
+in the same way, then runs on the loop, for answers that grow while they are sent.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -22,9 +24,10 @@ from node.names import StudyKey
 from node.node import Node
 from node.people.accounts import Person
 from web import guard
+from web.answers import Later, in_full
 from web.auth import Caller
 from web.bodies import decode_body
-from web.errors import PasswordMustChange
+from web.errors import Malformed, PasswordMustChange
 from web.guard import Sees
 from web.surroundings import Surroundings, around
 
@@ -39,6 +42,7 @@ SIGNED_IN = TECHNICIAN | EXPERT | ADMINISTRATOR
 PRINCIPAL = frozenset({"principal"})
 """A program with a bearer token; what it sees is its `Viewer`'s matter."""
 API_BODY_BYTES = 1 << 20
+BODY_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +120,15 @@ class Route:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Let the request in or refuse it, run the handler, write its answer."""
         surroundings = around(request)
-        raw = await request.read() if self.changes else b""
+        raw = await _read_body(request) if self.changes else b""
         if inspect.iscoroutinefunction(self.handler):
             call = await surroundings.threads.run(lambda: self.admit(request, raw))
             return await cast("Awaitable[web.StreamResponse]", self.handler(call))
         threads = surroundings.heavy if self.heavy else surroundings.threads
-        return await threads.run(lambda: self._answer(self.handler(self.admit(request, raw))))
+        answer = await threads.run(
+            lambda: in_full(self.handler(self.admit(request, raw)), status=self.status)
+        )
+        return await answer.send(request) if isinstance(answer, Later) else answer
 
     def admit(self, request: web.Request, raw: bytes) -> Call[object]:
         """Check identity, role, intent, body and sight, in this order.
@@ -153,19 +160,13 @@ class Route:
         if caller.person is not None and caller.person.must_change and not self.before_change:
             raise PasswordMustChange("The request was put off: choose a password of your own first.")
 
-    def _answer(self, answer: object) -> web.StreamResponse:
-        if isinstance(answer, web.StreamResponse):
-            return answer
-        if answer is None:
-            return web.Response(status=204)
-        return json_answer(answer, status=self.status)
 
-
-def json_answer(answer: object, *, status: int = 200) -> web.Response:
-    """Write a Struct as JSON."""
-    return web.Response(
-        body=msgspec.json.encode(answer), status=status, content_type="application/json", charset="utf-8"
-    )
+async def _read_body(request: web.Request) -> bytes:
+    """Read the body whole; one that trickles in must not hold its place for ever."""
+    try:
+        return await asyncio.wait_for(request.read(), BODY_WAIT_S)
+    except TimeoutError as error:
+        raise Malformed("Reading the body was given up: it did not come in time. Send it again.") from error
 
 
 class NoBody(msgspec.Struct):

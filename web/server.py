@@ -67,7 +67,8 @@ class WebServer:
         """Let open requests finish for a moment, then end."""
         if self._loop is not None and self._stopping is not None:
             self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join(2 * STOP_S)
+        if self._thread.ident is not None:  # it was started
+            self._thread.join(2 * STOP_S)
 
     def _run(self) -> None:
         try:

@@ -15,6 +15,15 @@ from web.surroundings import around
 
 PAGES = Path(__file__).parent / "static"
 _HASHED = re.compile(r"[.-][A-Za-z0-9_-]{8,}\.[a-z0-9]+(\.map)?$")
+_MEDIA = {
+    ".js": "text/javascript",
+    ".mjs": "text/javascript",
+    ".css": "text/css",
+    ".wasm": "application/wasm",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+"""With nosniff the type decides whether a browser runs a file, so it is not left to the machine's own list."""
 _FOR_EVER = "public, max-age=31536000, immutable"
 _NOT_BUILT = """<!doctype html>
 <html lang="zh-CN">
@@ -43,6 +52,8 @@ async def serve_page(request: web.Request) -> web.StreamResponse:
     file = await around(request).threads.run(lambda: _file_of(pages, name))
     if file is not None:
         headers = {"Cache-Control": _FOR_EVER if _HASHED.search(file.name) else "no-cache"}
+        if media := _MEDIA.get(file.suffix):
+            headers["Content-Type"] = media
         return web.FileResponse(file, headers=headers)
     if "." in name.rsplit("/", 1)[-1] and not request.headers.get("Accept", "").startswith("text/html"):
         raise NotFound("Reading a page's file failed: this build does not hold it. Load the page again.")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 from federation.hosting import Hosting
-from federation.transport.port import BlobOffer, BlobState, Delivery
+from federation.transport.port import BlobOffer, BlobState, Delivery, Mail
 from node.names import Digest, NodeId
 
 LOOK_S = 5.0
@@ -19,29 +19,16 @@ class DirectLink:
     def __init__(self, hosting: Hosting, caller: NodeId) -> None:
         self._hosting = hosting
         self._caller = caller
-        self._closed = False
-        self._rung = threading.Event()
-        self._listening = False
+        self._open: list[_DirectMail] = []
 
     def deposit(self, envelopes: Sequence[bytes]) -> None:
         self._hosting.deposit(self._caller, envelopes)
 
-    def collect(self, *, follow: bool) -> Iterator[list[Delivery]]:
-        if follow and not self._listening:
-            self._listening = True
-            self._hosting.node.bell.listen(self._rung.set)
-        after, first = 0, True
-        while not self._closed:
-            self._rung.clear()
-            deliveries = self._hosting.waiting(self._caller, after=after)
-            if deliveries or first:
-                after = deliveries[-1].arrival if deliveries else after
-                first = False
-                yield deliveries
-                continue
-            if not follow:
-                return
-            self._rung.wait(LOOK_S)
+    def collect(self, *, follow: bool) -> Mail:
+        mail = _DirectMail(self._hosting, self._caller, follow=follow)
+        if follow:
+            self._open = [*(one for one in self._open if not one.closed), mail]
+        return mail
 
     def acknowledge(self, arrivals: Sequence[int]) -> None:
         self._hosting.acknowledge(self._caller, arrivals)
@@ -59,6 +46,45 @@ class DirectLink:
 
     def release_blob(self, digest: Digest) -> None:
         self._hosting.release_blob(self._caller, digest)
+
+    def close(self) -> None:
+        for mail in self._open:
+            mail.close()
+
+
+class _DirectMail:
+    """Reads the mailbox anew whenever the bell rings."""
+
+    def __init__(self, hosting: Hosting, caller: NodeId, *, follow: bool) -> None:
+        self._hosting = hosting
+        self._caller = caller
+        self._follow = follow
+        self._after = 0
+        self._first = True
+        self._closed = False
+        self._rung = threading.Event()
+        if follow:
+            hosting.node.bell.listen(self._rung.set)
+
+    def __iter__(self) -> Iterator[list[Delivery]]:
+        return self
+
+    def __next__(self) -> list[Delivery]:
+        while not self._closed:
+            self._rung.clear()
+            deliveries = self._hosting.waiting(self._caller, after=self._after)
+            if deliveries or self._first:
+                self._first = False
+                self._after = deliveries[-1].arrival if deliveries else self._after
+                return deliveries
+            if not self._follow:
+                break
+            self._rung.wait(LOOK_S)
+        raise StopIteration
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     def close(self) -> None:
         self._closed = True

@@ -20,7 +20,7 @@ from federation.hosting import Hosting
 from federation.transport.direct import DirectLink
 from federation.transport.errors import error_of
 from federation.transport.names import BLOB, MAILBOX, OFFSET
-from federation.transport.port import BlobOffer, BlobState, Delivery, MailboxLink
+from federation.transport.port import BlobOffer, BlobState, Delivery, Mail, MailboxLink
 from federation.transport.wire import mailbox_pb2 as wire
 from node.errors import Refused, Unavailable
 from node.keys.store import KeyStore
@@ -87,21 +87,13 @@ class GrpcLink:
         request = wire.DepositRequest(envelopes=envelopes)
         self._call("Deposit", request, wire.Done, timeout_s=DEPOSIT_S)
 
-    def collect(self, *, follow: bool) -> Iterator[list[Delivery]]:
+    def collect(self, *, follow: bool) -> Mail:
         call = self._open().unary_stream(
             f"/{MAILBOX}/Collect",
             request_serializer=wire.CollectRequest.SerializeToString,
             response_deserializer=wire.Deliveries.FromString,
         )(wire.CollectRequest(follow=follow), timeout=None if follow else CALL_S)
-        try:
-            with self._translated():
-                for answer in call:
-                    yield [
-                        Delivery(arrival=one.arrival, sender=NodeId(one.sender), envelope=one.envelope)
-                        for one in answer.deliveries
-                    ]
-        finally:
-            call.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+        return _GrpcMail(call, self._host)
 
     def acknowledge(self, arrivals: Sequence[int]) -> None:
         self._call("Acknowledge", wire.AcknowledgeRequest(arrivals=arrivals), wire.Done)
@@ -114,7 +106,7 @@ class GrpcLink:
         call = self._open().stream_unary(
             f"/{MAILBOX}/PutBlob", request_serializer=None, response_deserializer=wire.BlobState.FromString
         )
-        with self._translated():
+        with _translated(self._host):
             metadata = ((BLOB, digest), (OFFSET, str(offset)))
             return _state(call(iter(chunks), timeout=BLOB_S, metadata=metadata))
 
@@ -125,7 +117,7 @@ class GrpcLink:
             response_deserializer=None,
         )(wire.GetBlobRequest(digest=digest, offset=offset), timeout=BLOB_S)
         try:
-            with self._translated():
+            with _translated(self._host):
                 yield from call
         finally:
             call.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
@@ -146,18 +138,9 @@ class GrpcLink:
             request_serializer=type(request).SerializeToString,
             response_deserializer=answer.FromString,
         )
-        with self._translated():
+        with _translated(self._host):
             answered: T = call(request, timeout=timeout_s)
             return answered
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except grpc.RpcError as error:
-            raise error_of(error, self._host) from error
-        except ValueError as error:  # what grpcio raises for a call on a closed channel
-            raise Unavailable(f"Reaching {self._host} failed: the link was closed.") from error
 
     def _open(self) -> grpc.Channel:
         """Give the channel to where the roster says the host listens now."""
@@ -184,6 +167,39 @@ class GrpcLink:
         # The name is checked against the node's id, which its certificate carries; addresses may change.
         named = ("grpc.ssl_target_name_override", self._host)
         return grpc.secure_channel(address, credentials, options=[*OPTIONS, named])
+
+
+class _GrpcMail:
+    """An open `Collect` call."""
+
+    def __init__(self, call: grpc.CallIterator[wire.Deliveries], host: NodeId) -> None:
+        self._call = call
+        self._answers = iter(call)
+        self._host = host
+
+    def __iter__(self) -> Iterator[list[Delivery]]:
+        return self
+
+    def __next__(self) -> list[Delivery]:
+        with _translated(self._host):
+            answer = next(self._answers)
+        return [
+            Delivery(arrival=one.arrival, sender=NodeId(one.sender), envelope=one.envelope)
+            for one in answer.deliveries
+        ]
+
+    def close(self) -> None:
+        self._call.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it untyped
+
+
+@contextmanager
+def _translated(host: NodeId) -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise error_of(error, host) from error
+    except ValueError as error:  # what grpcio raises for a call on a closed channel
+        raise Unavailable(f"Reaching {host} failed: the link was closed.") from error
 
 
 def _state(answer: wire.BlobState) -> BlobState:

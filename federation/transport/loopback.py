@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from federation.hosting import Hosting
 from federation.transport.direct import DirectLink
-from federation.transport.port import BlobOffer, BlobState, Delivery, MailboxLink
+from federation.transport.port import BlobOffer, BlobState, Delivery, Mail, MailboxLink
 from node.errors import Unavailable
 from node.names import Digest, NodeId
 
@@ -91,11 +91,9 @@ class _FaultyLink:
         self._link.deposit(envelopes)
         self._faults.after(self._host)
 
-    def collect(self, *, follow: bool) -> Iterator[list[Delivery]]:
+    def collect(self, *, follow: bool) -> Mail:
         self._faults.before(self._caller, self._host)
-        for deliveries in self._link.collect(follow=follow):
-            self._faults.before(self._caller, self._host)
-            yield self._faults.alter(deliveries) if self._faults.alter is not None else deliveries
+        return _FaultyMail(self._link.collect(follow=follow), self._caller, self._host, self._faults)
 
     def acknowledge(self, arrivals: Sequence[int]) -> None:
         self._faults.before(self._caller, self._host)
@@ -126,3 +124,24 @@ class _FaultyLink:
             if self._faults.cut_blobs_after and count >= self._faults.cut_blobs_after:
                 raise Unavailable(f"Reaching {self._host} failed: the line broke. It is tried again.")
             yield chunk
+
+
+class _FaultyMail:
+    """Mail of a host that may be cut off, or not honest."""
+
+    def __init__(self, mail: Mail, caller: NodeId, host: NodeId, faults: Faults) -> None:
+        self._mail = mail
+        self._caller = caller
+        self._host = host
+        self._faults = faults
+
+    def __iter__(self) -> Iterator[list[Delivery]]:
+        return self
+
+    def __next__(self) -> list[Delivery]:
+        deliveries = next(self._mail)
+        self._faults.before(self._caller, self._host)
+        return self._faults.alter(deliveries) if self._faults.alter is not None else deliveries
+
+    def close(self) -> None:
+        self._mail.close()

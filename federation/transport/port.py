@@ -50,6 +50,19 @@ class BlobState:
     """All of it is durable and its digest was checked."""
 
 
+class Mail(Protocol):
+    """Mail as it comes: an iterator of lists."""
+
+    def __iter__(self) -> Iterator[list[Delivery]]:
+        """Give itself."""
+
+    def __next__(self) -> list[Delivery]:
+        """Wait for the next list; raises as the link does."""
+
+    def close(self) -> None:
+        """End it, from any thread: whoever waits for the next list is let go."""
+
+
 class MailboxLink(Protocol):
     """One mailbox host as one node uses it. Calls may come from any thread."""
 
@@ -66,11 +79,11 @@ class MailboxLink(Protocol):
             The host cannot be reached, or the mailbox is full.
         """
 
-    def collect(self, *, follow: bool) -> Iterator[list[Delivery]]:
+    def collect(self, *, follow: bool) -> Mail:
         """Give this node's own mail, oldest first, from all that is not yet acknowledged.
 
         The first list comes at once and may be empty. With ``follow`` more lists
-        come as mail does, until the iterator or the link is closed.
+        come as mail does, until it or the link is closed.
         """
 
     def acknowledge(self, arrivals: Sequence[int]) -> None:

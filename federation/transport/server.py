@@ -108,6 +108,7 @@ class MailboxServer:
         self._started.set_result(port)
         await stop.wait()
         looking.cancel()
+        calls.end()
         await server.stop(STOP_S)
 
 
@@ -122,6 +123,7 @@ class _Calls:
         self._collecting: dict[NodeId, set[asyncio.Event]] = {}
         self._arrived: dict[NodeId, int] = {}
         self._rung = asyncio.Event()
+        self._ending = False
 
     def handlers(self) -> grpc.GenericRpcHandler[object, object]:
         """Give the table of calls."""
@@ -158,7 +160,7 @@ class _Calls:
                     after = deliveries[-1].arrival if deliveries else after
                     first = False
                     yield wire.Deliveries(deliveries=map(_delivery, deliveries))
-                elif request.follow:
+                elif request.follow and not self._ending:
                     await event.wait()
                 else:
                     return
@@ -194,6 +196,13 @@ class _Calls:
                 yield chunk
         except GridError as error:
             await _abort(context, error)
+
+    def end(self) -> None:
+        """Let every open `collect` end in order."""
+        self._ending = True
+        for events in self._collecting.values():
+            for event in events:
+                event.set()
 
     def ring(self) -> None:
         """Look for new mail soon; many rings make one look."""

@@ -149,6 +149,7 @@ _FEDERATION: Migration = (
         envelope_digest TEXT, at INTEGER NOT NULL, deposited_at INTEGER, received_at INTEGER,
         PRIMARY KEY (peer, inc, n)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX outbox_state ON outbox (peer, state, n)",
+    "CREATE INDEX outbox_cause ON outbox (cause)",
     # Where this node's own count toward each peer stands: n counted, digest of the last one sealed, received_n and
     # receipt_at from the peer's newest receipt.
     """CREATE TABLE outgoing (peer TEXT PRIMARY KEY, inc TEXT NOT NULL, n INTEGER NOT NULL, digest TEXT NOT NULL,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from contextlib import suppress
 from copy import deepcopy
 from typing import Protocol, cast
 
@@ -21,6 +22,7 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_RELEASE, P_DATA
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
@@ -33,7 +35,6 @@ from node.dimse.store_scp import Answer, Caller, Session, StoreRequest
 from node.errors import Unavailable
 
 MAX_COMMAND_BYTES = 64 << 10
-MAX_WAITING_MESSAGES = 16
 _LOG = logging.getLogger(__name__)
 
 
@@ -59,17 +60,33 @@ class ReceivingServer(ThreadedAssociationServer):
     request_queue_size = 128
 
 
+class Reading(DULServiceProvider):
+    """The thread that reads the socket; whoever waits for it is told when it ends."""
+
+    def __init__(self, association: ReceivingAssociation) -> None:
+        super().__init__(association)
+        self.daemon = True
+
+    def run_reactor(self) -> None:
+        """Read until the connection ends."""
+        try:
+            super().run_reactor()
+        except Exception as error:  # noqa: BLE001  # a thread's last line; what a peer may provoke is no defect
+            _LOG.info("An association ended: %s", error)
+        finally:
+            self.to_user_queue.put(None)  # receive_pdu gives it as "nothing came"
+
+
 class Messages(DIMSEServiceProvider):
-    """Puts messages together from fragments, into a spool and under caps."""
+    """Puts messages together from fragments, into a spool and under a cap."""
 
     def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take the next fragments; ends the association when they pass the caps."""
+        """Take the next fragments; ends the association when a command has no end."""
         association = cast(ReceivingAssociation, self.assoc)
         if self.message is None:
             self.message = DIMSEMessage()
             self.message.data_set = association.desk.new_spool()
-        command = self.message.encoded_command_set
-        if command.tell() > MAX_COMMAND_BYTES or self.msg_queue.qsize() >= MAX_WAITING_MESSAGES:
+        if self.message.encoded_command_set.tell() > MAX_COMMAND_BYTES:
             self.message = None
             self.dul.event_queue.put("Evt19")  # an invalid PDU: the state machine aborts
             return
@@ -97,6 +114,11 @@ class ReceivingAssociation(Association):
         self._server = server
         self.desk = server.desk
         self.session: Session | None = None
+        self.dul = Reading(self)
+        self.acse_timeout, self.network_timeout = (
+            ae.acse_timeout,
+            ae.network_timeout,
+        )  # these set the reader's clocks
         self.dimse = Messages(self)
         self.acse = Negotiation(self)
         self._address = address
@@ -112,6 +134,13 @@ class ReceivingAssociation(Association):
             if self.session is not None:
                 self.session.close()
             self.desk.places.leave(self._address, associated=self.session is not None)
+
+    def hang_up(self) -> None:
+        """Close the connection, whatever state it is in; the threads then end by themselves."""
+        connection = self.dul.socket
+        if connection is not None and connection.socket is not None:
+            with suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
 
     def open(self) -> tuple[int, int, int] | None:
         """Ask whether this caller may come in; give the rejection when not.

@@ -17,6 +17,7 @@ MAX_PDU_BYTES = 256 << 10
 PDU_DEADLINE_S = 30.0
 ASSOCIATE_DEADLINE_S = 10.0
 SEND_DEADLINE_S = 30.0
+MAX_WAITING_MESSAGES = 4
 _RECEIVE_BYTES = 64 << 10
 
 
@@ -25,6 +26,11 @@ class GuardedSocket(AssociationSocket):
 
     deadline_s = ASSOCIATE_DEADLINE_S
     """For the rest of a PDU; short until the association stands."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether to read on: not while requests wait, so that a sender that waits for no answer waits for TCP."""
+        return self.assoc.dimse.msg_queue.qsize() < MAX_WAITING_MESSAGES and super().ready
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read a part of a PDU; less than asked when the peer hung up.

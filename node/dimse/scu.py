@@ -195,6 +195,8 @@ def _association(
     """Open an association, and release it afterwards."""
     from pynetdicom import AE, evt
 
+    if not 0 < port < 65536:
+        raise InvalidRequest(f"Calling {aet!r} at {host}:{port} was refused: a port is 1 to 65535.")
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what peers do wrong is said in our words
     reached: list[Event] = []
     try:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -32,7 +33,7 @@ from node.names import Cause
 from node.store.packs import Packs
 
 if TYPE_CHECKING:
-    from node.dimse.association import ReceivingServer
+    from node.dimse.association import ReceivingAssociation, ReceivingServer
 
 IDLE_S = 600.0
 """An association without a word is closed after this; an ultrasound keeps one open while a patient is examined."""
@@ -42,6 +43,7 @@ _M_ARENA_MAX = -8
 _VERIFICATION = "1.2.840.10008.1.1"
 _NO_LIMIT = 100_000
 _LOOK_S = 0.05
+_END_S = 5.0
 
 
 class Receiver:
@@ -117,9 +119,13 @@ class Receiver:
         while (left := server.active_associations) and time.monotonic() < until:
             time.sleep(_LOOK_S)
         for association in left:
-            association.abort()
+            if association.is_established:
+                association.abort(block=False)
+        time.sleep(_LOOK_S if left else 0)
         for association in left:
-            association.join(timeout=5)
+            cast("ReceivingAssociation", association).hang_up()
+        for association in left:
+            association.join(timeout=_END_S)
 
     def open_session(self, caller: Caller) -> Session | Refusal:
         """Decide about a caller by the rules, and write it down."""
@@ -173,8 +179,9 @@ def stay_small() -> None:
             del sys.modules[name]
     gc.collect()
     libc = ctypes.CDLL(None)
-    libc.mallopt(_M_ARENA_MAX, 2)
-    libc.malloc_trim(0)
+    with suppress(AttributeError):  # not every C library has these
+        libc.mallopt(_M_ARENA_MAX, 2)
+        libc.malloc_trim(0)
 
 
 def _listen(receiver: Receiver, address: tuple[str, int], *, aet: str) -> ReceivingServer:

@@ -12,12 +12,9 @@ import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from node.errors import GridError, Unavailable
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from node.store.pack_file import Bytes
 
 MEMORY_BYTES = 1 << 20
 """What one association may hold in memory."""
@@ -47,7 +44,7 @@ class Spool(io.BytesIO):
         self._room = room
         self._file: int | None = None
 
-    def write(self, fragment: ReadableBuffer, /) -> int:
+    def write(self, fragment: Bytes, /) -> int:  # type: ignore[override]  # what pynetdicom writes is bytes
         """Take the next fragment."""
         length = len(memoryview(fragment).cast("B"))
         self.size += length
@@ -82,7 +79,7 @@ class Spool(io.BytesIO):
     def __del__(self) -> None:
         self._drop()
 
-    def _take(self, fragment: ReadableBuffer, length: int) -> None:
+    def _take(self, fragment: Bytes, length: int) -> None:
         if self._file is None and self.size <= MEMORY_BYTES:
             super().write(fragment)
             return
@@ -106,7 +103,7 @@ class Spool(io.BytesIO):
             os.close(file)
 
 
-def _write(descriptor: int, content: ReadableBuffer) -> None:
+def _write(descriptor: int, content: Bytes) -> None:
     left = memoryview(content).cast("B")
     while left:
         left = left[os.write(descriptor, left) :]

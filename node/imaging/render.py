@@ -19,6 +19,7 @@ from node.imaging.window import Window, invert, rescale, to_grey, window_of
 
 PNG = "image/png"
 JPEG = "image/jpeg"
+TABLE_LIMIT = 1 << 16
 Picture = npt.NDArray[np.uint8]
 
 
@@ -54,10 +55,24 @@ def render(
 
 def grey(stored: Stored, facts: PixelFacts, window: Window | None = None) -> Picture:
     """Give 8 bits of grey for stored values, black and white as their photometric interpretation says."""
+    low, high = int(stored.min()), int(stored.max())
+    if stored.dtype.kind not in "iu" or high - low >= TABLE_LIMIT:
+        return _grey(stored, facts, window)
+    # Each value that occurs is worked out once; the picture is then looked up.
+    present = window or (facts.windows[0] if facts.windows else _full(low, high, facts))
+    table = _grey(np.arange(low, high + 1), facts, present)
+    return table[stored.astype(np.int32) - low]
+
+
+def _grey(stored: Stored, facts: PixelFacts, window: Window | None) -> Picture:
     values = rescale(stored, slope=facts.slope, intercept=facts.intercept)
     chosen = window or (facts.windows[0] if facts.windows else window_of(values))
     picture = to_grey(values, chosen)
     return invert(picture) if facts.photometric == "MONOCHROME1" else picture
+
+
+def _full(low: int, high: int, facts: PixelFacts) -> Window:
+    return window_of(rescale(np.array([low, high]), slope=facts.slope, intercept=facts.intercept))
 
 
 def _is_colour(facts: PixelFacts) -> bool:

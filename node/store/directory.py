@@ -12,7 +12,7 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from node.clock import Clock, new_id
@@ -77,18 +77,20 @@ class PackDirectory:
         """
         name = f"{self._kind}-{new_id(self._clock)}"
         try:
-            with self._whole():
-                descriptor = os.open(
-                    self.path(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
-                )
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                (self._landing / name).touch(mode=0o600)
-            if not planted("no-directory-sync"):
-                sync_directory(self._landing)
-                sync_directory(self._path)
+            descriptor = self._make(name)
+            try:
+                if not planted("no-directory-sync"):
+                    sync_directory(self._landing)
+                    sync_directory(self._path)
+            except OSError:
+                os.close(descriptor)
+                raise
         except OSError as error:
+            with suppress(OSError):
+                self.discard(name)
             raise Unavailable(
-                f"Beginning a pack failed ({error.strerror}). Check the disk under {self._path}, then send again."
+                f"Storing an instance was refused: beginning a pack failed ({error.strerror})."
+                " Check the disk, then send again."
             ) from error
         return name, descriptor
 
@@ -117,6 +119,13 @@ class PackDirectory:
         """Give the free space on the disk under the packs."""
         found = os.statvfs(self._path)
         return found.f_bavail * found.f_frsize
+
+    def _make(self, name: str) -> int:
+        with self._whole():
+            (self._landing / name).touch(mode=0o600)
+            descriptor = os.open(self.path(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            return descriptor
 
     @contextmanager
     def _whole(self) -> Iterator[None]:

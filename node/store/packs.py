@@ -140,22 +140,17 @@ class Packs:
         found: list[Recovered] = []
         damaged: list[str] = []
         for name in self._directory.own_landing():
-            descriptor = self._directory.claim(name)
-            if descriptor is None:
-                continue
             try:
-                recovered = recover_pack(descriptor, self._clock.now())
-                if recovered.damage:
-                    damaged.append(f"pack {name}: {recovered.damage}")
-                elif not recovered.records:
-                    self._directory.discard(name)
-                found.append(recovered)
+                recovered = self._recover(name)
             except (OSError, GridError) as error:
                 damaged.append(
                     f"pack {name}: recovering it failed ({error}). Check the disk, then start again."
                 )
-            finally:
-                os.close(descriptor)
+                continue
+            if recovered is not None:
+                found.append(recovered)
+                if recovered.damage:
+                    damaged.append(f"pack {name}: {recovered.damage}")
         return RecoveryReport(
             packs=len(found),
             marked=sum(one.marked for one in found),
@@ -269,6 +264,19 @@ class Packs:
                 "Storing an instance was refused: the disk is full up to its reserve of"
                 f" {self._reserve_bytes >> 20} MB. Free some space, then send again."
             )
+
+    def _recover(self, name: str) -> Recovered | None:
+        """Recover one pack; None when it is somebody's, or gone."""
+        descriptor = self._directory.claim(name)
+        if descriptor is None:
+            return None
+        try:
+            recovered = recover_pack(descriptor, self._clock.now())
+            if not recovered.records and not recovered.damage:
+                self._directory.discard(name)
+            return recovered
+        finally:
+            os.close(descriptor)
 
     def _open(self, pack: str) -> Descriptor:
         return self._descriptors.get(self._directory.path(pack))

@@ -39,16 +39,12 @@ def main() -> int:
 
 def _licence(name: str) -> str:
     try:
-        metadata = importlib.metadata.metadata(name)
+        said = importlib.metadata.metadata(name).json
     except importlib.metadata.PackageNotFoundError:
         return "on other platforms only"
-    classifiers = [
-        c.split(" :: ")[-1] for c in metadata.get_all("Classifier") or [] if c.startswith("License")
-    ]
-    licence = metadata.get("License-Expression") or (
-        ", ".join(classifiers) or metadata.get("License") or "see package"
-    )
-    return licence.splitlines()[0][:80]
+    classified = [one.split(" :: ")[-1] for one in said.get("classifier", []) if one.startswith("License")]
+    licence = said.get("license_expression") or ", ".join(classified) or said.get("license") or "see package"
+    return str(licence).splitlines()[0][:80]
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from tests.kit.raw_sender import (
     send_file,
     send_files,
 )
-from tests.kit.receiving import admit_all, config_for, packs_of, receiving, records, rule
+from tests.kit.receiving import ReceiverProcess, admit_all, config_for, packs_of, receiving, records, rule
 
 PRIVATE_CLASS, PRIVATE_SYNTAX = "2.25.7000", "2.25.7001"
 HOST = "127.0.0.1"
@@ -241,6 +241,20 @@ def test_stopping_lets_an_association_finish(state: Path) -> None:
         with pytest.raises((Aborted, ConnectionError)):
             RawSender(HOST, receiver.port or 1)
     assert _ended(state)
+
+
+def test_the_receiver_process_stays_small(state: Path) -> None:
+    process = ReceiverProcess(state)
+    files = [slice_file(state, n, rows=512, columns=512) for n in range(1, 21)]
+    senders = [threading.Thread(target=send_files, args=(files, HOST, process.port)) for _ in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    pss_kb = int(Path(f"/proc/{process.pid}/smaps_rollup").read_text().split("Pss:")[1].split()[0])
+    process.stop()
+    assert len(records(state)) == 80
+    assert pss_kb < 75_000
 
 
 @pytest.mark.peer

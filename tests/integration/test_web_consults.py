@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from node.names import NodeId, StudyKey, StudyUID
 from node.story import tell_story
 from tests.kit.consult import STUDY, Pair, add_study, open_pair
 from tests.kit.holding import hold_ct
@@ -29,6 +30,16 @@ FORM: dict[str, Any] = {
     "requestingDoctor": "王医生",
     "consent": {"who": "患者本人", "at": "2026-03-01", "how": "written"},
 }
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"reason": "  "}, "reason"),
+    ({"requestingDoctor": ""}, "requestingDoctor"),
+    ({"urgency": "soon"}, "urgency"),
+    ({"consent": {"who": "患者", "at": "2026-13-40", "how": "written"}}, "consent.at"),
+    ({"consent": {"who": "患者", "at": "2026-03-01"}}, "consent.how"),
+    ({"consent": 7}, "consent"),
+    ({"pool": "centre/none"}, "pool"),
+    ({"acknowledgeIncomplete": "yes"}, "acknowledgeIncomplete"),
+]
 
 
 @dataclass
@@ -65,24 +76,12 @@ def refused(answer: pytest.ExceptionInfo[Answer]) -> dict[str, Any]:
     return {"status": answer.value.status, **answer.value.body["error"]}
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"reason": "  "}, "reason"),
-        ({"requestingDoctor": ""}, "requestingDoctor"),
-        ({"urgency": "soon"}, "urgency"),
-        ({"consent": {"who": "患者", "at": "2026-13-40", "how": "written"}}, "consent.at"),
-        ({"consent": {"who": "患者", "at": "2026-03-01"}}, "consent.how"),
-        ({"consent": 7}, "consent"),
-        ({"pool": "centre/none"}, "pool"),
-        ({"acknowledgeIncomplete": "yes"}, "acknowledgeIncomplete"),
-    ],
-)
-def test_a_form_with_something_missing_names_it(desk: Desk, change: dict[str, Any], field: str) -> None:
-    with pytest.raises(Answer) as answer:
-        desk.wang.post("/api/consults", {**FORM, "pool": desk.pair.pool, **change})
-    error = refused(answer)
-    assert (error["status"], error["code"], error["field"]) == (422, "invalid", field)
+def test_a_form_with_something_missing_names_it(desk: Desk) -> None:
+    for change, field in WRONG:
+        with pytest.raises(Answer) as answer:
+            desk.wang.post("/api/consults", {**FORM, "pool": desk.pair.pool, **change})
+        error = refused(answer)
+        assert (error["status"], error["code"], error["field"]) == (422, "invalid", field)
     assert desk.wang.get("/api/consults?box=sent")["items"] == []
 
 
@@ -180,18 +179,9 @@ def test_a_signed_report_comes_home_and_both_stories_tell_the_way(desk: Desk) ->
         (event["node"], event["what"])
         for event in desk.wang.get(f"/api/studies/alpha/{STUDY}/story")["events"]
     ]
-    assert tell_story(desk.pair.alpha, key_of(desk)).cause == tell_cause(desk)
-
-
-def key_of(desk: Desk) -> Any:
-    from node.names import NodeId, StudyKey, StudyUID
-
-    return StudyKey(origin=NodeId("alpha"), study_uid=StudyUID(STUDY))
-
-
-def tell_cause(desk: Desk) -> str:
+    key = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID(STUDY))
     (row,) = desk.pair.centre.database.read("SELECT cause FROM consult_case")
-    return str(row["cause"])
+    assert tell_story(desk.pair.alpha, key).cause == row["cause"]
 
 
 def test_a_claim_of_somebody_else_s_hospital_s_study_cannot_be_asked_for(desk: Desk) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,6 +207,18 @@ def test_a_pack_that_is_missing_is_not_our_mistake(site: Site, reader: Visitor) 
     site.node.packs.path(str(rows[0]["pack"])).unlink()
     status, _, body = get(reader, "/dicomweb/studies/2.25.24/metadata")
     assert (status, json.loads(body)["error"]["code"]) == (502, "damaged")
+
+
+def test_an_answer_that_cannot_be_finished_breaks_off(site: Site, reader: Visitor) -> None:
+    for number in (1, 2):
+        sop_uid = f"2.25.25.{number}"
+        large = make_ct(study_uid="2.25.25", series_uid="2.25.25.9", sop_uid=sop_uid, rows=256, columns=256)
+        key = add(site, [large])
+    sql = "SELECT pack FROM instance WHERE study_uid = ? AND sop_uid = '2.25.25.2'"
+    site.node.packs.path(str(site.node.database.read(sql, (key.study_uid,))[0]["pack"])).unlink()
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        get(reader, "/dicomweb/studies/2.25.25")
+    assert reader.get("/dicomweb/studies?StudyInstanceUID=2.25.25") != []
 
 
 def test_hostile_addresses_get_a_404_and_leave_the_packs_alone(reader: Visitor) -> None:

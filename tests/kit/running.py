@@ -13,12 +13,20 @@ from typing import Any
 
 import psutil
 
+from federation.statements import CENTRE
 from node.names import NodeId
 from ops.demo_people import Login, reader_token, staff_centre, staff_clinic
 from ops.founding import CLINIC_AND_CENTRE, Place, found_on_this_machine
 from ops.free_ports import free_ports
 from ops.running import RunningNode, start_node, start_pacs
 from tests.kit.http import Visitor, wait_for
+
+WITH_RELAY = (
+    Place(id="relay", name="中继 Relay", role=CENTRE, listens=True, reserve_mb=1),
+    Place(id="centre", name="中心医院", role=CENTRE, mailbox_host="relay", quiet_s=1.0, reserve_mb=1),
+    Place(id="alpha", name="第一卫生院", mailbox_host="relay", quiet_s=1.0, reserve_mb=1),
+)
+"""Clinic and centre dial out only; a third node keeps both mailboxes."""
 
 
 @dataclass

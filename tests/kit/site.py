@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from node.canonical import canonical_json
 from node.database.port import Statement
@@ -16,6 +17,7 @@ from tests.kit.http import Visitor
 from web.app import make_app
 from web.routes import Route
 from web.server import WebServer
+from web.static import PAGES
 from web.table import ROUTES
 
 
@@ -43,9 +45,9 @@ class Site:
 
 
 @contextmanager
-def open_site(node: Node, *, routes: Sequence[Route] = ROUTES) -> Iterator[Site]:
-    """Serve a node on a free port, with its own table of routes or another."""
-    server = WebServer(node, host="127.0.0.1", port=0, app=partial(make_app, routes=routes))
+def open_site(node: Node, *, routes: Sequence[Route] = ROUTES, pages: Path = PAGES) -> Iterator[Site]:
+    """Serve a node on a free port, with its own table of routes and pages or others."""
+    server = WebServer(node, host="127.0.0.1", port=0, app=partial(make_app, routes=routes, pages=pages))
     server.start()
     try:
         yield Site(node, f"http://127.0.0.1:{server.port}")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from node.database.port import Statement
 from node.events import StudyCompleted
-from node.names import Cause, StudyKey
+from node.names import Cause, StudyKey, StudyUID
 from node.node import Node
 from tests.kit.alliance import Alliance
+from tests.kit.instances import CT_IMAGE, file_meta, make_ct
+from tests.kit.packs import make_facts
 
 
 def complete(node: Node, key: StudyKey) -> None:
@@ -65,3 +67,18 @@ def assert_travelled(alliance: Alliance, key: StudyKey) -> None:
 def nothing_twice(node: Node) -> bool:
     """Say that no instance was stored a second time."""
     return not node.database.read("SELECT 1 AS one FROM repeated WHERE times > 0")
+
+
+def receive_ct(node: Node, *, study_uid: str, slices: int) -> StudyKey:
+    """Store a small CT study in a pack, for a running ingest to register."""
+    cause = Cause(node.new_id())
+    writer = node.packs.open_writer(study_uid=study_uid, cause=cause)
+    for number in range(1, slices + 1):
+        sop_uid = f"{study_uid}.1.{number}"
+        facts = make_facts(study_uid=study_uid, received_at=node.now(), cause=cause)
+        data_set = make_ct(study_uid=study_uid, series_uid=f"{study_uid}.1", sop_uid=sop_uid, number=number)
+        meta = file_meta(sop_uid=sop_uid)
+        writer.append(facts, sop_class=CT_IMAGE, sop_uid=sop_uid, file_meta=meta, data_set=data_set)
+    writer.close()
+    node.bell.ring()
+    return StudyKey(origin=node.id, study_uid=StudyUID(study_uid))

@@ -44,14 +44,20 @@ def complete_study(technician: Visitor, *, instances: int) -> dict[str, Any]:
     return wait_for("the study complete at the clinic", complete, timeout_s=60)
 
 
-def request(technician: Visitor, study: dict[str, Any]) -> str:
-    """Ask for a diagnosis; asked again after a crash, it finds the case already there."""
+def request(technician: Visitor, study: dict[str, Any], **words: str) -> str:
+    """Ask for a diagnosis; asked again after a crash, it finds the case already there.
+
+    Parameters
+    ----------
+    words
+        Fields of the form that differ from `FORM`.
+    """
 
     def asked() -> str | None:
         sent = technician.get("/api/consults?box=sent")["items"]
         if sent:
             return str(sent[0]["caseId"])
-        body = {**FORM, "origin": study["origin"], "studyUid": study["studyUid"]}
+        body = {**FORM, **words, "origin": study["origin"], "studyUid": study["studyUid"]}
         return str(technician.post("/api/consults", body)["caseId"])
 
     return str(wait_for("the case requested", asked))
@@ -72,7 +78,7 @@ def images_at_centre(expert: Visitor, case_id: str, *, instances: int) -> dict[s
     return wait_for("all images at the centre", there, timeout_s=60)
 
 
-def sign(expert: Visitor, case_id: str) -> None:
+def sign(expert: Visitor, case_id: str, *, findings: str = FINDINGS, impression: str = IMPRESSION) -> None:
     """Write and sign; signed already counts as done."""
 
     def signed() -> bool:
@@ -80,7 +86,7 @@ def sign(expert: Visitor, case_id: str) -> None:
             return True
         claim(expert, case_id)
         draft = expert.get(f"/api/consults/{case_id}/draft")
-        words = {"findings": FINDINGS, "impression": IMPRESSION, "version": draft["version"]}
+        words = {"findings": findings, "impression": impression, "version": draft["version"]}
         expert.post(f"/api/consults/{case_id}/sign", words)
         return True
 

@@ -49,7 +49,7 @@ async def _stream(call: Call[NoBody], response: web.StreamResponse, seq: int) ->
             await asyncio.sleep(TOGETHER_S)
             records = await feed.after(seq, 0)
         viewer = await call.run(lambda: _viewer_now(call))
-        if viewer is None:
+        if viewer is None or call.request.transport is None or call.request.transport.is_closing():
             return
         if records:
             seq = records[-1].seq

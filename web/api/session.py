@@ -11,10 +11,11 @@ from node.people.accounts import Person, any_account
 from node.people.first_start import use_setup_link
 from node.people.sessions import end_others, end_session, open_session, resolve_session
 from node.people.sign_in import authenticate, change_password
+from web.answers import json_answer
 from web.api.shapes import Me, NodeShape, PersonShape
 from web.auth import Caller, cookie_name
 from web.guard import Sees
-from web.routes import ANYBODY, SIGNED_IN, Call, NoBody, json_answer, route
+from web.routes import ANYBODY, SIGNED_IN, Call, NoBody, route
 
 Typed = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 

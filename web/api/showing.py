@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from federation.consult.case_table import CaseRow
 from federation.consult.queries import CaseShown, facts_of, form_of
 from node.catalogue.search import StudyRow
-from node.catalogue.visibility import Viewer, visible_condition
+from node.catalogue.visibility import Viewer, may_see, visible_condition
 from node.database.port import Row, integer, read_as, text
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
@@ -54,6 +54,8 @@ def case_shapes(node: Node, viewer: Viewer, shown: Sequence[CaseShown]) -> list[
 def _case(node: Node, viewer: Viewer, shown: CaseShown, studies: Mapping[StudyKey, Study]) -> Case:
     row, claim = shown.row, shown.claim
     study = studies.get(row.key)
+    # The request may be here before its study is.
+    seen = study is not None or may_see(node.database, node.id, viewer, row.key, node.now())
     return Case(
         case_id=row.case_id,
         clinic=row.clinic,
@@ -82,7 +84,7 @@ def _case(node: Node, viewer: Viewer, shown: CaseShown, studies: Mapping[StudyKe
             mine=row.home == node.id and claim.person == viewer.id,
         ),
         report_id=row.report_id,
-        form=None if study is None else _form(node, row),
+        form=_form(node, row) if seen else None,
         study=study,
         facts=[
             Fact(at=fact.at, node=fact.node, type=fact.type.partition("/")[0], body=dict(fact.body))

@@ -15,38 +15,26 @@ from aiohttp import web
 from node.catalogue.search import InstanceRow
 from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
 from node.errors import InvalidRequest
+from web.answers import Later
 from web.dicomweb.accept import choose_frame_media, wanted
 from web.dicomweb.held import etag_of
 from web.dicomweb.named import with_held
 from web.dicomweb.reading import note_read
 from web.dicomweb.retrieve import PRIVATE, not_modified, unchanged
 from web.dicomweb.roots import at_both_roots, root_of
-from web.dicomweb.stream import Part, parts_bytes, read_pieces, send_parts, size_of
+from web.dicomweb.stream import Part, answer_parts, answer_pieces
 from web.errors import NotAcceptable
 from web.routes import Call, NoBody
 
 REMEMBERED = 20_000
-AT_ONCE_BYTES = 8 << 20
-"""Up to this much is read whole and sent as one; more is streamed."""
 LISTED = 1000
 
 
 @at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{numbers}")
-async def retrieve_frames(call: Call[NoBody]) -> web.StreamResponse:
+def retrieve_frames(call: Call[NoBody]) -> Later | web.Response:
     """Give frames by their numbers from 1: one alone or as a part, several as parts in the order asked for."""
     numbers = frame_numbers(call.path["numbers"])
-    media, parts, tag, small = await call.run(
-        lambda: with_held(call, lambda held: _frames(call, held[0], numbers))
-    )
-    if small is not None:
-        return small
-    return await send_parts(
-        call.request,
-        parts,
-        threads=call.around.threads,
-        media=media,
-        headers={"ETag": tag, "Cache-Control": PRIVATE},
-    )
+    return with_held(call, lambda held: _frames(call, held[0], numbers))
 
 
 def frame_numbers(text: str) -> list[int]:
@@ -67,10 +55,7 @@ def frame_numbers(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _frames(
-    call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]
-) -> tuple[str, list[Part], str, web.Response | None]:
-    """Prepare an answer; small ones are made whole here, in the thread."""
+def _frames(call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]) -> Later | web.Response:
     media, multipart = choose_frame_media(wanted(call.request), held.transfer_syntax)
     if not multipart and len(numbers) > 1:
         raise NotAcceptable(
@@ -79,21 +64,20 @@ def _frames(
     tag = etag_of([held], "frames", call.path["numbers"], media)
     note_read(call)
     if unchanged(call, tag):
-        return media, [], tag, not_modified(tag)
+        return not_modified(tag)
     syntax = held.transfer_syntax if is_encapsulated(held.transfer_syntax) else EXPLICIT_LITTLE
-    typed = f"{media}; transfer-syntax={syntax}"
+    typed, headers = f"{media}; transfer-syntax={syntax}", {"ETag": tag, "Cache-Control": PRIVATE}
+    frames = [call.around.frames.pieces(call.node, held, number) for number in numbers]
+    if not multipart:
+        return answer_pieces(
+            frames[0], threads=call.around.threads, headers={**headers, "Content-Type": typed}
+        )
     where = f"{root_of(call)}/studies/{call.study.study_uid}/series/{held.series_uid}/instances/{held.sop_uid}/frames"
     parts = [
-        Part(
-            media=typed, location=f"{where}/{number}", body=call.around.frames.pieces(call.node, held, number)
-        )
-        for number in numbers
+        Part(media=typed, location=f"{where}/{number}", body=frame)
+        for number, frame in zip(numbers, frames, strict=True)
     ]
-    if sum(size_of(part.body) for part in parts) > AT_ONCE_BYTES and multipart:
-        return media, parts, tag, None
-    body, content_type = parts_bytes(parts, media=media) if multipart else (read_pieces(parts[0].body), typed)
-    headers = {"Content-Type": content_type, "ETag": tag, "Cache-Control": PRIVATE}
-    return media, parts, tag, web.Response(body=body, headers=headers)
+    return answer_parts(parts, media=media, threads=call.around.threads, headers=headers)
 
 
 ROUTES = (*retrieve_frames,)

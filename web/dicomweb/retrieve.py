@@ -14,12 +14,13 @@ from aiohttp import web
 
 from node.catalogue.search import InstanceRow
 from node.dicom.json_model import bulk_value, to_json
+from web.answers import Later
 from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, check_objects, wanted
 from web.dicomweb.held import etag_of, file_pieces, read_whole
-from web.dicomweb.named import held_by_call, with_held
+from web.dicomweb.named import with_held
 from web.dicomweb.reading import note_read
 from web.dicomweb.roots import at_both_roots, root_of
-from web.dicomweb.stream import Part, send_parts
+from web.dicomweb.stream import Part, answer_parts
 from web.routes import Call, NoBody
 
 BATCH = 8
@@ -29,21 +30,21 @@ PRIVATE = "private, no-cache"
 
 
 @at_both_roots("/studies/{study_uid}")
-async def retrieve_study(call: Call[NoBody]) -> web.StreamResponse:
+def retrieve_study(call: Call[NoBody]) -> Later | web.Response:
     """Give all instances of a study."""
-    return await _retrieve(call)
+    return with_held(call, lambda held: _retrieve(call, held))
 
 
 @at_both_roots("/studies/{study_uid}/series/{series_uid}")
-async def retrieve_series(call: Call[NoBody]) -> web.StreamResponse:
+def retrieve_series(call: Call[NoBody]) -> Later | web.Response:
     """Give all instances of a series."""
-    return await _retrieve(call)
+    return with_held(call, lambda held: _retrieve(call, held))
 
 
 @at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}")
-async def retrieve_instance(call: Call[NoBody]) -> web.StreamResponse:
+def retrieve_instance(call: Call[NoBody]) -> Later | web.Response:
     """Give one instance."""
-    return await _retrieve(call)
+    return with_held(call, lambda held: _retrieve(call, held))
 
 
 @at_both_roots("/studies/{study_uid}/metadata")
@@ -78,30 +79,21 @@ def retrieve_bulk(call: Call[NoBody]) -> web.Response:
     return with_held(call, use)
 
 
-async def _retrieve(call: Call[NoBody]) -> web.StreamResponse:
-    def prepare() -> tuple[list[Part], str]:
-        held = held_by_call(call)
-        check_objects(wanted(call.request), {one.transfer_syntax for one in held})
-        parts = [
-            Part(
-                media=f"{DICOM}; transfer-syntax={one.transfer_syntax}",
-                location=_address(call, one),
-                body=file_pieces(call.node, one),
-            )
-            for one in held
-        ]
-        return parts, etag_of(held, "files")
-
-    parts, tag = await call.run(prepare)
+def _retrieve(call: Call[NoBody], held: list[InstanceRow]) -> Later | web.Response:
+    check_objects(wanted(call.request), {one.transfer_syntax for one in held})
+    tag = etag_of(held, "files")
     if unchanged(call, tag):
         return not_modified(tag)
-    return await send_parts(
-        call.request,
-        parts,
-        threads=call.around.threads,
-        media=DICOM,
-        headers={"ETag": tag, "Cache-Control": PRIVATE},
-    )
+    parts = [
+        Part(
+            media=f"{DICOM}; transfer-syntax={one.transfer_syntax}",
+            location=_address(call, one),
+            body=file_pieces(call.node, one),
+        )
+        for one in held
+    ]
+    headers = {"ETag": tag, "Cache-Control": PRIVATE}
+    return answer_parts(parts, media=DICOM, threads=call.around.threads, headers=headers)
 
 
 async def _metadata(call: Call[NoBody]) -> web.StreamResponse:

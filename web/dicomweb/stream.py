@@ -21,6 +21,7 @@ from typing import BinaryIO
 from aiohttp import web
 
 from node.errors import Damaged
+from web.answers import Later
 from web.threads import Threads
 
 CHUNK_BYTES = 512 << 10
@@ -70,32 +71,46 @@ def read_pieces(pieces: Sequence[Piece]) -> bytes:
     return b"".join(read)
 
 
-async def send_parts(
-    request: web.Request, parts: Sequence[Part], *, threads: Threads, media: str, headers: Mapping[str, str]
-) -> web.StreamResponse:
-    """Send a multipart/related answer whose parts are of one media type."""
-    boundary = secrets.token_hex(16)
-    pieces = list(_framed(parts, boundary))
-    response = web.StreamResponse(headers=dict(headers))
-    response.headers["Content-Type"] = f'multipart/related; type="{media}"; boundary={boundary}'
-    response.content_length = size_of(pieces)
-    await response.prepare(request)
-    sender = _Sender(request, response, threads)
-    try:
-        for piece in pieces:
-            await sender.send(piece)
-    finally:
-        sender.close()
-    await response.write_eof()
-    return response
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream(Later):
+    """Pieces in order, as one body."""
+
+    pieces: Sequence[Piece]
+    threads: Threads
+    headers: Mapping[str, str]
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=dict(self.headers))
+        response.content_length = size_of(self.pieces)
+        await response.prepare(request)
+        sender = _Sender(request, response, self.threads)
+        try:
+            for piece in self.pieces:
+                await sender.send(piece)
+        finally:
+            sender.close()
+        await response.write_eof()
+        return response
 
 
-def parts_bytes(parts: Sequence[Part], *, media: str) -> tuple[bytes, str]:
-    """Give a small multipart body whole, and its Content-Type. Blocks."""
+def answer_pieces(
+    pieces: Sequence[Piece], *, threads: Threads, headers: Mapping[str, str]
+) -> Stream | web.Response:
+    """Give pieces as an answer: read at once when they are few bytes, else streamed. Blocks."""
+    if size_of(pieces) < SENDFILE_FROM_BYTES:
+        return web.Response(body=read_pieces(pieces), headers=dict(headers))
+    return Stream(pieces=pieces, threads=threads, headers=headers)
+
+
+def answer_parts(
+    parts: Sequence[Part], *, media: str, threads: Threads, headers: Mapping[str, str]
+) -> Stream | web.Response:
+    """Give parts of one media type as a multipart/related answer. Blocks."""
     boundary = secrets.token_hex(16)
-    return read_pieces(
-        list(_framed(parts, boundary))
-    ), f'multipart/related; type="{media}"; boundary={boundary}'
+    content_type = f'multipart/related; type="{media}"; boundary={boundary}'
+    return answer_pieces(
+        list(_framed(parts, boundary)), threads=threads, headers={**headers, "Content-Type": content_type}
+    )
 
 
 def _framed(parts: Sequence[Part], boundary: str) -> Iterator[Piece]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from actors import ingest
 from actors.ingest import Ingest
 from node.catalogue.search import find_studies, get_study
+from node.errors import Conflict
 from node.journal.cursors import position
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
@@ -133,3 +136,24 @@ def test_running_actor_registers_at_a_ring(node: Node) -> None:
     finally:
         ref.stop(timeout=5)
     assert failed.told == []
+
+
+def test_two_of_a_kind_register_nothing_twice(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "BATCH", 3)
+    for n in range(4):
+        store(node, *slices(10, study_uid=f"2.25.{n}"), given=facts(node, study_uid=f"2.25.{n}"))
+
+    def drain() -> None:
+        actor = Ingest(Failures(), node)
+        while node.packs.landing():
+            with suppress(Conflict):
+                actor.step()
+
+    threads = [threading.Thread(target=drain) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert [study.instance_count for study in find_studies(node.database)] == [10] * 4
+    assert node.database.read("SELECT count(*) AS n FROM repeated")[0]["n"] == 0
+    assert problems(node) == []

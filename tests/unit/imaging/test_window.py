@@ -18,7 +18,9 @@ def by_the_standard(x: float, center: float, width: float) -> float:
     return ((x - (center - 0.5)) / (width - 1) + 0.5) * 255.0
 
 
-@pytest.mark.parametrize(("center", "width"), [(2048, 4096), (40, 400), (-600, 1500), (2048, 1), (0, 2), (0.5, 100.5)])
+@pytest.mark.parametrize(
+    ("center", "width"), [(2048, 4096), (40, 400), (-600, 1500), (2048, 1), (0, 2), (0.5, 100.5)]
+)
 def test_linear_window_follows_the_pseudo_code(center: float, width: float) -> None:
     values = np.arange(-1500.0, 5000.0)
     expected = [by_the_standard(x, center, width) for x in values]
@@ -48,7 +50,9 @@ def test_sigmoid_is_half_grey_at_its_centre_and_never_overflows() -> None:
     assert to_grey(np.array([-1e9, 0.0, 1e9]), window).tolist() == [0, 128, 255]
 
 
-@pytest.mark.parametrize(("width", "shape"), [(0.5, Shape.LINEAR), (0.0, Shape.SIGMOID), (float("nan"), Shape.LINEAR)])
+@pytest.mark.parametrize(
+    ("width", "shape"), [(0.5, Shape.LINEAR), (0.0, Shape.SIGMOID), (float("nan"), Shape.LINEAR)]
+)
 def test_a_width_that_shows_nothing_is_refused(width: float, shape: Shape) -> None:
     with pytest.raises(InvalidRequest, match="too small"):
         to_grey(np.zeros(1), Window(center=0, width=width, shape=shape))

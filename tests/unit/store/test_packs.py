@@ -174,6 +174,21 @@ def test_after_a_failed_sync_or_write_the_next_instance_gets_another_pack(
     assert packs.path(first.location.pack).stat().st_size == first.next_offset
 
 
+def test_a_folder_that_does_not_sync_refuses_and_keeps_nothing(
+    packs: Packs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, "fsync")
+    before = open_files()
+    writer = open_writer(packs)
+    disk.broken = True
+    with pytest.raises(Unavailable, match="beginning a pack failed"):
+        store(writer, 1)
+    assert packs.names() == packs.landing() == []
+    assert open_files() == before
+    disk.broken = False
+    store(writer, 1)
+
+
 def test_a_pack_whose_end_could_not_be_written_is_ended_by_recovery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

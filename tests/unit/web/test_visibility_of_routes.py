@@ -37,6 +37,7 @@ from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold_ct
 from tests.kit.http import Visitor
 from tests.kit.site import add_quickly, open_site
+from web.answers import json_answer
 from web.api.showing import study_shapes
 from web.guard import Sees, named_study
 from web.routes import (
@@ -48,7 +49,6 @@ from web.routes import (
     TECHNICIAN,
     Call,
     Route,
-    json_answer,
 )
 from web.table import ROUTES
 

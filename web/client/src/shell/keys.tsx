@@ -43,7 +43,8 @@ export function KeysProvider({ children }: { children: ReactNode }) {
   )
   useEffect(() => {
     const hear = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.altKey || event.metaKey || event.isComposing) return
+      // Not `defaultPrevented`: the viewer's element prevents the default of every key it hears.
+      if (event.altKey || event.metaKey || event.isComposing) return
       const pressed = event.ctrlKey ? `Ctrl+${event.key}` : event.key
       const all = [...sets.current].flatMap((set) => set.current)
       const typing = isTyping(event.target)

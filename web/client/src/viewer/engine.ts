@@ -76,7 +76,6 @@ export function openEngine(): RenderingEngine {
     group.addTool(tool.toolName, name === 'length' ? { getTextLines: lengthLines } : {})
   }
   group.addViewport(VIEWPORT, ENGINE)
-  group.setToolActive(StackScrollTool.toolName, { bindings: [{ mouseButton: ToolEnums.MouseBindings.Wheel }] })
   return engine
 }
 
@@ -105,8 +104,8 @@ export function giveLeftButton(name: ToolName): void {
   for (const [each, { toolName }] of Object.entries(CLASSES) as [ToolName, { toolName: string }][]) {
     const bindings = fixed[each] === undefined ? [] : [{ mouseButton: fixed[each] }]
     if (each === name) bindings.push({ mouseButton: MouseBindings.Primary })
+    // Activating adds to the bindings a tool has already, so those go first; passive lengths stay and can be moved.
+    group.setToolPassive(toolName, { removeAllBindings: true })
     if (bindings.length > 0) group.setToolActive(toolName, { bindings })
-    else if (each === 'length') group.setToolPassive(toolName)
-    else group.setToolDisabled(toolName)
   }
 }

@@ -1,0 +1,135 @@
+"""The viewer tells the truth: grey levels, lengths and letters as they stand on the screen. 40 s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.kit.browser import Office
+from tests.kit.rendering import Grey, Slice, agreement, read_slice, windowed
+from tests.kit.running import RunningAlliance, storescu
+from tests.kit.viewing import Viewing
+from tests.kit.walk import complete_study
+
+pytestmark = pytest.mark.peer
+
+ENOUGH = 0.999
+NEAR_MM = 0.1
+LUNG = (-600.0, 1500.0)
+MEDIASTINUM = (40.0, 400.0)
+BONE = (400.0, 1800.0)
+NARROW = (35.0, 81.0)
+IN_HALF = (-150.5, 700.0)
+LOOKS = [(1, LUNG), (1, MEDIASTINUM), (33, NARROW), (50, LUNG), (50, MEDIASTINUM), (50, IN_HALF), (98, BONE)]
+
+
+@pytest.fixture(scope="module")
+def study(alliance: RunningAlliance, chest_ct: list[Path]) -> str:
+    """The address of the real chest CT at the clinic, complete."""
+    storescu(alliance.nodes["alpha"], chest_ct)
+    found = complete_study(alliance.visitor("alpha", "technician"), instances=len(chest_ct))
+    return f"/view/{found['origin']}/{found['studyUid']}"
+
+
+@pytest.fixture(scope="module")
+def slices(chest_ct: list[Path]) -> dict[int, Slice]:
+    return {each.number: each for each in map(read_slice, chest_ct)}
+
+
+@pytest.fixture
+def viewing(office: Office, study: str) -> Iterator[Viewing]:
+    """The study open at 1:1 in front of the clinic's technician."""
+    page = office.sit("alpha", "technician")
+    page.goto(study)
+    viewing = Viewing(page)
+    viewing.open()
+    viewing.one_to_one()
+    yield viewing
+
+
+def grey(each: Slice, look: tuple[float, float], *, slope: float | None = None) -> Grey:
+    return windowed(each.values(slope=slope), center=look[0], width=look[1])
+
+
+def test_screen_shows_every_slice_and_window_as_the_standard_says(viewing, slices):
+    for number, look in LOOKS:
+        viewing.go(number)
+        viewing.set_window(*look)
+        shown = viewing.shown()
+        assert agreement(shown, grey(slices[number], look)) >= ENOUGH, f"slice {number}, window {look}"
+
+
+def test_comparison_catches_a_wrong_slope_a_mirrored_image_and_the_next_slice(viewing, slices):
+    """Planted: each must be seen by the same comparison that the pictures pass."""
+    viewing.go(50)
+    viewing.set_window(*MEDIASTINUM)
+    shown = viewing.shown()
+    right = grey(slices[50], MEDIASTINUM)
+    planted = {
+        "slope 1 % off": grey(slices[50], MEDIASTINUM, slope=slices[50].slope * 1.01),
+        "mirrored": np.fliplr(right),
+        "upside down": np.flipud(right),
+        "one pixel aside": np.roll(right, 1, axis=1),
+        "window 4 HU aside": grey(slices[50], (MEDIASTINUM[0] + 4, MEDIASTINUM[1])),
+        "the next slice": grey(slices[51], MEDIASTINUM),
+    }
+    assert agreement(shown, right) >= ENOUGH
+    caught = {fault: agreement(shown, wrong) < ENOUGH for fault, wrong in planted.items()}
+    assert all(caught.values()), caught
+
+
+def test_flipped_image_is_flipped_with_its_letters(viewing, slices):
+    viewing.go(50)
+    viewing.set_window(*LUNG)
+    assert viewing.markers() == {"left": "R", "right": "L", "top": "A", "bottom": "P"}
+    viewing.page.get_by_test_id("tool-flip").click()
+    assert agreement(viewing.shown(), np.fliplr(grey(slices[50], LUNG))) >= ENOUGH
+    assert viewing.markers() == {"left": "L", "right": "R", "top": "A", "bottom": "P"}
+
+
+def test_length_between_two_clicks_is_the_true_distance(viewing, slices):
+    viewing.page.keyboard.press("l")
+    for start, end in [((100, 130), (140, 160)), ((80, 300), (430, 180)), ((256, 20), (256, 490))]:
+        viewing.click(start)
+        viewing.click(end)
+        (shown,) = viewing.lengths_mm()
+        assert abs(shown - slices[49].distance_mm(start, end)) <= NEAR_MM
+        viewing.page.keyboard.press("Delete")
+    assert viewing.lengths_mm() == []
+
+
+def test_label_is_true_at_each_moment_of_a_drag_and_after_it(viewing, slices):
+    """A label that is drawn one step late keeps the length of the step before: each step differs from the last."""
+    start = (120, 140)
+    steps = [(150, 150), (190, 190), (260, 230), (330, 330), (395, 401), (391, 398)]
+    lengths = [slices[49].distance_mm(start, each) for each in steps]
+    assert min(abs(a - b) for a, b in zip(lengths, lengths[1:], strict=False)) > 4 * NEAR_MM
+    assert max(lengths) > 100
+    viewing.page.keyboard.press("l")
+    viewing.press(start)
+    for step, length in zip(steps, lengths, strict=True):
+        viewing.move(step)
+        (shown,) = viewing.lengths_mm()
+        assert abs(shown - length) <= NEAR_MM, f"while dragging at {step}"
+    viewing.page.mouse.up()
+    (shown,) = viewing.lengths_mm()
+    assert abs(shown - lengths[-1]) <= NEAR_MM, "after the drag"
+
+
+def test_label_follows_an_end_that_is_moved_later(viewing, slices):
+    viewing.page.keyboard.press("l")
+    viewing.click((100, 120))
+    viewing.click((220, 160))
+    for end in [(260, 200), (400, 380)]:
+        viewing.press(last := (220, 160) if end == (260, 200) else (260, 200))
+        viewing.move(((last[0] + end[0]) // 2, (last[1] + end[1]) // 2))
+        viewing.move(end)
+        (dragging,) = viewing.lengths_mm()
+        viewing.page.mouse.up()
+        (after,) = viewing.lengths_mm()
+        true = slices[49].distance_mm((100, 120), end)
+        assert abs(dragging - true) <= NEAR_MM
+        assert abs(after - true) <= NEAR_MM

@@ -1,0 +1,58 @@
+"""Strings planted where a person's data goes, and the search for them in bytes that somebody else holds.
+
+Each is looked for as ASCII, as UTF-16LE (how Python keeps a text that holds any
+Chinese) and as base64 wherever it may begin. Canaries are ASCII and used nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import mmap
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+Needles = Mapping[str, tuple[bytes, ...]]
+"""The forms of each canary, by its name."""
+
+
+def new_canary(name: str) -> str:
+    """Give a word that occurs nowhere by chance: upper-case letters and digits, fit for any DICOM text."""
+    return f"{name.upper()}{secrets.token_hex(6).upper()}"
+
+
+def forms(canary: str | bytes) -> tuple[bytes, ...]:
+    """Give how a canary may lie in memory or on disk."""
+    plain = canary.encode("ascii") if isinstance(canary, str) else canary
+    wide = (canary.encode("utf-16-le"),) if isinstance(canary, str) else ()
+    return (plain, *wide, *(_base64(plain, before) for before in range(3)))
+
+
+def _base64(plain: bytes, before: int) -> bytes:
+    """Give the base64 letters that depend on these bytes alone when so many others stand before them."""
+    whole = (before + len(plain)) // 3 * 3
+    text = base64.b64encode((bytes(before) + plain)[:whole])
+    return text[4 if before else 0 :]
+
+
+def found_in(content: bytes | mmap.mmap, needles: Needles) -> set[str]:
+    """Give the names of the canaries that occur in some form."""
+    return {name for name, some in needles.items() if any(content.find(one) >= 0 for one in some)}
+
+
+def found_in_files(paths: Iterable[Path], needles: Needles) -> dict[str, list[Path]]:
+    """Give, per canary found, the files that hold it."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        with path.open("rb") as file:
+            if not path.stat().st_size:
+                continue
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                for name in found_in(content, needles):
+                    found.setdefault(name, []).append(path)
+    return found
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Give every regular file below a folder, sockets left out."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())

@@ -1,0 +1,94 @@
+"""The viewer by hand and by eye: the mouse at places of the image, the pixels and words on the screen."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+Place = tuple[int, int]
+"""Column and row of an image, from 0."""
+
+
+@dataclass
+class Viewing:
+    """A page with the viewer on it; places are of an image of `size` pixels shown 1:1."""
+
+    page: Page
+    size: int = 512
+
+    def open(self) -> None:
+        """Wait until the first image is drawn."""
+        self.page.wait_for_function("() => window.__meridian?.viewer?.rendered === true")
+
+    def one_to_one(self) -> None:
+        self.page.get_by_test_id("tool-one-to-one").click()
+        expect(self.page.get_by_test_id("zoom-value")).to_have_text("100%")
+
+    def go(self, number: int) -> None:
+        """Go to a slice, counted from 1, by its slider."""
+        self.page.get_by_test_id("slice-slider").fill(str(number))
+        self.page.wait_for_function(
+            "(at) => window.__meridian.viewer.rendered && window.__meridian.viewer.index === at", arg=number - 1
+        )
+
+    def set_window(self, center: float, width: float) -> None:
+        """Type a window as a reader does."""
+        for name, value in (("center", center), ("width", width)):
+            field = self.page.get_by_test_id(f"window-{name}")
+            field.fill(f"{value:g}")
+            field.press("Enter")
+        expect(self.page.get_by_test_id("window-values")).to_contain_text(f"{center:g}")
+        expect(self.page.get_by_test_id("window-values")).to_contain_text(f"{width:g}")
+
+    def corner(self) -> tuple[int, int]:
+        """Give the place on the page of the image's first pixel: it is centred, edges on edges."""
+        box = self.page.get_by_test_id("viewer-canvas").bounding_box()
+        assert box is not None
+        assert all(float(part).is_integer() for part in box.values()), f"not on whole pixels: {box}"
+        left = int(box["x"]) + int(box["width"]) // 2 - self.size // 2
+        top = int(box["y"]) + int(box["height"]) // 2 - self.size // 2
+        return left, top
+
+    def shown(self) -> NDArray[np.uint8]:
+        """Give the image area as it is on the screen, grey; colour anywhere fails."""
+        left, top = self.corner()
+        self.settle()
+        area = {"x": left, "y": top, "width": self.size, "height": self.size}
+        picture = Image.open(io.BytesIO(self.page.screenshot(clip=area)))  # type: ignore[arg-type] # a dict of its keys
+        colours = np.asarray(picture.convert("RGB"))
+        assert (colours == colours[:, :, :1]).all(), "something coloured lies over the image"
+        return np.ascontiguousarray(colours[:, :, 0])
+
+    def settle(self) -> None:
+        """Let the page draw twice."""
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def move(self, place: Place) -> None:
+        left, top = self.corner()
+        self.page.mouse.move(left + place[0], top + place[1])
+
+    def press(self, place: Place) -> None:
+        self.move(place)
+        self.page.mouse.down()
+
+    def click(self, place: Place) -> None:
+        self.press(place)
+        self.page.mouse.up()
+
+    def lengths_mm(self) -> list[float]:
+        """Give the lengths that stand on the screen, read from their labels once."""
+        self.settle()
+        labels = self.page.locator("[data-testid=viewer-canvas] svg text")
+        texts = [label.text_content() or "" for label in labels.all() if label.is_visible()]
+        assert all(text.endswith(" mm") for text in texts), texts
+        return [float(text.removesuffix(" mm")) for text in texts]
+
+    def markers(self) -> dict[str, str]:
+        """Give the letters at the four edges."""
+        edges = ("left", "right", "top", "bottom")
+        return {edge: self.page.get_by_test_id(f"marker-{edge}").inner_text() for edge in edges}
