@@ -49,6 +49,8 @@ class Ear:
         )
         try:
             self._mail = self._link.collect(follow=True)
+            if self._closed.is_set():
+                self._mail.close()  # closed before there was anything to close
             for deliveries in self._mail:
                 self._put(deliveries)
                 if self._closed.is_set():

@@ -17,16 +17,15 @@ from typing import ClassVar
 
 from actors.base import Failed, Follower
 from actors.reach import Reach
-from federation.carrying import next_due
 from federation.current_roster import Rosters
-from federation.exchange import carry, deliver, has_news, prepare
+from federation.exchange import carry, carry_due, deliver, has_news, prepare
 from federation.links import AWAY, CONNECTED, DOWN, UNACKNOWLEDGED, link_of, show_link, show_reached
 from federation.outbox import OVERDUE, repeat_overdue, unacknowledged
 from federation.roster import Roster, RosterEntry
 from federation.sharing import Follower as JournalFollower
 from federation.transport.port import Transport
 from node.clock import SECOND, Micros
-from node.errors import GridError
+from node.errors import Conflict, GridError
 from node.names import NodeId
 from node.node import Node
 
@@ -92,20 +91,19 @@ class Sync(Follower):
         if entry is None or entry.revoked:
             return None
         self._look_for_overdue()
-        due: list[Micros] = []
         news = has_news(self._node, self._follower)
-        if news and (again := prepare(self._node, roster, self._follower)) is not None:
-            due.append(again)
+        again = prepare(self._node, roster, self._follower) if news else None
         if wait := self._reach.wait_s(entry.mailbox_host):
             return wait
         try:
             if news:
                 self._deliver(roster, entry)
             carrying = self._carry(roster)
+        except Conflict:
+            raise
         except GridError as error:
             return self._not_now(entry, error)
-        if carrying is not None:
-            due.append(carrying)
+        due = [at for at in (again, carrying) if at is not None]
         return max(0.0, (min(due) - self._node.now()) / SECOND) if due else None
 
     def _deliver(self, roster: Roster, entry: RosterEntry) -> None:
@@ -122,7 +120,7 @@ class Sync(Follower):
                 return None
             done, self._carrying = self._carrying, None
             done.result()
-        at = next_due(self._node, self._peer)
+        at = carry_due(self._node, self._peer)
         if at is None or at > self._node.now():
             return at
         self._carrying = self._carriers.start(self._node, roster, self._peer, self._transport)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from federation import blobs
-from federation.carrying import next_due, seal_due, sealed_parts, try_held_back_again, upload
+from federation.carrying import sealed_parts, upload
 from federation.current_roster import Rosters
 from federation.fetching import check_completed, fetch, offered_parts, release_applied
 from federation.inbox import take
@@ -17,6 +17,7 @@ from federation.links import forget_connections
 from federation.outbox import deposit_sealed, forget_received, seal_waiting
 from federation.receipts import seal_receipt
 from federation.roster import Roster
+from federation.sealing import next_due, seal_due, try_held_back_again
 from federation.sharing import Follower, announce, follow_journal
 from federation.transport.port import Delivery, MailboxLink
 from node.clock import SECOND, Micros
@@ -83,6 +84,11 @@ def carry(node: Node, roster: Roster, peer: NodeId, link: MailboxLink) -> Micros
             upload(node, peer, part, host=host, link=link)
         if not seal_due(node, peer):
             return next_due(node, peer)
+
+
+def carry_due(node: Node, peer: NodeId) -> Micros | None:
+    """Give when `carry` has something to do for a peer; None when there is nothing."""
+    return node.now() if sealed_parts(node, peer) else next_due(node, peer)
 
 
 def take_mail(node: Node, rosters: Rosters, deliveries: Sequence[Delivery], link: MailboxLink) -> None:

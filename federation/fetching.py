@@ -18,12 +18,12 @@ from federation.messages import PartWanted
 from federation.outbox import send
 from federation.parts import Member, OpenPart, open_part
 from federation.problems import problem_once
-from federation.sharing import set_digest
+from federation.sharing import set_digest, share_event
 from federation.transport.port import MailboxLink
 from node.database.port import Statement, integer, read_as, text
 from node.errors import Damaged, GridError, InvalidRequest, NotFound
 from node.events import Event
-from node.names import Cause, Digest, NodeId, StudyKey, StudyUID, Subject
+from node.names import Cause, Digest, NodeId, StudyKey, StudyUID
 from node.node import Node
 from node.store.packs import AssociationFacts
 
@@ -223,14 +223,10 @@ def _facts(part: OfferedRow, member: Member) -> AssociationFacts:
 
 
 def _applied(node: Node, part: OfferedRow, *, stored: int) -> list[Statement]:
-    subject = Subject(f"share/{part.peer}/{part.origin}/{part.study_uid}")
     event = PartApplied(
         peer=part.peer, k=part.k, blob=part.blob, bytes=part.bytes, instances=part.instances, stored=stored
     )
-    return [
-        _state(part, "applied"),
-        *node.journal.append(subject, [event], after=node.journal.version(subject), cause=part.cause),
-    ]
+    return [_state(part, "applied"), *share_event(node, part.peer, part.key, event, cause=part.cause)]
 
 
 def _want_again(node: Node, part: OfferedRow, reason: str, detail: str) -> None:

@@ -2,7 +2,7 @@
 
 Reads the journal from a durable cursor per peer. A study that changed is decided
 anew; what is granted stays ``pending`` until everything due has been put into the outbox.
-Images travel in parts, made by `federation.carrying`. Nothing here waits or sends.
+Images travel in parts, made by `federation.sealing`. Nothing here waits or sends.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from node.canonical import canonical_json, digest_of
 from node.clock import SECOND, Micros
 from node.database.port import Row, Statement, integer, read_as, text
 from node.errors import Conflict
-from node.events import event_type
+from node.events import Event, event_type
 from node.journal.cursors import advance, position
 from node.journal.records import Record
-from node.names import Cause, Digest, NodeId, StudyKey, StudyUID, study_of
+from node.names import Cause, Digest, NodeId, StudyKey, StudyUID, Subject, study_of
 from node.node import Node
 
 RECORDS = 500
@@ -140,6 +140,15 @@ def unshared(node: Node, peer: NodeId, key: StudyKey) -> list[Row]:
         " WHERE i.origin = ? AND i.study_uid = ? AND s.peer IS NULL ORDER BY i.received_at, i.pack, i.offset",
         (peer, key.origin, key.study_uid),
     )
+
+
+def share_event(node: Node, peer: NodeId, key: StudyKey, event: Event, *, cause: Cause) -> list[Statement]:
+    """Give the statements that note what was done about a study for, or by, a peer.
+
+    Its subject is not the study's own, so that nobody who registers instances has to wait.
+    """
+    subject = Subject(f"share/{peer}/{key.origin}/{key.study_uid}")
+    return node.journal.append(subject, [event], after=node.journal.version(subject), cause=cause)
 
 
 def _begin(node: Node, peer: NodeId) -> None:
@@ -286,7 +295,7 @@ def _due(node: Node, peer: NodeId, pending: Pending) -> tuple[list[Statement], M
     if images:
         waits, completed = _completion(node, peer, key, study)
         if waits:
-            return statements, None  # the parts come from carrying, which rings when one is offered
+            return statements, None  # parts are sealed and carried beside; the bell rings when one is offered
         if completed is not None and completed.set_digest != pending.completed:
             statements += [
                 *send(node, peer, completed, cause=cause),

@@ -2,7 +2,8 @@
 
 ``MERIDIAN_FAILPOINTS=answered:3,signed`` ends the process with SIGKILL the third
 time it comes to ``answered`` and the first time to ``signed``. With
-``MERIDIAN_FAILPOINT_MARKS=DIR`` each fires once, across restarts.
+``MERIDIAN_FAILPOINT_MARKS=DIR`` each leaves a mark there and fires once, across
+restarts; while its mark is there it is not counted, so a test arms it again by taking the mark away.
 ``MERIDIAN_PLANTED=no-data-sync`` switches a planted fault on.
 """
 
@@ -29,11 +30,13 @@ def failpoint(name: str) -> None:
     """End this process here if a test wants it to."""
     if not _WANTED or name not in _WANTED:
         return
+    mark = None if _MARKS is None else Path(_MARKS) / name
+    if mark is not None and mark.exists():
+        return
     _passed[name] += 1
     if _passed[name] != _WANTED[name]:
         return
-    if _MARKS is not None:
-        mark = Path(_MARKS) / name
+    if mark is not None:
         try:
             mark.touch(exist_ok=False)
         except FileExistsError:

@@ -94,7 +94,7 @@ def verify(state: State) -> None:
     found = 0
     for finding in findings(node):
         found += 1
-        typer.echo(f"{finding.where}: {finding.what}; {finding.todo}.")
+        typer.echo(finding.line)
     looked = ", ".join(f"{n} {what}" for what, n in sorted(counts(node).items()))
     typer.echo(f"Verified {looked}: {found or 'no'} findings.")
     raise typer.Exit(1 if found else 0)

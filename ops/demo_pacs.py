@@ -8,6 +8,7 @@ from pathlib import Path
 
 from node.dimse.file_scp import FileStore
 from ops.running import stop_on_signals
+from ops.serve import end_with_parent
 
 
 def main(arguments: list[str]) -> int:
@@ -15,6 +16,7 @@ def main(arguments: list[str]) -> int:
     state, aet, host, port = arguments
     stopping = threading.Event()
     stop_on_signals(stopping)
+    end_with_parent()
     store = FileStore(Path(state) / "received", aet=aet, address=(host, int(port)))
     store.start()
     stopping.wait()

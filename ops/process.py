@@ -6,11 +6,12 @@ input ends, so that it never outlives its parent.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 from pathlib import Path
+
+from ops.serve import end_with_parent
 
 
 def main(arguments: list[str]) -> int:
@@ -19,7 +20,7 @@ def main(arguments: list[str]) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    end_with_parent()
     match kind:
         case "receiver":
             from ops.receiver import run_receiver
@@ -36,12 +37,6 @@ def main(arguments: list[str]) -> int:
         case _:
             print(f"Starting a process failed: there is no kind {kind!r}.", file=sys.stderr)
             return 2
-
-
-def _end_with_parent() -> None:
-    while os.read(0, 1024):  # not sys.stdin: its lock, held here, would end a quiet exit with an abort
-        continue
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def start_node(state: Path, *, environment: dict[str, str] | None = None) -> Run
         name=config.id,
         web=f"{'https' if config.web.certificate else 'http'}://{config.web.host}:{config.web.port}",
         dicom=_dicom(config),
-        process=_start(["-m", "ops.serve", str(state)], state / "log", environment),
+        process=_start(["-m", "ops.serve", str(state), "--with-parent"], state / "log", environment),
         log=state / "log",
     )
 
@@ -112,7 +112,7 @@ def _start(arguments: list[str], log: Path, environment: dict[str, str] | None) 
     with log.open("ab") as lines:
         return subprocess.Popen(
             [sys.executable, *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=lines,
             stderr=lines,
             env={**os.environ, **(environment or {})},

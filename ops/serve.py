@@ -6,6 +6,7 @@ while it keeps failing. Standard library only, so that the parent stays small.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -79,5 +80,18 @@ def _drain(children: list[Child]) -> None:
             child.process.wait()
 
 
+def end_with_parent() -> None:
+    """End this process, as by SIGTERM, when its standard input ends: it never outlives who started it."""
+
+    def watch() -> None:
+        while os.read(0, 1024):  # not sys.stdin: its lock, held here, would end a quiet exit with an abort
+            continue
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 if __name__ == "__main__":
+    if "--with-parent" in sys.argv[2:]:
+        end_with_parent()
     sys.exit(serve(Path(sys.argv[1])))

@@ -21,7 +21,7 @@ from federation.consult.deciding import decide_and_write
 from federation.consult.forms import ConsultForm, FormWords, check_form, check_reason
 from federation.consult.home import HomeCase, happen
 from federation.consult.messages import CaseCancelRequested, CaseRequested
-from federation.consult.opening import check_patient, open_case
+from federation.consult.opening import check_patient, open_case, reports_in
 from federation.consult.pools import Pool, find_pools
 from federation.consult.refusals import ClaimLost, StudyIncomplete
 from federation.consult.service_level import claim_length, due_at
@@ -285,7 +285,8 @@ def _askable_study(node: Node, key: StudyKey, *, acknowledged: bool) -> tuple[in
         raise NotFound("Requesting a consult failed: the study is not here. Load the list again.")
     check_patient(node, key, act="Requesting a consult")
     row = rows[0]
-    instances, incomplete = integer(row, "instance_count"), text(row, "state") != "complete"
+    instances = integer(row, "instance_count") - reports_in(node.database, key)
+    incomplete = text(row, "state") != "complete"
     if incomplete and not acknowledged:
         expected = None if row["expected"] is None else integer(row, "expected")
         raise StudyIncomplete(instances=instances, expected=expected)

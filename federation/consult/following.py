@@ -12,6 +12,7 @@ from federation.consult import requests
 from federation.consult.asking import ask_home
 from federation.consult.clinic import ClinicCase, follow, load_clinic
 from federation.consult.messages import CaseAmended
+from federation.consult.opening import reports_in
 from federation.consult.pools import own_pools, publish_pools
 from federation.consult.requests import ReportReturned
 from federation.membership import RosterExtended
@@ -51,12 +52,13 @@ def follow_journal(node: Node, seen: int) -> int:
 def _news(node: Node, record: Record) -> list[Statement]:
     match decode(FOLLOWED, record.type, record.body):
         case StudyChanged() as event if event.door != "report":
-            # A report that comes home into its own study is no news.
-            return _note_change(node, study_of(record.subject), requests.NoteImages(instances=event.total))
+            key = study_of(record.subject)
+            images = event.total - reports_in(node.database, key)
+            return _note_change(node, key, requests.NoteImages(instances=images))
         case StudyCompleted() as event:
-            return _note_change(
-                node, study_of(record.subject), requests.NoteCompletion(instances=event.instances)
-            )
+            key = study_of(record.subject)
+            images = event.instances - reports_in(node.database, key)
+            return _note_change(node, key, requests.NoteCompletion(instances=images))
         case RosterExtended() as event:
             return _greet(node, event)
         case ReportReturned():

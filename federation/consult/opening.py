@@ -1,9 +1,10 @@
-"""Let an expert at a case: her role, her pool, and whether it is sure whose images these are."""
+"""Let an expert at a case: her role, her pool, whether it is sure whose images these are, and what is no image."""
 
 from __future__ import annotations
 
 from federation.consult.home import HomeCase, load_home
 from federation.consult.refusals import PatientUncertain
+from node.database.port import Database, integer
 from node.errors import NotFound, Refused
 from node.names import StudyKey
 from node.node import Node
@@ -40,3 +41,12 @@ def check_patient(node: Node, key: StudyKey, *, act: str) -> None:
         raise PatientUncertain(
             f"{act} was refused: images of this study name different patients. Choose the right ones first."
         )
+
+
+def reports_in(database: Database, key: StudyKey) -> int:
+    """Give how many of a study's instances are reports that came home: they are no news to who reads its images."""
+    (row,) = database.read(
+        "SELECT count(*) AS n FROM instance WHERE origin = ? AND study_uid = ? AND state = 'chosen' AND door = 'report'",
+        (key.origin, key.study_uid),
+    )
+    return integer(row, "n")

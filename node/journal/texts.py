@@ -28,7 +28,7 @@ class Texts:
     def put(self, kind: str, body: str) -> tuple[Digest, Statement]:
         """Write the file, synced; give its digest and the statement for the batch that names it."""
         digest = digest_of(body)
-        path = self._path(digest)
+        path = self.path(digest)
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
             scratch = path.with_suffix(f".{os.getpid()}.part")
@@ -62,7 +62,8 @@ class Texts:
             raise Damaged(f"Reading text {digest[:12]} failed: its row was altered. Run 'meridian verify'.")
         return body
 
-    def _path(self, digest: Digest) -> Path:
+    def path(self, digest: Digest) -> Path:
+        """Give where a text's file lies."""
         return self._directory / digest[:2] / f"{digest}.txt"
 
 

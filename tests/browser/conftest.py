@@ -1,4 +1,4 @@
-"""One Chromium, the real study, and for each file an alliance of its own; what a test opens, it closes."""
+"""One Chromium, the real study, and for each file an alliance and windows of its own."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def office(browser: Browser, alliance: RunningAlliance) -> Iterator[Office]:
-    """People's windows; a page whose script fails or meets its content policy fails the test."""
+    """People's windows; a script that failed or met its page's content policy fails the file."""
     office = Office(browser, alliance)
     yield office
     office.close()

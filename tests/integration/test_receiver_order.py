@@ -17,7 +17,7 @@ RECORD, SYNC, MARK, FOLDER, LANDING, ANSWER = "record", "sync", "mark", "folder"
 PROMISE = (RECORD, SYNC, MARK)
 _WHAT = [
     (RECORD, re.compile(r'pwritev2?\(\d+<[^>]*\.pack>, \[\{iov_base="MERIDREC')),
-    (MARK, re.compile(r'pwritev2?\(\d+<[^>]*\.pack>, \[\{iov_base="MRDN[^}]*iov_len=8')),
+    (MARK, re.compile(r'pwritev2?\(\d+<[^>]*\.pack>, \[\{iov_base="MRDN.*iov_len=8\}')),
     (SYNC, re.compile(r"fdatasync\(\d+<[^>]*\.pack>")),
     (LANDING, re.compile(r"fsync\(\d+<[^>]*/packs/landing>")),
     (FOLDER, re.compile(r"fsync\(\d+<[^>]*/packs>")),

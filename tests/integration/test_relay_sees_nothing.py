@@ -6,6 +6,7 @@ it is no search that cannot find anything. About 40 s.
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tests.kit import walk
 from tests.kit.canaries import Needles, files_below, forms, found_in, found_in_files, new_canary
 from tests.kit.core_dump import dump
 from tests.kit.raw_sender import read_file
+from tests.kit.rows import read_rows
 from tests.kit.running import WITH_RELAY, RunningAlliance, running_alliance
 
 pytestmark = pytest.mark.peer
@@ -119,15 +121,11 @@ def test_the_relay_s_disk_holds_nothing_of_the_person(walked: Walked) -> None:
 
 
 def test_the_relay_did_carry_it(walked: Walked) -> None:
-    counted = walked.alliance.visitor  # the relay has no people; its rows say how much came through
-    del counted
-    from tests.kit.rows import read_rows
-
-    (row,) = read_rows(
-        walked.alliance.directory / "relay", "SELECT count(*) AS mailboxes, sum(arrival) AS mail FROM mailbox_count"
-    )
-    assert row["mailboxes"] == 2
-    assert row["mail"] > 8
+    sql = "SELECT recipient, arrival FROM mailbox_count"
+    arrived = {
+        row["recipient"]: row["arrival"] for row in read_rows(walked.alliance.directory / "relay", sql)
+    }
+    assert min(arrived["alpha"], arrived["centre"]) > 3, arrived
 
 
 def test_the_same_search_finds_all_of_it_in_the_centre_s_memory(walked: Walked) -> None:
@@ -142,9 +140,7 @@ def test_the_same_search_finds_all_of_it_on_the_centre_s_disk(walked: Walked) ->
 @pytest.mark.parametrize("before", [0, 1, 2])
 @pytest.mark.parametrize("written", ["ascii", "utf-16-le", "base64"])
 def test_a_canary_is_found_however_it_is_written(written: str, before: int) -> None:
-    import base64
-
     text = "x" * before + "NAME0123456789AB" + "y"
     content = base64.b64encode(text.encode()) if written == "base64" else text.encode(written)
     assert found_in(content, {"name": forms("NAME0123456789AB")}) == {"name"}
-    assert found_in(content, {"name": forms("NAME0123456789AC")}) == set()
+    assert found_in(content, {"name": forms("NAME0123X56789AB")}) == set()

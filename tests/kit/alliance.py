@@ -26,7 +26,7 @@ from federation.transport.loopback import Faults, LoopbackTransport
 from federation.transport.port import MailboxLink
 from node.catalogue.registration import register
 from node.clock import Clock
-from node.errors import Unavailable
+from node.errors import Refused, Unavailable
 from node.journal.cursors import advance, position
 from node.names import NodeId
 from node.node import Node
@@ -63,6 +63,8 @@ class Member:
 
     def tell(self, peer: NodeId) -> None:
         follower = self.followers.setdefault(peer, Follower(peer))
+        if self.entry(peer).revoked:
+            return
         if has_news(self.node, follower) or repeat_overdue(self.node, peer):
             prepare(self.node, self.rosters(), follower)
             deliver(self.node, self.rosters(), peer, self.link_to(peer))
@@ -179,8 +181,8 @@ class Alliance:
             for step in steps:
                 try:
                     step()
-                except Unavailable:
-                    continue
+                except (Unavailable, Refused):
+                    continue  # shown by the actors, and tried again
 
     def deliver_all(self, *, rounds: int = 60) -> None:
         """Turn until nothing moves; a frozen clock is moved so that lulls and waits pass."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.kit.running import RunningAlliance
 
@@ -27,6 +27,7 @@ def chromium() -> Iterator[Browser]:
     """Run Debian's Chromium without a screen, drawing in software."""
     program = shutil.which("chromium")
     assert program, "install chromium"
+    expect.set_options(timeout=STAY_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=_FLAGS)
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Page, expect
 
 Place = tuple[int, int]
 """Column and row of an image, from 0."""
@@ -33,7 +33,8 @@ class Viewing:
         """Go to a slice, counted from 1, by its slider."""
         self.page.get_by_test_id("slice-slider").fill(str(number))
         self.page.wait_for_function(
-            "(at) => window.__meridian.viewer.rendered && window.__meridian.viewer.index === at", arg=number - 1
+            "(at) => window.__meridian.viewer.rendered && window.__meridian.viewer.index === at",
+            arg=number - 1,
         )
 
     def set_window(self, center: float, width: float) -> None:
@@ -45,11 +46,18 @@ class Viewing:
         expect(self.page.get_by_test_id("window-values")).to_contain_text(f"{center:g}")
         expect(self.page.get_by_test_id("window-values")).to_contain_text(f"{width:g}")
 
-    def corner(self) -> tuple[int, int]:
-        """Give the place on the page of the image's first pixel: it is centred, edges on edges."""
+    def box(self) -> FloatRect:
+        """Give where the canvas lies on the page, which is on whole pixels."""
         box = self.page.get_by_test_id("viewer-canvas").bounding_box()
         assert box is not None
-        assert all(float(part).is_integer() for part in box.values()), f"not on whole pixels: {box}"
+        assert all(float(part).is_integer() for part in (box["x"], box["y"], box["width"], box["height"])), (
+            box
+        )
+        return box
+
+    def corner(self) -> tuple[int, int]:
+        """Give the place on the page of the image's first pixel: it is centred, edges on edges."""
+        box = self.box()
         left = int(box["x"]) + int(box["width"]) // 2 - self.size // 2
         top = int(box["y"]) + int(box["height"]) // 2 - self.size // 2
         return left, top
@@ -58,15 +66,21 @@ class Viewing:
         """Give the image area as it is on the screen, grey; colour anywhere fails."""
         left, top = self.corner()
         self.settle()
-        area = {"x": left, "y": top, "width": self.size, "height": self.size}
-        picture = Image.open(io.BytesIO(self.page.screenshot(clip=area)))  # type: ignore[arg-type] # a dict of its keys
+        area: FloatRect = {"x": left, "y": top, "width": self.size, "height": self.size}
+        picture = Image.open(io.BytesIO(self.page.screenshot(clip=area)))
         colours = np.asarray(picture.convert("RGB"))
         assert (colours == colours[:, :, :1]).all(), "something coloured lies over the image"
         return np.ascontiguousarray(colours[:, :, 0])
 
     def settle(self) -> None:
         """Let the page draw twice."""
-        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
+    def rest(self) -> None:
+        """Wait until the next press is no double click."""
+        self.page.wait_for_timeout(600)
 
     def move(self, place: Place) -> None:
         left, top = self.corner()

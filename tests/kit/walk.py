@@ -33,11 +33,12 @@ def send(alliance: RunningAlliance, files: list[Path]) -> None:
     wait_for("the study accepted", lambda: _quietly(tried), timeout_s=60, every_s=0.5)
 
 
-def complete_study(technician: Visitor, *, instances: int) -> dict[str, Any]:
-    """Wait until a study is complete at the clinic."""
+def complete_study(technician: Visitor, *, instances: int, study_uid: str = "") -> dict[str, Any]:
+    """Wait until a study, or the newest one, is complete at the clinic."""
 
     def complete() -> dict[str, Any] | None:
-        study = first_study(technician)
+        path = f"/api/studies/alpha/{study_uid}"
+        study = technician.get(path)["study"] if study_uid else first_study(technician)
         done = study and study["state"] == "complete" and study["instances"] >= instances
         return study if done else None
 
@@ -54,9 +55,9 @@ def request(technician: Visitor, study: dict[str, Any], **words: str) -> str:
     """
 
     def asked() -> str | None:
-        sent = technician.get("/api/consults?box=sent")["items"]
-        if sent:
-            return str(sent[0]["caseId"])
+        for sent in technician.get("/api/consults?box=sent")["items"]:
+            if (sent["origin"], sent["studyUid"]) == (study["origin"], study["studyUid"]):
+                return str(sent["caseId"])
         body = {**FORM, **words, "origin": study["origin"], "studyUid": study["studyUid"]}
         return str(technician.post("/api/consults", body)["caseId"])
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from federation.arrivals import apply_study_announced
-from federation.carrying import HELD_BACK
 from federation.messages import Received, StudyAnnounced
 from federation.outbox import send
 from federation.policy import change_policy, decision_of
+from federation.sealing import HELD_BACK
 from federation.sharing import _announcement
 from node.database.port import Statement
 from node.errors import Refused
+from node.events import StudyCompleted
 from node.names import Cause, NodeId, StudyKey
 from node.node import Node
 from tests.kit.alliance import Alliance
@@ -49,6 +50,23 @@ def reason(alliance: Alliance, key: StudyKey, peer: NodeId = CENTRE) -> tuple[st
     return decision.outcome.value, decision.reason
 
 
+def look_again(node: Node, key: StudyKey) -> list[Statement]:
+    """Give an event about a study, so that the follower looks at it."""
+    version = node.journal.version(key.subject)
+    return node.journal.append(
+        key.subject, [StudyCompleted(instances=0, reason="test")], after=version, cause=Cause("c")
+    )
+
+
+def refer(node: Node, key: StudyKey) -> None:
+    """Let a case send a study to the centre."""
+    row = Statement(
+        "INSERT INTO referral (peer, origin, study_uid, case_id) VALUES ('centre', ?, ?, 'case-1')",
+        (key.origin, key.study_uid),
+    )
+    node.write([row, *look_again(node, key)])
+
+
 def test_by_default_only_referred_studies_go_and_the_reason_is_kept(alliance: Alliance) -> None:
     alpha, centre = alliance["alpha"].node, alliance["centre"].node
     kept, referred = hold_ct(alpha, study_uid=STUDY), hold_ct(alpha, study_uid=f"{STUDY}.1")
@@ -59,28 +77,6 @@ def test_by_default_only_referred_studies_go_and_the_reason_is_kept(alliance: Al
     alliance.deliver_all()
     assert studies(centre) == {referred.study_uid: ("receiving", 2)}
     assert reason(alliance, referred) == ("everything", "referred by a case")
-
-
-def refer(node: Node, key: StudyKey) -> None:
-    """Let a case send a study to the centre, as a request does; its event is what the follower sees."""
-    rows = node.database.read("SELECT cause FROM study WHERE study_uid = ?", (key.study_uid,))
-    from node.events import StudyAnnounced as Touched
-
-    event = Touched(peer="test", expected=0)
-    node.write(
-        [
-            Statement(
-                "INSERT INTO referral (peer, origin, study_uid, case_id) VALUES ('centre', ?, ?, 'case-1')",
-                (key.origin, key.study_uid),
-            ),
-            *node.journal.append(
-                key.subject,
-                [event],
-                after=node.journal.version(key.subject),
-                cause=Cause(str(rows[0]["cause"])),
-            ),
-        ]
-    )
 
 
 def test_a_peer_granted_nothing_gets_not_even_what_is_referred(alliance: Alliance) -> None:
@@ -178,11 +174,10 @@ def test_a_study_of_two_patients_is_not_sealed_and_is_shown(alliance: Alliance) 
     assert studies(alliance["centre"].node) == {}
     assert reason(alliance, key)[0] == "blocked"
     assert "sealing-blocked" in problems(alpha)
-    settle = Statement("UPDATE study SET conflict = 0 WHERE study_uid = ?", (key.study_uid,))
-    alpha.write([settle])
-    hold(alpha, data_sets)  # any change is looked at anew
-    grant(alliance, "everything")
+    chosen = Statement("UPDATE study SET conflict = 1 WHERE study_uid = ?", (key.study_uid,))
+    alpha.write([chosen, *look_again(alpha, key)])
     alliance.deliver_all()
+    assert len(contents_of(alliance["centre"].node, key)) == 2
 
 
 def test_a_peer_speaks_for_its_own_studies_alone(alliance: Alliance) -> None:

@@ -62,7 +62,6 @@ def sign_in(call: Call[SignIn]) -> web.Response:
 def sign_out(call: Call[NoBody]) -> web.Response:
     """End the session here; its cookie is worth nothing from then on."""
     end_session(call.node, call.caller.token)
-    call.node.bell.ring()
     answer = json_answer(me(call, Caller()))
     answer.del_cookie(cookie_name(call.node.id), path="/")
     return answer

@@ -60,7 +60,7 @@ const router = createBrowserRouter(ROUTES)
 export function App() {
   const language = useLanguage()
   return (
-    <ConfigProvider locale={language === 'zh' ? zhCN : enGB} theme={LIGHT}>
+    <ConfigProvider locale={language === 'zh' ? zhCN : enGB} theme={LIGHT} button={{ autoInsertSpace: false }}>
       <Surroundings>
         <SessionProvider>
           <KeysProvider>

@@ -10,7 +10,7 @@ const MEASURES = {
 }
 
 export const LIGHT: ThemeConfig = {
-  token: { ...MEASURES, colorPrimary: '#0d5c66', colorLink: '#0d5c66', colorError: '#b3261e', colorBgLayout: '#f5f6f7' },
+  token: { ...MEASURES, colorPrimary: '#0d5c66', colorLink: '#0d5c66', colorError: '#b3261e', colorBgLayout: '#f5f6f7', colorTextDescription: '#5a666d', colorTextPlaceholder: '#6f7b82' },
 }
 
 /** No pure white, no pure black around the image. */
@@ -22,5 +22,8 @@ export const DARK: ThemeConfig = {
     colorBgBase: '#14181b',
     colorTextBase: '#d5dadd',
     colorError: '#ef6a5f',
+    colorBgContainer: '#14181b',
+    colorTextDescription: '#98a4ab',
+    colorTextPlaceholder: '#8a969d',
   },
 }

@@ -13,12 +13,9 @@ import type { Key } from '../catalogue'
 
 const LINKS: Record<string, [Key, Shape, Tone]> = {
   connected: ['link.connected', 'disc', 'good'],
-  up: ['link.connected', 'disc', 'good'],
-  connecting: ['link.connecting', 'half', 'busy'],
-  waiting: ['link.waiting', 'triangle', 'warn'],
-  down: ['link.waiting', 'triangle', 'warn'],
-  refused: ['link.refused', 'cross', 'bad'],
-  unknown: ['link.unknown', 'ring', 'quiet'],
+  away: ['link.away', 'half', 'warn'],
+  down: ['link.down', 'triangle', 'bad'],
+  unacknowledged: ['link.unacknowledged', 'triangle', 'warn'],
 }
 
 export function PeerCard({ peer, reload }: { peer: Peer; reload: () => void }) {

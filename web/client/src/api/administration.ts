@@ -65,6 +65,8 @@ export interface Destination {
   host: string
   port: number
   enabled: boolean
+  /** What its editor saw; a change upon an older one is refused. */
+  version: number
 }
 
 export interface Problem {

@@ -7,7 +7,7 @@ import { post, put } from '../api/client'
 import type { Key } from '../catalogue'
 import { useText } from '../language'
 
-type Fields = Omit<Destination, 'id'>
+type Fields = Omit<Destination, 'id' | 'version'>
 
 interface DestinationDialogProps {
   edited: Destination | 'new' | null
@@ -26,7 +26,7 @@ export function DestinationDialog({ edited, close, done }: DestinationDialogProp
   const required = { required: true, message: text('form.missing') }
   const save = async (fields: Fields) => {
     const saved = await run(
-      () => (known ? put(`/api/destinations/${known.id}`, fields) : post('/api/destinations', fields)),
+      () => (known ? put(`/api/destinations/${known.id}`, { ...fields, version: known.version }) : post('/api/destinations', fields)),
       (error) => {
         const { field } = error.details
         if (error.status !== 422 || typeof field !== 'string' || !form.getFieldInstance(field)) return false

@@ -68,11 +68,15 @@ interface ButtonsProps {
 
 function Buttons({ destination, edit, reload }: ButtonsProps) {
   const text = useText()
-  const { message } = App.useApp()
+  const { message, notification } = App.useApp()
   const { busy, run } = useAction()
   const address = `/api/destinations/${destination.id}`
   const echo = async () => {
-    if (await run(() => post(`${address}/echo`))) void message.success(text('destinations.answers'))
+    await run(async () => {
+      const { ok, message: words } = await post<{ ok: boolean; message: string }>(`${address}/echo`)
+      if (ok) void message.success(text('destinations.answers'))
+      else notification.warning({ title: text('destinations.noAnswer'), description: words, duration: 10 })
+    })
   }
   const change = async (act: () => Promise<unknown>) => {
     if (await run(act)) reload()

@@ -1,8 +1,6 @@
 /** This node: what sends here, where reports go, what went wrong, who works here. */
 
-import { Tabs } from 'antd'
-import { useNavigate, useParams } from 'react-router'
-import type { Key } from '../catalogue'
+import { NavLink, Navigate, useParams } from 'react-router'
 import { useText } from '../language'
 import { Deliveries } from './deliveries'
 import { Destinations } from './destinations'
@@ -23,22 +21,20 @@ const PAGES: Record<Tab, React.ReactNode> = {
 
 export default function NodePage() {
   const text = useText()
-  const navigate = useNavigate()
   const { tab } = useParams()
-  const active: Tab = TABS.find((each) => each === tab) ?? 'devices'
+  const active = TABS.find((each) => each === tab)
+  if (!active) return <Navigate to="/node/devices" replace />
   return (
     <div className="page">
       <h1>{text('nav.node')}</h1>
-      <Tabs
-        activeKey={active}
-        onChange={(key) => void navigate(`/node/${key}`)}
-        destroyOnHidden
-        items={TABS.map((each) => ({
-          key: each,
-          label: <span data-testid={`tab-${each}`}>{text(`tab.${each}` as Key)}</span>,
-          children: PAGES[each],
-        }))}
-      />
+      <nav className="tabs" aria-label={text('nav.node')}>
+        {TABS.map((each) => (
+          <NavLink key={each} to={`/node/${each}`} data-testid={`tab-${each}`}>
+            {text(`tab.${each}`)}
+          </NavLink>
+        ))}
+      </nav>
+      <section>{PAGES[active]}</section>
     </div>
   )
 }

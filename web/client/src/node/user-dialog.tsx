@@ -84,7 +84,11 @@ export function UserDialog({ edited, close, give, done }: UserDialogProps) {
         <Form.Item name="name" label={text('users.name')} rules={required}>
           <Input disabled={known !== null} autoComplete="off" data-testid="user-name" />
         </Form.Item>
-        <Form.Item name="roles" label={text('users.roles')} rules={required}>
+        <Form.Item
+          name="roles"
+          label={text('users.roles')}
+          rules={[{ type: 'array', min: 1, message: text('form.missing') }]}
+        >
           <Checkbox.Group>
             {ROLES.map((role) => (
               <Checkbox key={role} value={role} data-testid={`role-${role}`}>

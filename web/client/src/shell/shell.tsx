@@ -30,7 +30,7 @@ export function Shell() {
         {text('nav.skip')}
       </a>
       <header className="bar">
-        <NavLink to="/" className="brand" aria-label={text('app.name')}>
+        <NavLink to="/" className="brand">
           <img src="/icon.svg" alt="" width="24" height="24" />
           <span className="brand-name" data-testid="node-name">
             {me?.node.name}

@@ -1,0 +1,149 @@
+"""The journal against itself, and the studies and cases that were derived from it.
+
+A row is compared twice before it is called wrong: the node may run, and rows
+move between two reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from federation.consult.case_table import get_case
+from federation.consult.claims import peek_claim
+from federation.consult.clinic import load_clinic
+from federation.consult.home import load_home
+from node.database.port import integer, text
+from node.events import StudyChanged, StudyCompleted, decode
+from node.journal.records import Record, record_digest
+from node.names import Digest, NodeId, StudyKey, StudyUID
+from node.node import Node
+from ops.findings import Finding, pages
+
+FROM_BACKUP = "restore the database from the backup and compare"
+_STUDY = (
+    "SELECT s.state, s.instance_count AS counted, s.bytes AS bytes, count(i.sop_uid) AS chosen,"
+    " coalesce(sum(i.data_bytes), 0) AS chosen_bytes, (SELECT count(*) FROM instance AS a WHERE a.origin = s.origin"
+    " AND a.study_uid = s.study_uid) AS contents FROM study AS s LEFT JOIN instance AS i ON i.origin = s.origin"
+    " AND i.study_uid = s.study_uid AND i.state = 'chosen' WHERE s.origin = ? AND s.study_uid = ?"
+)
+
+
+def verify_records(node: Node) -> Iterator[Finding]:
+    """Every record against its own digest; no hole in the sequence, or in a subject's versions."""
+    seq = 0
+    while records := node.journal.since(seq):
+        for record in records:
+            if record.seq != seq + 1:
+                yield Finding(
+                    where=f"journal records {seq + 1} to {record.seq - 1}",
+                    what="they are gone",
+                    todo=FROM_BACKUP,
+                )
+            seq = record.seq
+            if _digest(record) != record.digest:
+                yield Finding(
+                    where=f"journal record {record.seq} ({record.type} of {record.subject})",
+                    what="it was altered after it was written",
+                    todo=FROM_BACKUP,
+                )
+    for row in node.database.read(
+        "SELECT subject, max(version) AS top, count(*) AS n FROM journal GROUP BY subject"
+        " HAVING max(version) <> count(*)"
+    ):
+        yield Finding(
+            where=f"journal of {row['subject']}",
+            what=f"{integer(row, 'n')} of its {integer(row, 'top')} records are left",
+            todo=FROM_BACKUP,
+        )
+
+
+def verify_studies(node: Node) -> Iterator[Finding]:
+    """Every study's row against its instances, and against what the journal says came in."""
+    rows = pages(
+        node.database,
+        "study",
+        columns="origin, study_uid",
+        key=("origin", "study_uid"),
+        where="state <> 'announced'",
+    )
+    for row in rows:
+        key = StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid")))
+        for what in _lasting(partial(_study_faults, node, key)):
+            yield Finding(where=key.subject, what=what, todo=FROM_BACKUP)
+
+
+def verify_cases(node: Node) -> Iterator[Finding]:
+    """Every case's row, claim and facts against the events of its subject."""
+    for row in pages(node.database, "consult_case", columns="case_id", key=("case_id",)):
+        case_id = text(row, "case_id")
+        for what in _lasting(partial(_case_faults, node, case_id)):
+            yield Finding(where=f"case {case_id}", what=what, todo=FROM_BACKUP)
+
+
+def _study_faults(node: Node, key: StudyKey) -> list[str]:
+    (row,) = node.database.read(_STUDY, (key.origin, key.study_uid))
+    came, total, state = 0, 0, "receiving"
+    for record in node.journal.of(key.subject):
+        match decode((StudyChanged, StudyCompleted), record.type, record.body):
+            case StudyChanged() as event:
+                came, total, state = came + event.instances, event.total, "receiving"
+            case StudyCompleted():
+                state = "complete"
+    return _differences(
+        ("instances by its row", row["counted"], "in the catalogue", row["chosen"]),
+        ("bytes by its row", row["bytes"], "in the catalogue", row["chosen_bytes"]),
+        ("contents in the catalogue", row["contents"], "by the journal", came),
+        ("instances by its row", row["counted"], "by the journal", total),
+        ("state by its row", row["state"], "by the journal", state),
+    )
+
+
+def _case_faults(node: Node, case_id: str) -> list[str]:
+    row = get_case(node.database, case_id)
+    told: tuple[str, int, str]
+    if row.home == node.id:
+        home = load_home(node, case_id)
+        told = (home.state.state, home.version, home.state.report_id)
+        claim = home.state.claim
+    else:
+        clinic = load_clinic(node, case_id).state
+        told = (clinic.standing, clinic.version, clinic.report_id)
+        claim = None
+    state, version, report_id = told
+    held = peek_claim(node.database, case_id)
+    (facts,) = node.database.read("SELECT count(*) AS n FROM case_fact WHERE case_id = ?", (case_id,))
+    return _differences(
+        ("state by its row", row.state, "by the journal", state),
+        ("version by its row", row.version, "by the journal", version),
+        ("report by its row", row.report_id or "", "by the journal", report_id),
+        ("facts", facts["n"], "by the journal", version),
+        (
+            "claim by its row",
+            0 if held is None else held.epoch,
+            "by the journal",
+            0 if claim is None else claim.epoch,
+        ),
+    )
+
+
+def _lasting(faults: Callable[[], list[str]]) -> list[str]:
+    """Give the faults that are found twice."""
+    first = faults()
+    return [what for what in first if what in faults()] if first else []
+
+
+def _differences(*compared: tuple[str, object, str, object]) -> list[str]:
+    return [f"{here}: {one}, {there}: {other}" for here, one, there, other in compared if one != other]
+
+
+def _digest(record: Record) -> Digest:
+    return record_digest(
+        at=record.at,
+        origin=record.origin,
+        type_=record.type,
+        subject=record.subject,
+        version=record.version,
+        cause=record.cause,
+        body=record.body,
+    )

@@ -1,0 +1,123 @@
+"""Packs against the catalogue: every row's bytes, and a row for every instance that was indexed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from node.database.port import Row, convert_row, text
+from node.errors import Damaged, GridError, NotFound
+from node.journal.cursors import position
+from node.node import Node
+from node.store.packs import Location, MarkedRecord, index_cursor
+from ops.findings import Finding
+
+_PLACE = ("pack", "offset", "meta_bytes", "data_offset", "data_bytes")
+
+
+def verify_packs(node: Node) -> Iterator[Finding]:
+    """Give what is wrong with packs, pack by pack."""
+    # Rows first: a pack that appears in between has its file, not yet its rows.
+    meant = {text(row, "pack") for row in node.database.read("SELECT DISTINCT pack FROM instance")}
+    here = set(node.packs.names())
+    for pack in sorted(meant | here):
+        if pack in here:
+            yield from _verify_pack(node, pack)
+        else:
+            yield _missing(node, pack)
+
+
+def _verify_pack(node: Node, pack: str) -> Iterator[Finding]:
+    indexed = position(node.database, index_cursor(pack)) if pack in node.packs.landing() else None
+    known: set[int] = set()
+    damaged: set[int] = set()
+    rows = node.database.read(
+        f"SELECT origin, study_uid, sop_uid, digest, {', '.join(_PLACE)} FROM instance WHERE pack = ? ORDER BY offset",
+        (pack,),
+    )
+    for row in rows:
+        location = _location(row)
+        known.add(location.offset)
+        finding = _verify_row(node, row, location)
+        if finding is not None:
+            damaged.add(location.offset)
+            yield finding
+    at = 0
+    try:
+        for record in node.packs.marked(pack, 0):
+            at = record.location.offset
+            if at not in known and (indexed is None or at < indexed):
+                yield from _verify_unlisted(node, record)
+            at = record.next_offset
+    except NotFound:
+        return  # it never held a record, and was dropped since it was listed
+    except GridError as error:
+        if at not in damaged:
+            yield Finding(where=f"pack {pack} at byte {at}", what=str(error))
+
+
+def _verify_row(node: Node, row: Row, location: Location) -> Finding | None:
+    """Hold a row against the record that it means."""
+    where = f"{_place(location)}, {_named(row)}"
+    try:
+        digest = node.packs.check(location)
+    except GridError as error:
+        return Finding(where=where, what=str(error))
+    if digest == row["digest"]:
+        return None
+    return Finding(
+        where=where,
+        what=f"the catalogue means digest {text(row, 'digest')[:16]}, the pack holds {digest[:16]}",
+        todo="restore the database from the backup and compare",
+    )
+
+
+def _verify_unlisted(node: Node, record: MarkedRecord) -> Iterator[Finding]:
+    """Look at a record that no row means: a repeat, one that could not be read, or one whose row is gone."""
+    location = record.location
+    try:
+        node.packs.check(location)
+    except Damaged as error:
+        yield Finding(where=_place(location), what=str(error))
+    facts = record.facts
+    known = node.database.read(
+        "SELECT 1 AS known FROM instance WHERE origin = ? AND study_uid = ? AND sop_uid = ? AND digest = ?"
+        " UNION ALL SELECT 1 FROM problem WHERE subject = ?",
+        (
+            facts.origin,
+            facts.study_uid,
+            record.sop_uid,
+            record.digest,
+            f"pack/{location.pack}/{location.offset}",
+        ),
+    )
+    if not known:
+        yield Finding(
+            where=_place(location),
+            what=f"instance {record.sop_uid} was indexed, and the catalogue has no row of it",
+            todo="restore the database from the backup, or let the index be built again",
+        )
+
+
+def _missing(node: Node, pack: str) -> Finding:
+    rows = node.database.read(
+        "SELECT origin, study_uid, count(*) AS n FROM instance WHERE pack = ? GROUP BY origin, study_uid",
+        (pack,),
+    )
+    held = ", ".join(f"{row['n']} instances of study {row['origin']}/{row['study_uid']}" for row in rows)
+    return Finding(
+        where=f"pack {pack}",
+        what=f"its file is gone, and with it {held}",
+        todo="restore it from the backup, or fetch the study again from its sender or a peer",
+    )
+
+
+def _location(row: Row) -> Location:
+    return convert_row({name: row[name] for name in _PLACE}, Location)
+
+
+def _place(location: Location) -> str:
+    return f"pack {location.pack} at byte {location.offset}"
+
+
+def _named(row: Row) -> str:
+    return f"instance {row['sop_uid']} of study {row['origin']}/{row['study_uid']}"
