@@ -1,11 +1,9 @@
-"""Opens the door for newcomers while an invitation stands, and shuts it after.
+"""Opens the door for newcomers while an invitation is open, and shuts it.
 
-Reads: invitations. Tells: nobody. Writes: nothing; requests are kept by `federation.joining`.
+Reads: invitations. Tells: nobody. Writes: what a newcomer's request asks, through `federation.joining`.
 """
 
 from __future__ import annotations
-
-from types import TracebackType
 
 from actors.base import Failed, Follower
 from federation.transport.joining import JoinDoor, join_address
@@ -13,9 +11,10 @@ from node.node import Node
 
 
 class Door(Follower):
-    """One per node that listens."""
+    """Only at a node that listens for peers."""
 
     NAME = "door"
+    POLL_S = 30.0
     SPACING_S = 0.5
 
     def __init__(self, failed: Failed, node: Node) -> None:
@@ -23,19 +22,10 @@ class Door(Follower):
         self._door = JoinDoor(node, address=join_address(node.config.alliance))
 
     def step(self) -> float | None:
-        """Open or shut it."""
+        """Open or shut, as invitations say."""
         self._door.look()
         return None
 
     def on_stop(self) -> None:
-        """Shut it."""
+        """Leave no listener behind."""
         self._door.close()
-
-    def on_failure(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._door.close()
-        super().on_failure(exception_type, exception_value, traceback)

@@ -6,6 +6,8 @@ Every function gives statements for the inbox's batch, and is as good the second
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from federation.hosting import is_digest
@@ -21,6 +23,7 @@ from federation.sharing import touch
 from node.canonical import canonical_json
 from node.database.port import Row, Statement, Value
 from node.errors import InvalidRequest, Refused
+from node.events import Event
 from node.events import StudyAnnounced as StudyAnnouncedEvent
 from node.names import NodeId, StudyKey, StudyUID, is_uid
 from node.node import Node
@@ -44,6 +47,15 @@ _DESCRIPTIVE = (
     "body_parts",
     "department",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyCounted(Event):
+    """The origin of a study told what a complete copy holds. Subject ``study/ORIGIN/UID``."""
+
+    peer: str
+    expected: int
+    set_digest: str
 
 
 def apply_study_announced(node: Node, received: Received, message: StudyAnnounced) -> list[Statement]:
@@ -128,7 +140,7 @@ def apply_study_completed_there(
     )
     if known and known[0]["set_digest"] == message.set_digest:
         return []
-    event = StudyAnnouncedEvent(peer=received.sender, expected=message.instances)
+    event = StudyCounted(peer=received.sender, expected=message.instances, set_digest=message.set_digest)
     version = node.journal.version(key.subject)
     return [
         *node.journal.append(key.subject, [event], after=version, cause=received.cause),

@@ -103,11 +103,12 @@ def tell_story(node: Node, key: StudyKey) -> Story:
 def _received(node: Node, key: StudyKey, registered: list[StoryFact]) -> Iterator[StoryFact]:
     """Say when bytes came in, one fact for each pack, which is one association or part.
 
-    Rows do not name the device; it is told where only one came by that door.
+    Rows do not name the device; it is told where only one came by that door. What came from a
+    peer keeps the time of its first receipt there; when it came here is told by its parts.
     """
     rows = node.database.read(
         "SELECT door, min(received_at) AS first, max(received_at) AS last, count(*) AS instances,"
-        " sum(data_bytes) AS bytes FROM instance WHERE origin = ? AND study_uid = ? GROUP BY pack, door",
+        " sum(data_bytes) AS bytes FROM instance WHERE origin = ? AND study_uid = ? AND door <> 'peer' GROUP BY pack, door",
         (key.origin, key.study_uid),
     )
     for row in rows:

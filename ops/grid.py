@@ -14,11 +14,13 @@ from pathlib import Path
 from actors.collect import Collect, Fetch
 from actors.completion import Completion
 from actors.consult import Consult
+from actors.door import Door
 from actors.ingest import Ingest
 from actors.peers import Peers
 from actors.reach import Reach
 from actors.supervisor import Start, Supervisor
 from actors.sync import Carriers
+from actors.tidy import Tidy
 from federation.current_roster import CurrentRoster
 from federation.exchange import start_clean
 from federation.hosting import Hosting
@@ -101,7 +103,10 @@ class Grid:
         node = self._node
         reach = Reach(self.wake)
         away = {"rosters": self._rosters, "transport": self._transport, "reach": reach}
+        listens = {Door.NAME: lambda failed: Door.start(failed, node)} if node.config.alliance.port else {}
         return {
+            **listens,
+            Tidy.NAME: lambda failed: Tidy.start(failed, node),
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
             Completion.NAME: lambda failed: Completion.start(failed, node),
             Consult.NAME: lambda failed: Consult.start(failed, node),

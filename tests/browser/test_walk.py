@@ -35,7 +35,7 @@ REASON = f"咳嗽两周，加重三天 {SCRIPT}"
 AIM = "明确右肺上叶结节性质，是否需要手术"
 HISTORY = f"吸烟二十年，无发热。</dd></dl>{SCRIPT}"
 DOCTOR = "孙医生 Dr. Sun"
-CONSENTED_BY = "患者本人"
+CONSENTED_BY = "女儿 李某"
 CONSENTED_AT = "2026-01-05"
 FINDINGS = "右肺上叶尖段见磨玻璃结节，直径约 8 mm，边界清，邻近胸膜无牵拉。\n纵隔未见肿大淋巴结。"
 IMPRESSION = "右肺上叶磨玻璃结节（GGN），建议三个月后复查 CT。 <b>&amp;</b>"
@@ -120,8 +120,8 @@ def request_consult(page: Page) -> None:
     """Leave a field out, be told which, fill it, send."""
     page.get_by_test_id("request-consult").click()
     expect(page.get_by_role("dialog")).to_contain_text("影像诊断中心 Radiology")
-    page.get_by_test_id("kind-diagnosis").check(force=True)
-    page.get_by_test_id("urgency-emergency").check(force=True)
+    for choice in ("kind-diagnosis", "urgency-emergency", "consent-guardian"):
+        page.locator(f"label:has([data-testid={choice}])").click()
     for name, words in {
         "reason": REASON,
         "aim": AIM,
@@ -130,7 +130,6 @@ def request_consult(page: Page) -> None:
         "consent.at": CONSENTED_AT,
     }.items():
         page.get_by_test_id(f"field-{name}").fill(words)
-    page.get_by_test_id("consent-written").check()
     page.get_by_test_id("request-submit").click()
     expect(page.locator(".ant-form-item-has-error")).to_have_count(1)
     page.get_by_test_id("field-history").fill(HISTORY)
@@ -138,7 +137,7 @@ def request_consult(page: Page) -> None:
     card = page.locator("article[data-testid^=case-]")
     expect(card.get_by_test_id("form-reason")).to_have_text(REASON)
     expect(card.get_by_test_id("form-history")).to_have_text(HISTORY)
-    expect(card.get_by_test_id("form-consent")).to_contain_text(CONSENTED_AT)
+    expect(card.get_by_test_id("form-consent")).to_have_text(f"{CONSENTED_BY}，{CONSENTED_AT}，监护人或近亲属书面同意")
     assert stayed(page)
     assert not page.evaluate("window.ran"), "what somebody wrote ran as a script"
 

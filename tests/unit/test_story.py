@@ -158,6 +158,11 @@ def test_what_the_other_node_did_comes_as_its_own_dated_facts(node: Node, clock:
     ]
 
 
+def test_what_came_from_a_peer_is_not_told_as_received_by_a_device(node: Node) -> None:
+    key = hold_ct(node, study_uid=UID, origin="beta")
+    assert told(node, key) == ["registered"]
+
+
 def test_nothing_is_told_of_a_study_that_never_was(node: Node) -> None:
     story = tell_story(node, StudyKey(origin=NodeId("alpha"), study_uid=StudyUID("2.25.404")))
     assert (story.cause, story.facts) == ("", ())

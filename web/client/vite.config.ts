@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
+import { scriptBudget } from './dev/script-budget.ts'
 
 /** A node to work against: `MERIDIAN_NODE=http://127.0.0.1:8042 npm run dev`. */
 const node = process.env.MERIDIAN_NODE ?? 'http://127.0.0.1:8042'
@@ -13,7 +14,7 @@ function installed(path: string): string {
 }
 
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), scriptBudget()],
   resolve: {
     alias: [
       // Without these two Vite puts empty shims in their place: the build succeeds and the page is blank.
@@ -27,11 +28,10 @@ export default defineConfig({
     outDir: '../static',
     emptyOutDir: true,
     target: 'es2022',
-    // The pages' policy allows no inline or data: scripts, and an image in a style is one more request less.
+    // The pages' policy allows no inline script, and every browser that runs this preloads modules.
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 4000,
-    manifest: 'manifest.json',
   },
   server: { proxy: { '/api': proxied, '/dicomweb': proxied } },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.ts', 'dev/**/*.test.mjs'], environment: 'node' },
 })
