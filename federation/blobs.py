@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -82,7 +83,7 @@ def append(node: Node, owner: NodeId, digest: Digest, chunk: bytes, *, offset: i
     row = _get_own(node.database, owner, digest)
     path = _arriving(node, digest)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with on_disk(f"Keeping blob {digest[:12]}"), path.open("ab") as file:
         end = file.tell()
         if end != offset:
             raise Conflict(
@@ -117,11 +118,12 @@ def finish(node: Node, owner: NodeId, digest: Digest) -> BlobState:
 def place(node: Node, path: Path, digest: Digest) -> Path:
     """Sync a whole sealed file and give it its name."""
     final = path_of(node, digest)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    path.rename(final)
-    sync_directory(final.parent)
+    with on_disk(f"Keeping blob {digest[:12]}"):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.rename(final)
+        sync_directory(final.parent)
     return final
 
 
@@ -213,6 +215,15 @@ def sweep(node: Node) -> int:
             path.unlink(missing_ok=True)
             removed += 1
     return removed
+
+
+@contextmanager
+def on_disk(what: str) -> Iterator[None]:
+    """Say a failing disk as `Unavailable`; ``what`` begins the sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"{what} failed ({error.strerror}). See to the disk; it is tried again.") from error
 
 
 def file_digest(path: Path) -> Digest:

@@ -12,7 +12,7 @@ from federation import blobs
 from federation.carrying import sealed_parts, upload
 from federation.current_roster import Rosters
 from federation.fetching import check_completed, fetch, offered_parts, release_applied
-from federation.inbox import take
+from federation.inbox import forget_set_aside, take
 from federation.links import forget_connections
 from federation.outbox import deposit_sealed, forget_received, seal_waiting
 from federation.receipts import seal_receipt
@@ -117,7 +117,7 @@ def bring_in(node: Node, host: NodeId, link: MailboxLink) -> int:
 def tidy(node: Node) -> None:
     """Forget what was acknowledged long ago. Once in a while is enough."""
     before = node.now() - RETENTION
-    node.write([forget_received(before=before)])
+    node.write([forget_received(before=before), forget_set_aside(before=before)])
     blobs.expire(node, before=before)
 
 

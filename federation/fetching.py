@@ -21,7 +21,7 @@ from federation.problems import problem_once
 from federation.sharing import set_digest, share_event
 from federation.transport.port import MailboxLink
 from node.database.port import Statement, integer, read_as, text
-from node.errors import Damaged, GridError, InvalidRequest, NotFound
+from node.errors import Conflict, Damaged, GridError, InvalidRequest, NotFound
 from node.events import Event
 from node.names import Cause, Digest, NodeId, StudyKey, StudyUID
 from node.node import Node
@@ -97,7 +97,7 @@ def fetch(node: Node, part: OfferedRow, *, host: NodeId, link: MailboxLink) -> b
         with suppress(GridError):
             link.release_blob(part.blob)
         return False
-    node.write(_applied(node, part, stored=stored))
+    _note_applied(node, part, stored=stored)
     if host != node.id:
         path.unlink(missing_ok=True)
     return True
@@ -151,7 +151,8 @@ def _fetched(node: Node, part: OfferedRow, *, host: NodeId, link: MailboxLink) -
     path = _local(node, part)
     held = path.stat().st_size if path.exists() else 0
     if held < part.bytes:
-        with path.open("ab") as file:
+        node.packs.check_room(2 * (part.bytes - held))
+        with blobs.on_disk(f"Fetching part {part.k}"), path.open("ab") as file:
             for chunk in link.get_blob(part.blob, offset=held):
                 held += len(chunk)
                 if held > part.bytes:
@@ -222,11 +223,20 @@ def _facts(part: OfferedRow, member: Member) -> AssociationFacts:
     )
 
 
-def _applied(node: Node, part: OfferedRow, *, stored: int) -> list[Statement]:
+def _note_applied(node: Node, part: OfferedRow, *, stored: int) -> None:
+    """Write that a part is here; tried again when only the journal has moved, since its instances are stored."""
     event = PartApplied(
         peer=part.peer, k=part.k, blob=part.blob, bytes=part.bytes, instances=part.instances, stored=stored
     )
-    return [_state(part, "applied"), *share_event(node, part.peer, part.key, event, cause=part.cause)]
+    for last in (False, False, True):
+        noted = share_event(node, part.peer, part.key, event, cause=part.cause)
+        try:
+            node.write([_state(part, "applied"), *noted])
+        except Conflict:
+            if last:
+                raise
+            continue
+        return
 
 
 def _want_again(node: Node, part: OfferedRow, reason: str, detail: str) -> None:

@@ -94,6 +94,11 @@ def take(node: Node, roster: Roster, delivery: Delivery, *, appliers: Appliers =
     return outcome
 
 
+def forget_set_aside(*, before: Micros) -> Statement:
+    """Give the statement that drops envelopes set aside before a time."""
+    return Statement("DELETE FROM inbox WHERE state <> 'early' AND at < ?", (before,))
+
+
 def ask_for_missing(node: Node) -> int:
     """Ask the senders of envelopes that wait here for an earlier one; gives how many were asked."""
     now = node.now()

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -184,7 +185,7 @@ def _write_member(
     info = zipfile.ZipInfo(_name(n))
     info.file_size = len(PREAMBLE) + location.meta_bytes + location.data_bytes
     hash_ = hashlib.sha256()
-    with archive.open(info, "w") as file, packs.path(location.pack).open("rb") as pack:
+    with archive.open(info, "w") as file, _reading(packs, location) as pack:
         pack.seek(location.data_offset - location.meta_bytes)
         file.write(PREAMBLE + pack.read(location.meta_bytes))
         left = location.data_bytes
@@ -197,6 +198,18 @@ def _write_member(
             f"Sealing a part failed: the record at byte {location.offset} of pack {location.pack} is not what was"
             " received. Run 'meridian verify'."
         )
+
+
+@contextmanager
+def _reading(packs: Packs, location: Location) -> Iterator[BinaryIO]:
+    try:
+        pack = packs.path(location.pack).open("rb")
+    except OSError as error:
+        raise Damaged(
+            f"Sealing a part failed: pack {location.pack} cannot be read ({error.strerror}). Restore it."
+        ) from error
+    with pack:
+        yield pack
 
 
 def _name(n: int) -> str:

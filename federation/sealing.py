@@ -106,7 +106,7 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
         "SELECT state, cause FROM study WHERE origin = ? AND study_uid = ?", (key.origin, key.study_uid)
     )[0]
     limit = PART_BYTES if study["state"] == "complete" else LIVE_BYTES
-    chosen = _chosen(unshared(node, peer, key), limit_bytes=limit)
+    chosen = _chosen(unshared(node, peer, key, limit=MEMBERS), limit_bytes=limit)
     if not chosen:
         return 0
     cause = Cause(text(study, "cause"))
@@ -120,7 +120,7 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
         members = tuple(_member(node, row, at) for row, at in zip(chosen, locations, strict=True))
         manifest = Manifest(v=VERSION, origin=key.origin, study_uid=key.study_uid, k=k, members=members)
         part = seal_part(node.packs, manifest, locations, directory=blobs.scratch(node))
-    except Damaged as error:
+    except (Damaged, NotFound) as error:
         return _hold_back(node, peer, key, chosen, error=error, cause=cause)
     blobs.place(node, part.file.path, part.file.digest)
     try:
@@ -133,7 +133,7 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
 
 
 def _hold_back(
-    node: Node, peer: NodeId, key: StudyKey, rows: list[Row], *, error: Damaged, cause: Cause
+    node: Node, peer: NodeId, key: StudyKey, rows: list[Row], *, error: Damaged | NotFound, cause: Cause
 ) -> int:
     """Leave out the instances whose records are damaged, so that the others go; they are tried again at a start."""
     damaged = [row for row in rows if not _is_whole(node, row)]
@@ -202,7 +202,7 @@ def _chosen(rows: list[Row], *, limit_bytes: int) -> list[Row]:
     """Take instances up to the limit, and at least one."""
     chosen: list[Row] = []
     size = 0
-    for row in rows[:MEMBERS]:
+    for row in rows:
         size += integer(row, "data_bytes")
         if chosen and size > limit_bytes:
             break

@@ -6,20 +6,23 @@ its passphrase is asked for, never an argument.
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from node.errors import InvalidRequest
+from node.errors import InvalidRequest, Unavailable
 
 app = typer.Typer(no_args_is_help=True, help="Hospitals that work together.")
 State = Annotated[Path, typer.Argument(help="The node's state folder.", show_default=False)]
 RootFolder = Annotated[
     Path, typer.Option("--root", help="The folder of the alliance's root; keep it offline.")
 ]
-POLL_S = 3.0
+POLL_S = 2.0
+PATIENCE = 15
+"""How often nobody may answer before joining gives up; the door opens a moment after the invitation."""
 
 
 @app.command()
@@ -84,8 +87,14 @@ def join(state: State, code: Annotated[str, typer.Argument(help="The code that w
     node = compose_node(state)
     request = join_request(node.keys, code, name=node.config.node.name)
     shown = ""
-    while True:
-        answer = ask_to_join(code, request)
+    for attempt in itertools.count():
+        try:
+            answer = ask_to_join(code, request)
+        except Unavailable:
+            if attempt == PATIENCE:
+                raise
+            time.sleep(POLL_S)
+            continue
         words = words_of(node.keys, node.config.node.name, answer)
         if words != shown:
             typer.echo(f"Compare by telephone, both screens must show: {words}")

@@ -20,6 +20,7 @@ class DirectLink:
         self._hosting = hosting
         self._caller = caller
         self._open: list[_DirectMail] = []
+        self._listening = False
 
     def deposit(self, envelopes: Sequence[bytes]) -> None:
         self._hosting.deposit(self._caller, envelopes)
@@ -28,6 +29,9 @@ class DirectLink:
         mail = _DirectMail(self._hosting, self._caller, follow=follow)
         if follow:
             self._open = [*(one for one in self._open if not one.closed), mail]
+            if not self._listening:
+                self._listening = True
+                self._hosting.node.bell.listen(self._ring)
         return mail
 
     def acknowledge(self, arrivals: Sequence[int]) -> None:
@@ -51,6 +55,10 @@ class DirectLink:
         for mail in self._open:
             mail.close()
 
+    def _ring(self) -> None:
+        for mail in self._open:
+            mail.look()
+
 
 class _DirectMail:
     """Reads the mailbox anew whenever the bell rings."""
@@ -63,8 +71,6 @@ class _DirectMail:
         self._first = True
         self._closed = False
         self._rung = threading.Event()
-        if follow:
-            hosting.node.bell.listen(self._rung.set)
 
     def __iter__(self) -> Iterator[list[Delivery]]:
         return self
@@ -81,6 +87,10 @@ class _DirectMail:
                 break
             self._rung.wait(LOOK_S)
         raise StopIteration
+
+    def look(self) -> None:
+        """Let whoever waits look again."""
+        self._rung.set()
 
     @property
     def closed(self) -> bool:

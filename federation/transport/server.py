@@ -31,8 +31,8 @@ from node.keys.certificates import certificate_digest
 from node.names import Digest, NodeId
 
 WORKERS = 8
-CALLS_LIMIT = 500
-"""Calls in flight; above it a caller is told to come again."""
+CALLS_LIMIT = 2_000
+"""Calls in flight, one open `Collect` of each peer among them; above it a caller is told to come again."""
 LOOK_S = 5.0
 """A bell may be lost; look for new mail by yourself this often."""
 STOP_S = 2.0

@@ -184,6 +184,22 @@ def test_a_signed_report_comes_home_and_both_stories_tell_the_way(desk: Desk) ->
     assert tell_story(desk.pair.alpha, key).cause == row["cause"]
 
 
+def test_opening_the_images_of_a_claimed_case_is_told_at_both_nodes(desk: Desk) -> None:
+    hold_ct(desk.pair.centre, study_uid=STUDY, origin="alpha")
+    metadata = f"/dicomweb/from/alpha/studies/{STUDY}/metadata"
+    case_id = desk.claimed()
+    assert len(desk.li.get(metadata)) == 2
+    desk.li.get(metadata)
+    desk.zhao.get(metadata)
+    desk.pair.carry()
+    for visitor in (desk.wang, desk.li):
+        events = visitor.get(f"/api/studies/alpha/{STUDY}/story")["events"]
+        assert [(event["node"], event["who"]) for event in events if event["what"] == "read"] == [
+            ("centre", "李主任")
+        ]
+    assert "case-read" in [fact["type"] for fact in desk.wang.get(f"/api/consults/{case_id}")["facts"]]
+
+
 def test_a_claim_of_somebody_else_s_hospital_s_study_cannot_be_asked_for(desk: Desk) -> None:
     with pytest.raises(Answer) as answer:
         desk.wang.post("/api/consults", {**FORM, "pool": desk.pair.pool, "origin": "centre"})

@@ -178,7 +178,7 @@ def test_what_an_applier_lacks_for_now_leaves_the_message_where_it_was(post: Cor
     assert post.read() == ["a"]
 
 
-def test_an_unknown_message_is_kept_for_a_newer_version_and_shown(post: Correspondence) -> None:
+def test_an_unknown_message_is_kept_and_shown(post: Correspondence) -> None:
     unknown = StudyCompletedThere(origin="alpha", study_uid="1.2", instances=1, contents=1, set_digest="")
     post.alpha.write(send(post.alpha, post.centre.id, unknown, cause=Cause("c")))
     assert post.deliver(*post.seal()) == [Outcome.SKIPPED]

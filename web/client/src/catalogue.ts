@@ -230,6 +230,7 @@ export const catalogue = {
   'delivery.lastError': { zh: '最近错误', en: 'Last error' },
   'deliveries.none': { zh: '还没有推送。报告签发并设置推送目标后会列在这里。', en: 'Nothing was delivered yet. Signed reports appear here once there is a destination.' },
   'story.title': { zh: '全程记录', en: 'Its story' },
+  'story.part': { zh: '第 {{part}} 包', en: 'part {{part}}' },
   'story.none': { zh: '还没有记录。', en: 'Nothing is recorded yet.' },
 
   'event.received': { zh: '收到图像', en: 'Received' },
@@ -297,6 +298,7 @@ export const catalogue = {
   'claim.releaseHow': { zh: '已写内容会保留，其他专家可继续。', en: 'What you wrote is kept; another expert can go on from it.' },
   'claim.refused': { zh: '{{name}} 已接受此会诊，至 {{until}}', en: '{{name}} has this case until {{until}}' },
   'claim.refusedHow': { zh: '请选择其他会诊；若对方退回或超时，它会重新出现。', en: 'Choose another; it comes back if it is released or the time runs out.' },
+  'claim.until': { zh: '{{name}}，至 {{time}}', en: '{{name}}, until {{time}}' },
   'claim.lost': { zh: '您的接受已失效', en: 'Your claim has lapsed' },
   'claim.lostHow': { zh: '已写内容已保留，重新接受后可继续。', en: 'What you wrote is kept; claim the case again to go on.' },
   'claim.holds': { zh: '持有至 {{time}} 后（自动续期）', en: 'Yours for {{time}}, renewed by itself' },

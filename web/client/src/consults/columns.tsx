@@ -8,6 +8,8 @@ import type { Column } from '../lists/table'
 import { Deadline, Moment } from '../shown/moment'
 import { ageWord, personName, sexWord } from '../shown/patient'
 import { CaseMark, UrgencyMark } from '../shown/states'
+import { now } from '../shown/now'
+import { clock } from '../shown/times'
 import type { Claim } from './claim'
 
 const OPEN_STATES = ['requested', 'offered', 'claimed']
@@ -47,7 +49,14 @@ export function useColumns(box: string, claim: Claim): Column<Case>[] {
         show: (item) => (
           <>
             <CaseMark state={item.state} cancelling={item.cancelling} />
-            {item.claim && item.state === 'claimed' && <span className="quiet"> {item.claim.name}</span>}
+            {item.claim && item.state === 'claimed' && (
+              <span className="quiet" data-testid="claim-holder">
+                {' '}
+                {item.claim.until === null
+                  ? item.claim.name
+                  : text('claim.until', { name: item.claim.name, time: clock(item.claim.until, now(), language) })}
+              </span>
+            )}
           </>
         ),
       },

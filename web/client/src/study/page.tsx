@@ -49,7 +49,12 @@ export default function StudyPage() {
       <Banner study={study} hospital={hospitalOf(value, me?.node)} />
       <div className="page-actions">
         {mayRequest && (
-          <Button type="primary" size="large" onClick={() => setRequesting(true)} data-testid="request-consult">
+          <Button
+            type={value.reports.length > 0 ? 'default' : 'primary'}
+            size={value.reports.length > 0 ? 'middle' : 'large'}
+            onClick={() => setRequesting(true)}
+            data-testid="request-consult"
+          >
             {text('request.open')}
           </Button>
         )}

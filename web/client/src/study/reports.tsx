@@ -32,7 +32,7 @@ export function ReportCard({ report, reload }: { report: Report; reload: () => v
         {report.reviewerName && <span>{text('report.reviewedBy', { name: report.reviewerName })}</span>}
         {report.documents === 'made' ? (
           <a
-            className="button"
+            className="button next"
             href={`/api/reports/${report.reportId}/pdf`}
             target="_blank"
             rel="noopener"

@@ -48,11 +48,15 @@ interface ThumbnailProps {
   series: Series
 }
 
+/** Series of documents and plans: nothing to make a picture of. */
+const PICTURELESS = new Set(['SR', 'PR', 'KO', 'DOC', 'REG', 'RTSTRUCT', 'RTPLAN', 'RTRECORD', 'AU', 'ECG', 'HD'])
+
 /** A picture of the middle instance; the modality's name where there is none. */
 export function Thumbnail({ root, series }: ThumbnailProps) {
   const [source, setSource] = useState<string | null>(null)
-  const { instances } = series
+  const { instances, modality } = series
   useEffect(() => {
+    if (PICTURELESS.has(modality)) return
     let gone = false
     middleInstance(root, instances).then(
       (uid) => !gone && setSource(uid && `${root}/instances/${uid}/rendered`),
@@ -63,7 +67,7 @@ export function Thumbnail({ root, series }: ThumbnailProps) {
     }
     // A series that grows keeps its picture: only the first count matters.
   }, [root])
-  if (!source) return <span className="thumbnail none">{series.modality}</span>
+  if (!source) return <span className="thumbnail none">{modality}</span>
   return <img className="thumbnail" src={source} alt="" loading="lazy" onError={() => setSource(null)} />
 }
 

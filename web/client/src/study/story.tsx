@@ -4,7 +4,7 @@ import { useState } from 'react'
 import type { Change } from '../api/live'
 import { useResource } from '../api/resource'
 import type { StoryEvent } from '../api/types'
-import { useLanguage, useText } from '../language'
+import { useLanguage, useText, type Text } from '../language'
 import { Failure } from '../shown/failure'
 import { Moment } from '../shown/moment'
 import { byteSize } from '../shown/size'
@@ -44,15 +44,15 @@ function StoryLine({ event }: { event: StoryEvent }) {
       <b>{key ? text(key) : event.what}</b>
       {event.who && <span>{event.who}</span>}
       {event.bytes !== undefined && <span className="quiet tabular">{byteSize(event.bytes, language)}</span>}
-      <span className="quiet">{details(event.detail)}</span>
+      <span className="quiet tabular">{details(event.detail, text)}</span>
     </li>
   )
 }
 
-/** The plain values of an event, as they are. */
-function details(detail: Record<string, unknown>): string {
-  return Object.entries(detail)
-    .filter(([, value]) => ['string', 'number'].includes(typeof value) && value !== '')
-    .map(([name, value]) => `${name} ${String(value)}`)
-    .join(' · ')
+/** How many images, and in which part; ids and inner times are for `meridian story`. */
+function details({ instances, part }: Record<string, unknown>, text: Text): string {
+  const words: string[] = []
+  if (typeof part === 'number') words.push(text('story.part', { part }))
+  if (typeof instances === 'number') words.push(text('images.count', { count: instances }))
+  return words.join(' · ')
 }

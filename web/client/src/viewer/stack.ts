@@ -57,6 +57,8 @@ export class Stack {
 
   /** Show a series from its middle. */
   async show(frames: Frame[]): Promise<void> {
+    // A window chosen for the series before does not hold for this one.
+    if (this.frames.length > 0) this.viewport.resetProperties()
     this.frames = frames
     this.drawn = ''
     this.wanted = Math.floor((frames.length - 1) / 2)
@@ -201,20 +203,22 @@ export class Stack {
 
   /** At whole magnifications each image pixel is a square; between them the engine interpolates. */
   private settle(): void {
-    const scale = this.scale()
-    const whole = scale > 0.99 && Math.abs(scale - Math.round(scale)) < 1e-3
-    this.viewport.setProperties({ interpolationType: whole ? InterpolationType.NEAREST : InterpolationType.LINEAR })
+    this.viewport.setProperties({ interpolationType: this.interpolation() })
     this.viewport.render()
   }
 
-  private readonly onCamera = (): void => {
-    const { interpolationType } = this.viewport.getProperties()
+  private interpolation(): Enums.InterpolationType {
     const scale = this.scale()
     const whole = scale > 0.99 && Math.abs(scale - Math.round(scale)) < 1e-3
-    if ((interpolationType === InterpolationType.NEAREST) !== whole) this.settle()
+    return whole ? InterpolationType.NEAREST : InterpolationType.LINEAR
+  }
+
+  private readonly onCamera = (): void => {
+    if (this.viewport.getProperties().interpolationType !== this.interpolation()) this.settle()
   }
 
   private readonly onRendered = (): void => {
+    if (this.frames.length === 0) return
     this.drawn = this.viewport.getCurrentImageId() ?? ''
     this.changed(this.facts())
   }
