@@ -128,7 +128,7 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
     except Conflict:
         blobs.path_of(node, part.file.digest).unlink(missing_ok=True)
         return 0
-    failpoint("sealed")
+    failpoint("part-sealed")
     return 1
 
 

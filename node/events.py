@@ -50,7 +50,7 @@ def decode(classes: tuple[type[E], ...], type_: str, body: str) -> E | None:
         if event_type(event) == type_:
             try:
                 return msgspec.json.decode(body.encode(), type=event)
-            except msgspec.ValidationError as error:
+            except msgspec.DecodeError as error:
                 raise Damaged(f"Reading a {type_} event failed ({error}): run 'meridian verify'.") from error
     return None
 

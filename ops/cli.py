@@ -96,7 +96,7 @@ def verify(state: State) -> None:
         found += 1
         typer.echo(finding.line)
     looked = ", ".join(f"{n} {what}" for what, n in sorted(counts(node).items()))
-    typer.echo(f"Verified {looked}: {found or 'no'} findings.")
+    typer.echo(f"Verified {looked}: {found or 'no'} {'finding' if found == 1 else 'findings'}.")
     raise typer.Exit(1 if found else 0)
 
 

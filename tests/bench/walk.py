@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from node.imaging.phantom import make_chest_ct
+from node.imaging.phantom import make_series
 from tests.kit.running import RunningAlliance, running_alliance, storescu
 from tests.kit.walk import walk
 
@@ -24,6 +24,7 @@ IDLE_S = 30.0
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
+        print("Starting a clinic and a centre ...", flush=True)
         with running_alliance(directory) as alliance:
             listed, readable, accepted = [], [], []
             for n in range(ROUNDS):
@@ -35,6 +36,9 @@ def main() -> None:
                 at_list, at_read = _times_at_centre(alliance, files, answered)
                 listed.append(at_list)
                 readable.append(at_read)
+                print(
+                    f"round {n + 1} of {ROUNDS}: listed {at_list:.2f} s, readable {at_read:.2f} s", flush=True
+                )
             walk(alliance, _study(directory / "walked", ROUNDS))
             memory = {name: _memory_mb(alliance, name) for name in alliance.nodes}
             time.sleep(5)
@@ -54,7 +58,7 @@ def main() -> None:
 def _study(directory: Path, seed: int) -> list[Path]:
     directory.mkdir()
     files = []
-    for n, content in enumerate(make_chest_ct(SLICES, seed=seed + 100), start=1):
+    for n, content in enumerate(make_series(SLICES, 512, seed=seed + 100), start=1):
         files.append(directory / f"{n:03d}.dcm")
         files[-1].write_bytes(content)
     return files

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import pydicom
 import pypdf
 import pytest
-from playwright.sync_api import Download, Page, expect
+from playwright.sync_api import Page, expect
 
 from ops.free_ports import free_ports
 from tests.kit.browser import ZONE, Office, mark, stayed
@@ -241,12 +241,9 @@ def see_report_come_home(page: Page) -> None:
 
 
 def read_pdf(page: Page) -> None:
-    downloads: list[Download] = []
-    page.context.on("page", lambda opened: opened.on("download", downloads.append))
-    with page.context.expect_page():
-        page.get_by_test_id("report-pdf").click()
-    expect(page.get_by_test_id("report-pdf")).to_be_visible()
-    path = wait_for("the PDF", lambda: page.wait_for_timeout(100) or downloads)[0].path()
+    with page.expect_download() as downloaded:
+        page.get_by_test_id("report-pdf").click(modifiers=["Alt"])
+    path = downloaded.value.path()
     written = subprocess.run(["pdftotext", path, "-"], check=True, capture_output=True, text=True).stdout
     text = _packed(written)
     for part in (FINDINGS, IMPRESSION, DOCTOR, "陈主任 Chen", "LungFCP-01-0001", "第一卫生院 First Clinic"):

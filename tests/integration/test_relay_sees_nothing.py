@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import shutil
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from node.imaging.phantom import make_series
 from tests.kit import walk
 from tests.kit.canaries import Needles, files_below, forms, found_in, found_in_files, new_canary
 from tests.kit.core_dump import dump
+from tests.kit.http import wait_for
 from tests.kit.raw_sender import read_file
 from tests.kit.rows import read_rows
 from tests.kit.running import WITH_RELAY, RunningAlliance, running_alliance
@@ -26,6 +29,10 @@ from tests.kit.running import WITH_RELAY, RunningAlliance, running_alliance
 pytestmark = pytest.mark.peer
 
 SLICES = 6
+SIZE = 170
+"""A frame of 58 kB, which the web hands over by itself; a larger one is copied by the kernel."""
+FRAMES_UNREAD = 200
+"""12 MB, more than lies in the sockets between."""
 PIXEL_DATA = 0x7FE00010
 PIXELS = "pixels"
 
@@ -57,6 +64,7 @@ def plant(folder: Path, canaries: dict[str, str]) -> list[Path]:
     folder.mkdir()
     instances = make_series(
         SLICES,
+        SIZE,
         patient_name=f"{canaries['name']}^SAN=张^三",
         patient_id=canaries["patient"],
         study_description=f"胸部 {canaries['study']}",
@@ -74,7 +82,7 @@ def pixel_canary(path: Path) -> bytes:
 
 
 def go(alliance: RunningAlliance, files: list[Path], canaries: dict[str, str]) -> dict[str, str]:
-    """Walk, and at the end look at everything once more at the centre, as an expert does who goes on reading."""
+    """Walk, and at the end look at the words once more at the centre, as an expert does who goes on reading."""
     walk.send(alliance, files)
     technician = alliance.visitor("alpha", "technician")
     study = walk.complete_study(technician, instances=SLICES)
@@ -88,11 +96,26 @@ def go(alliance: RunningAlliance, files: list[Path], canaries: dict[str, str]) -
     expert.get(f"/api/consults/{case_id}")
     expert.get(f"/api/studies/alpha/{study['studyUid']}")
     expert.get(f"/api/reports/{report['reportId']}")
-    instances = f"/dicomweb/from/alpha/studies/{study['studyUid']}"
-    for row in expert.get(f"{instances}/instances"):
-        series, sop = (row[tag]["Value"][0] for tag in ("0020000E", "00080018"))
-        expert.raw("GET", f"{instances}/series/{series}/instances/{sop}/frames/1")
     return report
+
+
+@contextmanager
+def frame_under_way(walked: Walked) -> Iterator[None]:
+    """Ask the centre for a frame many times and read none of it, so that it has one in its hands."""
+    reader = walked.alliance.reader("centre")
+    (study,) = reader.get("/dicomweb/from/alpha/studies")
+    instances = f"/dicomweb/from/alpha/studies/{study['0020000D']['Value'][0]}"
+    first = min(reader.get(f"{instances}/instances"), key=lambda row: row["00200013"]["Value"][0])
+    series, sop = (first[tag]["Value"][0] for tag in ("0020000E", "00080018"))
+    path = f"{instances}/series/{series}/instances/{sop}/frames/1"
+    host, _, port = reader.web.partition("://")[2].partition(":")
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {reader.bearer}\r\n\r\n"
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.connect((host, int(port)))
+        slow.sendall(request.encode() * FRAMES_UNREAD)
+        wait_for("an answer", lambda: slow.recv(1))
+        yield
 
 
 def in_memory(walked: Walked, node: str) -> dict[str, set[str]]:
@@ -129,7 +152,8 @@ def test_the_relay_did_carry_it(walked: Walked) -> None:
 
 
 def test_the_same_search_finds_all_of_it_in_the_centre_s_memory(walked: Walked) -> None:
-    found = in_memory(walked, "centre")
+    with frame_under_way(walked):
+        found = in_memory(walked, "centre")
     assert set().union(*found.values()) == set(walked.needles)
 
 

@@ -30,6 +30,7 @@ from node.errors import Refused, Unavailable
 from node.journal.cursors import advance, position
 from node.names import NodeId
 from node.node import Node
+from node.store.packs import index_cursor
 from tests.kit.alliance_keys import CHEAP, PASSPHRASE
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
@@ -219,7 +220,7 @@ class Alliance:
 def index(node: Node) -> None:
     """Register what the packs have taken in, as the ingest does; what a test registered itself is left alone."""
     for pack in node.packs.landing():
-        reader = f"ingest/{pack}"
+        reader = index_cursor(pack)
         before = position(node.database, reader)
         held = {
             row["offset"] for row in node.database.read("SELECT offset FROM instance WHERE pack = ?", (pack,))

@@ -11,7 +11,8 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-WINDOW_BYTES, OVERLAP_BYTES = 64 << 20, 1 << 10
+BLOCK_BYTES, WINDOW_BYTES, OVERLAP_BYTES = 4 << 10, 16 << 20, 1 << 10
+_ZEROS = bytes(BLOCK_BYTES)
 Needles = Mapping[str, tuple[bytes, ...]]
 """The forms of each canary, by its name."""
 
@@ -41,7 +42,7 @@ def found_in(content: bytes, needles: Needles) -> set[str]:
 
 
 def found_in_files(paths: Iterable[Path], needles: Needles) -> dict[str, list[Path]]:
-    """Give, per canary found, the files that hold it; 30 forms take 0.6 s for 100 MB."""
+    """Give, per canary found, the files that hold it; 30 forms take 2 s for 100 MB."""
     found: dict[str, list[Path]] = {}
     for path in paths:
         left = dict(needles)
@@ -53,12 +54,22 @@ def found_in_files(paths: Iterable[Path], needles: Needles) -> dict[str, list[Pa
 
 
 def _windows(path: Path) -> Iterator[bytes]:
-    """Give a file in pieces that overlap, so that nothing is missed at a border."""
+    """Give what a file holds in windows that overlap, so that nothing is missed at a border.
+
+    Long runs of zeros are left out: most of a core is stacks and arenas that were never touched.
+    """
     with path.open("rb") as file:
-        before = b""
-        while piece := file.read(WINDOW_BYTES):
-            yield before + piece
-            before = piece[-OVERLAP_BYTES:]
+        window = bytearray()
+        while block := file.read(BLOCK_BYTES):
+            if block != _ZEROS:
+                window += block
+            elif window:
+                yield bytes(window)
+                window.clear()
+            if len(window) >= WINDOW_BYTES:
+                yield bytes(window)
+                del window[:-OVERLAP_BYTES]
+        yield bytes(window)
 
 
 def files_below(folder: Path) -> list[Path]:

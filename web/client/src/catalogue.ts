@@ -25,6 +25,7 @@ export const catalogue = {
 
   'common.again': { zh: '重试', en: 'Try again' },
   'common.back': { zh: '返回', en: 'Back' },
+  'common.cancel': { zh: '取消', en: 'Cancel' },
   'common.save': { zh: '保存', en: 'Save' },
   'common.edit': { zh: '编辑', en: 'Edit' },
   'common.remove': { zh: '删除', en: 'Remove' },

@@ -23,6 +23,7 @@ export const DARK: ThemeConfig = {
     colorTextBase: '#d5dadd',
     colorError: '#ef6a5f',
     colorBgContainer: '#14181b',
+    colorBgElevated: '#22292d',
     colorTextDescription: '#98a4ab',
     colorTextPlaceholder: '#8a969d',
   },

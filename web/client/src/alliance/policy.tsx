@@ -32,7 +32,7 @@ export function PolicyDialog({ peer, open, close, done }: PolicyDialogProps) {
       onCancel={close}
       onOk={() => form.submit()}
       okText={text('common.save')}
-      cancelText={text('common.back')}
+      cancelText={text('common.cancel')}
       confirmLoading={busy}
       okButtonProps={{ 'data-testid': 'policy-save' }}
       destroyOnHidden

@@ -26,7 +26,7 @@ export function ReasonDialog({ open, title, explained, confirm, close, done }: R
       onCancel={close}
       onOk={() => done(reason.trim())}
       okText={confirm}
-      cancelText={text('common.back')}
+      cancelText={text('common.cancel')}
       okButtonProps={{ disabled: reason.trim() === '', 'data-testid': 'reason-confirm' }}
     >
       <p>{explained}</p>

@@ -51,7 +51,7 @@ export function DestinationDialog({ edited, close, done }: DestinationDialogProp
       onCancel={close}
       onOk={() => form.submit()}
       okText={text('common.save')}
-      cancelText={text('common.back')}
+      cancelText={text('common.cancel')}
       confirmLoading={busy}
       okButtonProps={{ 'data-testid': 'destination-save' }}
     >

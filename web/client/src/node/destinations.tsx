@@ -101,7 +101,7 @@ function Buttons({ destination, edit, reload }: ButtonsProps) {
         title={text('destinations.removeTitle')}
         description={text('destinations.removeHow')}
         okText={text('common.remove')}
-        cancelText={text('common.back')}
+        cancelText={text('common.cancel')}
         onConfirm={() => void change(() => remove(address))}
       >
         <Button size="small" danger disabled={busy} data-testid="destination-remove">

@@ -109,7 +109,7 @@ function AdmitDialog({ device, close, done }: AdmitDialogProps) {
       onCancel={close}
       onOk={() => form.submit()}
       okText={text('devices.admit')}
-      cancelText={text('common.back')}
+      cancelText={text('common.cancel')}
       confirmLoading={busy}
       okButtonProps={{ 'data-testid': 'admit-confirm' }}
     >

@@ -67,7 +67,7 @@ export function UserDialog({ edited, close, give, done }: UserDialogProps) {
       onCancel={close}
       onOk={() => form.submit()}
       okText={text('common.save')}
-      cancelText={text('common.back')}
+      cancelText={text('common.cancel')}
       confirmLoading={busy}
       okButtonProps={{ 'data-testid': 'user-save' }}
     >

@@ -26,7 +26,7 @@ export function SignDialog({ item, open, words, busy, close, sign }: SignDialogP
       onCancel={close}
       onOk={sign}
       okText={text('sign.confirm')}
-      cancelText={text('common.back')}
+      cancelText={text('common.cancel')}
       confirmLoading={busy}
       okButtonProps={{ 'data-testid': 'sign-confirm', autoFocus: true }}
       width={640}

@@ -5,7 +5,7 @@ import { useRef } from 'react'
 import { about } from '../api/resource'
 import type { Study } from '../api/types'
 import { useLanguage, useText } from '../language'
-import { useAddressed, useSettled } from '../lists/address'
+import { useAddressed, useTyped } from '../lists/address'
 import { Table } from '../lists/table'
 import { useKeys } from '../shell/keys'
 import { Waiting } from '../session/guard'
@@ -20,15 +20,14 @@ const STATES = ['', 'receiving', 'complete'] as const
 export default function StudiesPage() {
   const text = useText()
   const language = useLanguage()
-  const [words, setWords] = useAddressed('text')
+  const words = useTyped('text')
   const [state, setState] = useAddressed('state')
-  const settled = useSettled(words, 150)
-  const query = new URLSearchParams({ text: settled, state, limit: '100' }).toString()
+  const query = new URLSearchParams({ text: words.value, state, limit: '100' }).toString()
   const studies = usePages<Study>(`/api/studies?${query}`, (study) => `${study.origin}/${study.studyUid}`, about('study', 'case', 'report'))
   const columns = useColumns()
   const field = useRef<InputRef>(null)
   useKeys([{ key: '/', label: 'keys.filter', act: () => field.current?.focus() }])
-  const filtered = settled !== '' || state !== ''
+  const filtered = words.value !== '' || state !== ''
 
   return (
     <div className="page">
@@ -37,8 +36,8 @@ export default function StudiesPage() {
         <Input
           ref={field}
           allowClear
-          value={words}
-          onChange={(event) => setWords(event.target.value)}
+          value={words.typed}
+          onChange={(event) => words.type(event.target.value)}
           placeholder={text('studies.filter')}
           aria-label={text('studies.filter')}
           className="filter"

@@ -56,7 +56,7 @@ export function RequestForm({ study, open, close, done }: RequestFormProps) {
       title={text('request.title', { name: personName(study.patientName, language) || text('patient.noName') })}
       footer={
         <div className="drawer-foot">
-          <Button onClick={close}>{text('common.back')}</Button>
+          <Button onClick={close}>{text('common.cancel')}</Button>
           <Button
             type="primary"
             size="large"

@@ -1,0 +1,98 @@
+"""Write CONFORMANCE.md from the code: what this node speaks, so that the statement cannot drift.
+
+``python -m ops.conformance`` writes it; a test fails when the committed one differs.
+
+Source: DICOM PS3.2 (the order of a conformance statement).
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from node.catalogue.matching import MATCHED_KEYS
+from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from node.dimse.guard import MAX_PDU_BYTES
+from node.dimse.server import ASSOCIATE_S, IDLE_S
+from node.errors import Damaged, GridError, InvalidRequest, NotFound, Unavailable
+from web.table import ROUTES
+
+ROOT = Path(__file__).resolve().parent.parent
+STATUSES: tuple[tuple[int, str], ...] = (
+    (0x0000, "stored: written, synced and marked; or the same data set is here already"),
+    (Unavailable.dimse, "out of resources: the disk reserve, or the disk itself; send again later"),
+    (0xA900, "data set does not match the SOP class or instance that the command names"),
+    (
+        InvalidRequest.dimse,
+        "cannot understand: truncated, malformed, or no valid study, series or instance UID",
+    ),
+)
+"""Every refusal also carries words in Error Comment (0000,0902)."""
+
+
+def statement() -> str:
+    """Give the whole statement as Markdown."""
+    lines = [
+        "# DICOM conformance statement",
+        "",
+        "Made from the code by `python -m ops.conformance`; a test holds it against the code.",
+        "",
+        f"Implementation Class UID `{IMPLEMENTATION_CLASS_UID}`, version name `{IMPLEMENTATION_VERSION}`.",
+        "",
+        "## Network: DIMSE",
+        "",
+        "| service | role | SOP classes | transfer syntaxes |",
+        "|---|---|---|---|",
+        "| Verification | SCP, SCU | 1.2.840.10008.1.1 | implicit and explicit VR little endian |",
+        "| Storage | SCP | every one proposed, standard, retired or private | every one proposed; stored as received |",
+        "| Storage | SCU | Basic Text SR 1.2.840.10008.5.1.4.1.1.88.11 | explicit, else implicit VR little endian |",
+        "",
+        f"Maximum PDU {MAX_PDU_BYTES // 1024} KiB; a connection that has not associated after {ASSOCIATE_S:g} s, or says",
+        f"nothing for {IDLE_S:g} s, is closed. Callers are admitted by rules over calling AE title, called AE title and",
+        "address; an unknown caller is rejected (calling AE title not recognised) and shown to the administrator.",
+        "",
+        "### C-STORE statuses",
+        "",
+        "| status | meaning |",
+        "|---|---|",
+        *(f"| 0x{status:04X} | {meaning} |" for status, meaning in STATUSES),
+        "",
+        "Data sets are kept byte for byte. The preamble and file meta of a stored file are this node's own.",
+        "",
+        "## Web: DICOMweb (PS3.18)",
+        "",
+        "Below `/dicomweb` own studies, below `/dicomweb/from/NODE` those received from a peer. Session or bearer token.",
+        "",
+        "| method | address |",
+        "|---|---|",
+        *(f"| {route.method} | `{route.path}` |" for route in ROUTES if route.path.startswith("/dicomweb")),
+        "",
+        "Matching in queries: " + ", ".join(f"`{key}`" for key in sorted(map(str, MATCHED_KEYS))) + ".",
+        "Objects are returned in the transfer syntax they were received in.",
+        "",
+        "## Character sets",
+        "",
+        "Read: the repertoires of PS3.3 C.12.1.1.2 including GB18030, GBK and ISO 2022 IR 58; text without a declared set",
+        "is read as UTF-8 where it is valid, else as GB18030, and never rewritten. Written (SR): ISO_IR 192.",
+        "",
+        "## Errors of the program interface",
+        "",
+        "| kind | HTTP | DIMSE | gRPC |",
+        "|---|---|---|---|",
+        *(_error_row(kind) for kind in (InvalidRequest, NotFound, Unavailable, Damaged)),
+        "",
+        "## Security",
+        "",
+        "Web: TLS with given files or the node's own certificate; off loopback plain HTTP is refused. Between nodes: mutual",
+        "TLS with the roster as trust list, envelopes sealed for one recipient (see federation/PROTOCOL.md). DIMSE: no TLS.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _error_row(kind: type[GridError]) -> str:
+    return f"| {kind.__name__} | {kind.http} | 0x{kind.dimse:04X} | {kind.grpc} |"
+
+
+if __name__ == "__main__":
+    (ROOT / "CONFORMANCE.md").write_text(statement(), "utf-8")
+    sys.exit(0)

@@ -1,0 +1,272 @@
+"""What `meridian verify` names: each thing that one altered byte, or one row or file that is gone, leaves behind.
+
+Two nodes in whose folders something of every kind lies are filled once and copied for each case. Takes half a minute.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from federation.policy import change_policy
+from node.database.port import integer
+from node.node import Node
+from ops.configuration import write_configuration
+from ops.findings import Finding
+from ops.verify import counts, verify
+from ops.verify_packs import verify_packs
+from tests.kit.alliance import Alliance
+from tests.kit.clock import FrozenClock
+from tests.kit.filled import CENTRE, STUDY, Filled, fill
+from tests.kit.travelling import complete, contents_of, receive_ct
+
+ROOT = Path(__file__).parents[2]
+Damage = Callable[[Path], object]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    return fill(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def filled(whole: Filled, tmp_path: Path) -> Filled:
+    return whole.copied(tmp_path)
+
+
+@contextmanager
+def opened(filled: Filled, name: str) -> Iterator[Node]:
+    node = filled.open(name)
+    try:
+        yield node
+    finally:
+        node.close()
+
+
+def found(filled: Filled, name: str) -> list[Finding]:
+    with opened(filled, name) as node:
+        return list(verify(node))
+
+
+def flip(path: Path, at: int) -> None:
+    """Change one bit of one byte."""
+    with path.open("r+b") as file:
+        file.seek(at)
+        (byte,) = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte ^ 0x04]))
+
+
+def flip_in(path: Path, needle: bytes, *, at: int = 0) -> None:
+    """Change one bit of the only place where something stands in a file."""
+    content = path.read_bytes()
+    assert content.count(needle) == 1, f"{needle!r} stands {content.count(needle)} times in {path.name}"
+    flip(path, content.index(needle) + at)
+
+
+def sql(statement: str) -> Damage:
+    """Change a row as somebody with a shell would."""
+
+    def damage(state: Path) -> None:
+        with sqlite3.connect(state / "meridian.db") as database:
+            assert database.execute(statement).rowcount >= 1
+
+    return damage
+
+
+def cell(state: Path, query: str) -> str:
+    with sqlite3.connect(state / "meridian.db") as database:
+        return str(database.execute(query).fetchone()[0])
+
+
+def the(pattern: str, state: Path) -> Path:
+    """Give the first file of a pattern."""
+    return sorted(state.glob(pattern))[0]
+
+
+@pytest.mark.parametrize("name", ["alpha", "centre"])
+def test_nothing_is_said_of_a_node_that_is_whole(whole: Filled, name: str) -> None:
+    with opened(whole, name) as node:
+        assert list(verify(node)) == []
+        counted = counts(node)
+    empty = [what for what, n in counted.items() if not n]
+    assert empty == (["sealed files"] if name == "centre" else [])
+
+
+@dataclass(frozen=True)
+class Case:
+    """A damage, at whom, and what some line of the answer must say."""
+
+    what: str
+    node: str
+    damage: Damage
+    named: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
+def a_row_of_the_database(state: Path) -> None:
+    """Alter one byte of a journal row where it lies in the file."""
+    body = cell(state, "SELECT body FROM journal WHERE type = 'study-completed/1' AND version = 2")
+    place = (
+        body.encode()
+        + cell(state, "SELECT digest FROM journal WHERE type = 'study-completed/1' AND version = 2").encode()
+    )
+    flip_in(state / "meridian.db", place, at=body.index("quiet"))
+
+
+def an_envelope_in_the_database(state: Path) -> None:
+    envelope = cell(state, "SELECT envelope FROM outbox WHERE state = 'sealed' LIMIT 1")
+    flip_in(state / "meridian.db", envelope.encode()[-300:], at=100)
+
+
+def a_page_of_the_database(state: Path) -> None:
+    """Alter the count of cells in the page where the journal begins."""
+    with sqlite3.connect(state / "meridian.db") as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'journal'").fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    flip(state / "meridian.db", (page - 1) * size + 4)
+
+
+def a_pack_cut_off(state: Path) -> None:
+    path = the("packs/**/*.pack", state)
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+CASES = (
+    Case("a journal row, by its byte", "alpha", a_row_of_the_database, r"journal record \d+ \(study-completed/1 .*altered"),
+    Case("an envelope, by its byte", "alpha", an_envelope_in_the_database, r"envelope 8 for centre in outbox: .*altered"),
+    Case("a page of the database", "alpha", a_page_of_the_database, r"^(database|journal): "),
+    *(
+        Case(f"a journal row's {column}", "centre", sql(f"UPDATE journal SET {column} = {value} WHERE seq = 5"), r"journal record 5 .*altered")
+        for column, value in {
+            "at": "at + 1", "origin": "'beta'", "type": "'case-cancelled/1'", "cause": "'other'",
+            "body": "replace(body, '1', '2')", "digest": "replace(digest, 'a', 'b')",
+        }.items()
+    ),
+    Case("a journal row moved", "alpha", sql("UPDATE journal SET version = 99 WHERE seq = (SELECT max(seq) FROM journal WHERE type = 'study-completed/1')"), r"journal of study/alpha/.*records are left"),
+    Case("a journal row gone", "alpha", sql("DELETE FROM journal WHERE seq = 7"), r"journal records 7 to 7: they are gone"),
+    Case("a subject's newest row gone", "centre", sql("DELETE FROM journal WHERE type = 'case-signed/1'"), r"case .*: version by its row: 3, by the journal: 2"),
+    Case("a pack gone", "alpha", lambda state: the("packs/**/*.pack", state).unlink(), r"pack .*: its file is gone, and with it 3 instances of study alpha/2\.25\.41"),
+    Case("a pack cut off", "alpha", a_pack_cut_off, r"pack .* at byte \d+.*breaks off"),
+    Case("a catalogue row gone", "alpha", sql(f"DELETE FROM instance WHERE sop_uid = '{STUDY}.1.2'"), rf"pack .* at byte \d+: instance {STUDY}\.1\.2 was indexed, and the catalogue has no row"),
+    Case("a catalogue row gone at the peer", "centre", sql(f"DELETE FROM instance WHERE sop_uid = '{STUDY}.1.2'"), rf"instance {STUDY}\.1\.2 was indexed"),
+    Case("a catalogue row's digest", "alpha", sql(f"UPDATE instance SET digest = replace(digest, 'a', 'b') WHERE sop_uid = '{STUDY}.1.2'"), r"the catalogue means digest"),
+    Case("a catalogue row's place", "alpha", sql(f"UPDATE instance SET data_offset = data_offset + 2 WHERE sop_uid = '{STUDY}.1.2'"), rf"instance {STUDY}\.1\.2 of study alpha/{STUDY}: .*not the record that the catalogue means"),
+    Case("an instance too many", "alpha", sql("INSERT INTO instance SELECT origin, study_uid, sop_uid || '9', digest, normal_digest, series_uid, sop_class, transfer_syntax, number, frames, rows, columns, pack, offset, meta_bytes, data_offset, data_bytes, state, door, received_at FROM instance LIMIT 1"), r"instances by its row: \d, in the catalogue: \d"),
+    Case("a study's count", "centre", sql("UPDATE study SET instance_count = 7"), r"study/alpha/.*: instances by its row: 7, in the catalogue: 4"),
+    Case("a study's state", "alpha", sql(f"UPDATE study SET state = 'receiving' WHERE study_uid = '{STUDY}'"), r"state by its row: receiving, by the journal: complete"),
+    Case("a case's state", "alpha", sql("UPDATE consult_case SET state = 'claimed'"), r"case .*: state by its row: claimed, by the journal: signed"),
+    Case("a case's fact gone", "alpha", sql("DELETE FROM case_fact WHERE n = 2"), r"case .*: facts: 2, by the journal: 3"),
+    Case("a claim that nobody made", "centre", sql("INSERT INTO claim SELECT case_id, 'x', 'x', 9, 0 FROM consult_case"), r"case .*: claim by its row: 9, by the journal: 0"),
+    Case("a text's row", "alpha", sql("UPDATE text SET body = replace(body, '两肺清晰', '两肺不清') WHERE kind = 'report'"), r"text .* \(report\): its words were altered"),
+    Case("a text's file", "alpha", lambda state: flip(the("texts/*/*.txt", state), 20), r"text .*: its file .* was altered"),
+    Case("a text's file gone", "centre", lambda state: the("texts/*/*.txt", state).unlink(), r"text .*: its file .* is gone"),
+    Case("a text's row gone", "alpha", sql("DELETE FROM text WHERE kind = 'report'"), r"report .*: Reading text .* failed"),
+    Case("a report's signer", "alpha", sql("UPDATE report SET signer_name = 'Nobody'"), r"report .*: it is not as centre signed it"),
+    Case("a report's signature", "centre", sql("UPDATE report SET signature = 'AAAA' || substr(signature, 5)"), r"report .*: it is not as centre signed it"),
+    Case("a report's PDF", "alpha", lambda state: the("documents/*.pdf", state).write_bytes(b"%PDF"), r"document .*\.pdf: \d+ bytes were written, 4 are here"),
+    Case("a report's SR gone", "alpha", lambda state: the("documents/*.dcm", state).unlink(), r"document .*\.dcm: \d+ bytes were written, 0 are here"),
+    Case("an outbox envelope", "alpha", sql("UPDATE outbox SET envelope = replace(envelope, 'a', 'b') WHERE state = 'sealed'"), r"envelope 8 for centre in outbox: its bytes were altered"),
+    Case("an outbox envelope in another's place", "alpha", sql("UPDATE outbox SET (envelope, envelope_digest) = (SELECT envelope, envelope_digest FROM outbox AS o WHERE o.n = 9) WHERE n = 8"), r"envelope 8 for centre in outbox: it is sealed as another"),
+    Case("an outbox message", "alpha", sql("UPDATE outbox SET message = replace(message, '3', '4') WHERE n = 3"), r"envelope 3 for centre in outbox: the message is not the one that was sealed"),
+    Case("an outbox message gone", "alpha", sql("DELETE FROM outbox WHERE n = 9"), r"outbox for centre: 2 messages are not acknowledged, 1 are here"),
+    Case("a mailbox envelope", "centre", sql("UPDATE mailbox SET envelope = replace(envelope, 'a', 'b') WHERE n > 0"), r"envelope \d for alpha in mailbox: its bytes were altered|envelope \d from centre for alpha in mailbox: its bytes were altered"),
+    Case("a mailbox envelope's recipient", "centre", sql("UPDATE mailbox SET recipient = 'beta' WHERE n > 0"), r"for beta in mailbox: it is sealed as another"),
+    Case("an inbox envelope", "centre", sql("UPDATE inbox SET envelope = replace(envelope, 'a', 'b') WHERE state = 'early'"), r"envelope 9 from alpha in inbox \(early\): its bytes were altered"),
+    Case("a sealed file", "alpha", lambda state: flip(the("blobs/??/*", state), 500), r"sealed file .* of alpha: its bytes were altered"),
+    Case("a sealed file gone", "alpha", lambda state: the("blobs/??/*", state).unlink(), r"sealed file .* of alpha: its file is gone"),
+    Case("a sealed file's row gone", "alpha", sql("DELETE FROM blob"), r"part 1 of study/alpha/.* for centre: nothing is known of its sealed file"),
+    Case("a statement of the roster", "centre", sql("UPDATE roster_statement SET body = replace(body, 'alpha hospital', 'other hospital') WHERE n = 2"), r"roster: Reading row 2 of the roster failed"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_each_damage_is_named(filled: Filled, case: Case) -> None:
+    case.damage(filled.folder / case.node)
+    lines = [finding.line for finding in found(filled, case.node)]
+    assert any(re.search(case.named, line) for line in lines), lines
+    other = "centre" if case.node == "alpha" else "alpha"
+    assert found(filled, other) == []
+
+
+def test_every_single_byte_of_a_pack_counts(filled: Filled) -> None:
+    """Flip each byte of the first record and of the end in turn; header, facts, meta, pixels, digests and marks."""
+    path = the("packs/**/*.pack", filled.folder / "alpha")
+    with opened(filled, "alpha") as node:
+        rows = node.database.read("SELECT offset FROM instance WHERE pack = ? ORDER BY offset", (path.stem,))
+        assert len(rows) == 3
+        second, size = integer(rows[1], "offset"), path.stat().st_size
+        silent = [at for at in [*range(second), *range(size - 200, size)] if not _notices(node, path, at)]
+        assert list(verify_packs(node)) == []
+    assert silent == []
+
+
+def _notices(node: Node, path: Path, at: int) -> bool:
+    flip(path, at)
+    try:
+        return any(path.stem in finding.where for finding in verify_packs(node))
+    finally:
+        flip(path, at)
+
+
+def test_what_is_not_indexed_yet_is_no_finding(filled: Filled) -> None:
+    with opened(filled, "alpha") as node:
+        receive_ct(node, study_uid="2.25.77", slices=2)
+        assert list(verify(node)) == []
+
+
+def test_each_part_goes_on_where_another_cannot_be_read(filled: Filled) -> None:
+    sql("UPDATE journal SET body = 'no JSON' WHERE type = 'study-changed/1'")(filled.folder / "alpha")
+    flip(the("blobs/??/*", filled.folder / "alpha"), 500)
+    where = [finding.where for finding in found(filled, "alpha")]
+    assert any(name.startswith("journal record") for name in where)
+    assert "studies" in where
+    assert any(name.startswith("sealed file") for name in where)
+
+
+def test_the_command_says_how_much_is_whole_and_fails_when_something_is_not(filled: Filled) -> None:
+    state = filled.folder / "alpha"
+    write_configuration(state, id="alpha", name="First Clinic")
+    whole = run_verify(state)
+    assert (whole.returncode, whole.stdout.count("\n")) == (0, 1)
+    assert "4 packs" in whole.stdout
+    assert "no findings" in whole.stdout
+    flip(the("packs/**/*.pack", state), 700)
+    broken = run_verify(state)
+    assert broken.returncode == 1
+    assert re.search(r"^pack \S+ at byte 0, instance .*altered", broken.stdout)
+    assert broken.stdout.endswith("1 finding.\n")
+
+
+def run_verify(state: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from ops.cli import main; main()", "verify", str(state)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+
+
+def test_a_sealed_file_altered_on_the_senders_own_disk_is_made_again(tmp_path: Path) -> None:
+    """Its host refuses it; were it not made again, it would be sent for ever, and everything after it wait."""
+    alliance = Alliance.found(tmp_path, FrozenClock())
+    alpha = alliance["alpha"].node
+    change_policy(alpha, CENTRE, grant="everything", by="test")
+    alliance.faults.cut.add(alpha.id)
+    key = receive_ct(alpha, study_uid=STUDY, slices=3)
+    alliance.deliver_all()
+    complete(alpha, key)
+    flip(the("blobs/??/*", alpha.state), 500)
+    assert [finding.what for finding in verify(alpha)] == ["its bytes were altered"]
+    alliance.faults.cut.clear()
+    alliance.deliver_all()
+    assert contents_of(alliance["centre"].node, key) == contents_of(alpha, key)
+    assert alpha.database.read("SELECT n FROM outbox WHERE state <> 'received'") == []
+    assert [list(verify(member.node)) for member in alliance] == [[], []]
+    alliance.close()
