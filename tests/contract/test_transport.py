@@ -13,11 +13,14 @@ import pytest
 
 from federation import blobs
 from federation.envelope import Envelope
+from federation.hosting import Hosting
 from federation.messages import Receipt
 from federation.outbox import seal_waiting, send
 from federation.receipts import seal_receipt, tell_again
 from federation.statements import NodeRevoked
+from federation.transport.direct import DirectLink
 from federation.transport.grpcio import GrpcTransport
+from federation.transport.loopback import Faults, LoopbackTransport
 from federation.transport.port import BlobOffer, MailboxLink, Transport
 from federation.transport.server import MailboxServer
 from node.canonical import digest_of
@@ -25,6 +28,7 @@ from node.clock import SystemClock
 from node.errors import Conflict, Damaged, InvalidRequest, NotFound, Refused, Unavailable
 from node.keys.encoding import from_base64
 from node.names import Cause, Digest, NodeId
+from ops.free_ports import free_ports
 from tests.kit.alliance import Alliance
 from tests.kit.notes import Note
 
@@ -51,23 +55,43 @@ class Network:
         return [from_base64(str(row["envelope"])) for row in rows][-len(words) :]
 
 
-@pytest.fixture(params=["loopback", "grpc"])
+class Direct:
+    """Every caller as the host's own customer."""
+
+    def __init__(self, caller: NodeId, hosting: Hosting) -> None:
+        self._link = DirectLink(hosting, caller)
+
+    def link(self, host: NodeId) -> MailboxLink:
+        assert host == CENTRE
+        return self._link
+
+    def close(self) -> None:
+        self._link.close()
+
+
+@pytest.fixture(params=["direct", "loopback", "grpc"])
 def network(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Network]:
     folder: Path = tmp_path_factory.mktemp("t")
-    if request.param == "loopback":
+    transports: dict[NodeId, Transport]
+    if request.param != "grpc":
         alliance = Alliance.found(folder, SystemClock(), clinics=("alpha", "beta"))
-        yield Network(alliance, {member.id: member.transport for member in alliance})
+        faultless = Faults()
+        transports = {
+            member.id: LoopbackTransport(member.id, alliance.hosts, faultless)
+            if request.param == "loopback"
+            else Direct(member.id, alliance["centre"].hosting)
+            for member in alliance
+        }
+        yield Network(alliance, transports)
         alliance.close()
         return
-    from ops.free_ports import free_ports
-
     (port,) = free_ports(1)
     alliance = Alliance.found(
         folder, SystemClock(), clinics=("alpha", "beta"), addresses={"centre": f"127.0.0.1:{port}"}
     )
     server = MailboxServer(alliance["centre"].hosting, address=f"127.0.0.1:{port}")
     server.start()
-    transports: dict[NodeId, Transport] = {
+    transports = {
         member.id: GrpcTransport(member.node.keys, member.rosters, member.hosting) for member in alliance
     }
     yield Network(alliance, transports)

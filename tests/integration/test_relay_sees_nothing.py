@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from node.dicom.header import scan
+from node.dicom.header import Header, scan
 from node.imaging.phantom import make_series
 from tests.kit import walk
 from tests.kit.canaries import Needles, files_below, forms, found_in, found_in_files, new_canary
@@ -33,14 +33,14 @@ SIZE = 170
 """A frame of 58 kB, which the web hands over by itself; a larger one is copied by the kernel."""
 FRAMES_UNREAD = 200
 """12 MB, more than lies in the sockets between."""
-PIXEL_DATA = 0x7FE00010
-PIXELS = "pixels"
 
 
 @dataclass(frozen=True)
 class Walked:
     alliance: RunningAlliance
     needles: Needles
+    frame: tuple[str, ...]
+    """UIDs of study, series and instance whose pixels are a canary."""
     cores: Path
 
 
@@ -56,7 +56,11 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
         report = go(alliance, files, canaries)
         assert canaries["findings"] in report["findings"]
         needles = {name: forms(canary) for name, canary in canaries.items()}
-        yield Walked(alliance, {**needles, PIXELS: (pixel_canary(files[0]),)}, folder / "cores")
+        first = read_file(files[0])
+        header = scan(first.data_set, first.transfer_syntax)
+        needles["pixels"] = (pixel_canary(header),)
+        frame = tuple(header.text(tag) for tag in (0x0020000D, 0x0020000E, 0x00080018))
+        yield Walked(alliance, needles, frame, folder / "cores")
     shutil.rmtree(folder / "cores", ignore_errors=True)
 
 
@@ -74,10 +78,9 @@ def plant(folder: Path, canaries: dict[str, str]) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def pixel_canary(path: Path) -> bytes:
+def pixel_canary(header: Header) -> bytes:
     """Give some pixels from the middle of a slice: noise that occurs in no other."""
-    file = read_file(path)
-    value = bytes(scan(file.data_set, file.transfer_syntax).value(PIXEL_DATA) or b"")
+    value = bytes(header.value(0x7FE00010) or b"")
     return value[len(value) // 2 : len(value) // 2 + 48]
 
 
@@ -103,11 +106,8 @@ def go(alliance: RunningAlliance, files: list[Path], canaries: dict[str, str]) -
 def frame_under_way(walked: Walked) -> Iterator[None]:
     """Ask the centre for a frame many times and read none of it, so that it has one in its hands."""
     reader = walked.alliance.reader("centre")
-    (study,) = reader.get("/dicomweb/from/alpha/studies")
-    instances = f"/dicomweb/from/alpha/studies/{study['0020000D']['Value'][0]}"
-    first = min(reader.get(f"{instances}/instances"), key=lambda row: row["00200013"]["Value"][0])
-    series, sop = (first[tag]["Value"][0] for tag in ("0020000E", "00080018"))
-    path = f"{instances}/series/{series}/instances/{sop}/frames/1"
+    study, series, sop = walked.frame
+    path = f"/dicomweb/from/alpha/studies/{study}/series/{series}/instances/{sop}/frames/1"
     host, _, port = reader.web.partition("://")[2].partition(":")
     request = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {reader.bearer}\r\n\r\n"
     with socket.socket() as slow:

@@ -21,7 +21,7 @@ from node.database.port import integer
 from node.node import Node
 from ops.configuration import write_configuration
 from ops.findings import Finding
-from ops.verify import counts, verify
+from ops.verify import CHECKS, counts, verify, verify_part
 from ops.verify_packs import verify_packs
 from tests.kit.alliance import Alliance
 from tests.kit.clock import FrozenClock
@@ -190,13 +190,29 @@ CASES = (
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def named_by() -> dict[str, set[str]]:
+    """The parts of `verify` that named each damage so far."""
+    return {}
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_each_damage_is_named(filled: Filled, case: Case) -> None:
+def test_each_damage_is_named(filled: Filled, named_by: dict[str, set[str]], case: Case) -> None:
     case.damage(filled.folder / case.node)
-    lines = [finding.line for finding in found(filled, case.node)]
-    assert any(re.search(case.named, line) for line in lines), lines
+    with opened(filled, case.node) as node:
+        lines = {part: [finding.line for finding in verify_part(node, part)] for part in CHECKS}
+    named_by[case.what] = {part for part, some in lines.items() if some}
+    assert any(re.search(case.named, line) for some in lines.values() for line in some), lines
     other = "centre" if case.node == "alpha" else "alpha"
     assert found(filled, other) == []
+
+
+def test_no_part_could_be_left_out(named_by: dict[str, set[str]]) -> None:
+    """Without any one part, some damage above would go unnamed."""
+    if len(named_by) < len(CASES):
+        pytest.skip("not every damage was tried")
+    alone = [parts for parts in named_by.values() if len(parts) == 1]
+    assert set().union(*alone) == set(CHECKS)
 
 
 def test_every_single_byte_of_a_pack_counts(filled: Filled) -> None:

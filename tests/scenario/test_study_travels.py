@@ -99,7 +99,7 @@ def test_a_link_cut_for_the_whole_arrival_heals_without_a_person(alliance: Allia
     assert nothing_twice(alliance["centre"].node)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_lost_calls_and_lost_answers_lose_and_double_nothing(alliance: Alliance, seed: int) -> None:
     alpha = alliance["alpha"].node
     alliance.faults.chance = random.Random(seed)
@@ -115,7 +115,7 @@ def test_lost_calls_and_lost_answers_lose_and_double_nothing(alliance: Alliance,
     assert nothing_twice(alliance["centre"].node)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_host_that_doubles_and_reorders_changes_nothing(alliance: Alliance, seed: int) -> None:
     chance = random.Random(seed)
 
@@ -177,7 +177,7 @@ def test_a_transfer_that_breaks_goes_on_from_where_it_broke(alliance: Alliance) 
     assert nothing_twice(alliance["centre"].node)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_any_node_may_restart_at_any_moment(alliance: Alliance, seed: int) -> None:
     chance = random.Random(seed)
     names = sorted(member.id for member in alliance)

@@ -7,12 +7,13 @@ from typing import Annotated
 import msgspec
 from aiohttp import web
 
+from node.config import Config
 from node.people.accounts import Person, any_account
 from node.people.first_start import use_setup_link
 from node.people.sessions import end_others, end_session, open_session, resolve_session
 from node.people.sign_in import authenticate, change_password
 from web.answers import json_answer
-from web.api.shapes import Me, NodeShape, PersonShape
+from web.api.shapes import DicomShape, Me, NodeShape, PersonShape
 from web.auth import Caller, cookie_name
 from web.guard import Sees
 from web.routes import ANYBODY, SIGNED_IN, Call, NoBody, route
@@ -134,12 +135,24 @@ def me(call: Call[SignIn] | Call[Setup] | Call[NoBody] | Call[NewPassword], call
     """Describe a caller to the client."""
     section = call.node.config.node
     return Me(
-        node=NodeShape(id=section.id, name=section.name, zone=section.zone, language=section.language),
+        node=NodeShape(
+            id=section.id,
+            name=section.name,
+            zone=section.zone,
+            language=section.language,
+            dicom=None if caller.person is None else dicom_shape(call.node.config),
+        ),
         person=None if caller.person is None else person_shape(caller.person),
         csrf=caller.csrf,
         setup=caller.person is None and not any_account(call.node.database),
         now=call.node.now(),
     )
+
+
+def dicom_shape(config: Config) -> DicomShape:
+    """Tell where devices send; an address that stands for all of them is left to the page's own."""
+    everywhere = config.dicom.host in ("", "0.0.0.0", "::")  # noqa: S104 (compared, not bound)
+    return DicomShape(aet=config.aet, host="" if everywhere else config.dicom.host, port=config.dicom.port)
 
 
 def person_shape(person: Person) -> PersonShape:

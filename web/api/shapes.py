@@ -41,6 +41,14 @@ def shape_of(row: Row, shape: type[S], **more: object) -> S:
         ) from error
 
 
+class DicomShape(Shape):
+    """Where devices send to; an empty host stands for the one of the page."""
+
+    aet: str
+    host: str
+    port: int
+
+
 class NodeShape(Shape):
     """The node whose pages these are."""
 
@@ -48,6 +56,8 @@ class NodeShape(Shape):
     name: str
     zone: str
     language: str
+    dicom: DicomShape | None
+    """None for nobody: who is not signed in need not know."""
 
 
 class PersonShape(Shape):

@@ -18,7 +18,7 @@ export interface Me {
     zone: string
     language?: string
     /** Where devices send; an empty host means the one of this page. */
-    dicom?: { aet: string; host: string; port: number }
+    dicom: { aet: string; host: string; port: number } | null
   }
   person: Person | null
   csrf: string

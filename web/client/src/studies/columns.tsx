@@ -53,7 +53,7 @@ export function useColumns(): Column<Study>[] {
       {
         key: 'consult',
         title: text('column.consult'),
-        show: (study) => (study.consult ? <CaseMark state={study.consult.state} /> : <span className="quiet">–</span>),
+        show: (study) => (study.consult ? <CaseMark state={study.consult.state} /> : <span className="quiet nothing">–</span>),
       },
       {
         key: 'report',
@@ -64,7 +64,7 @@ export function useColumns(): Column<Study>[] {
               <Moment at={study.report.signedAt} short />
             </Mark>
           ) : (
-            <span className="quiet">–</span>
+            <span className="quiet nothing">–</span>
           ),
       },
     ],
