@@ -137,7 +137,9 @@ def request_consult(page: Page) -> None:
     card = page.locator("article[data-testid^=case-]")
     expect(card.get_by_test_id("form-reason")).to_have_text(REASON)
     expect(card.get_by_test_id("form-history")).to_have_text(HISTORY)
-    expect(card.get_by_test_id("form-consent")).to_have_text(f"{CONSENTED_BY}，{CONSENTED_AT}，监护人或近亲属书面同意")
+    expect(card.get_by_test_id("form-consent")).to_have_text(
+        f"{CONSENTED_BY}，{CONSENTED_AT}，监护人或近亲属书面同意"
+    )
     assert stayed(page)
     assert not page.evaluate("window.ran"), "what somebody wrote ran as a script"
 

@@ -22,7 +22,9 @@ from web.auth import Caller, check_change
 from web.errors import to_http
 
 WANG = Person(id="w", user="wang", name="王", roles=frozenset({"technician"}))
-SIGNED_IN = Caller(session=Session(person=WANG, csrf="right", last_at=1, until=9, token_digest="d"), token="t")
+SIGNED_IN = Caller(
+    session=Session(person=WANG, csrf="right", last_at=1, until=9, token_digest="d"), token="t"
+)
 HOST = "127.0.0.1:8080"
 
 
