@@ -91,6 +91,7 @@ def tell_story(node: Node, key: StudyKey) -> Story:
     facts = [
         *_received(node, key, registered),
         *registered,
+        *_withheld(node, key),
         *_parts(node, key),
         *_acknowledged(node, key),
         *(fact for case in cases for fact in _case(node, case)),
@@ -169,6 +170,23 @@ def _joined(run: StoryFact, batch: StoryFact) -> StoryFact:
         detail={**batch.detail, "instances": instances, "since": run.detail["since"]},
         bytes=(run.bytes or 0) + (batch.bytes or 0),
     )
+
+
+def _withheld(node: Node, key: StudyKey) -> Iterator[StoryFact]:
+    """Say to which peers the study does not go, and why."""
+    rows = node.database.read(
+        "SELECT peer, reason, at FROM decision WHERE origin = ? AND study_uid = ?"
+        " AND outcome IN ('nothing', 'blocked')",
+        (key.origin, key.study_uid),
+    )
+    for row in rows:
+        yield StoryFact(
+            at=integer(row, "at"),
+            node=node.id,
+            what="withheld",
+            who=text(row, "peer"),
+            detail={"reason": text(row, "reason")},
+        )
 
 
 def _parts(node: Node, key: StudyKey) -> Iterator[StoryFact]:

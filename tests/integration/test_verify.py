@@ -129,12 +129,17 @@ def an_envelope_in_the_database(state: Path) -> None:
     flip_in(state / "meridian.db", envelope.encode()[-300:], at=100)
 
 
-def a_page_of_the_database(state: Path) -> None:
-    """Alter the count of cells in the page where the journal begins."""
-    with sqlite3.connect(state / "meridian.db") as database:
-        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'journal'").fetchone()
-        (size,) = database.execute("PRAGMA page_size").fetchone()
-    flip(state / "meridian.db", (page - 1) * size + 4)
+def a_page_of(name: str) -> Damage:
+    """Alter the count of cells in the first page of a table or an index."""
+
+    def damage(state: Path) -> None:
+        with sqlite3.connect(state / "meridian.db") as database:
+            sql = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+            (page,) = database.execute(sql, (name,)).fetchone()
+            (size,) = database.execute("PRAGMA page_size").fetchone()
+        flip(state / "meridian.db", (page - 1) * size + 4)
+
+    return damage
 
 
 def a_pack_cut_off(state: Path) -> None:
@@ -145,7 +150,8 @@ def a_pack_cut_off(state: Path) -> None:
 CASES = (
     Case("a journal row, by its byte", "alpha", a_row_of_the_database, r"journal record \d+ \(study-completed/1 .*altered"),
     Case("an envelope, by its byte", "alpha", an_envelope_in_the_database, r"envelope 8 for centre in outbox: .*altered"),
-    Case("a page of the database", "alpha", a_page_of_the_database, r"^(database|journal): "),
+    Case("a page of the journal", "alpha", a_page_of("journal"), r"^(database|journal): "),
+    Case("a page of an index", "centre", a_page_of("access_study"), r"^database: .*access_study"),
     *(
         Case(f"a journal row's {column}", "centre", sql(f"UPDATE journal SET {column} = {value} WHERE seq = 5"), r"journal record 5 .*altered")
         for column, value in {
@@ -186,6 +192,7 @@ CASES = (
     Case("a sealed file", "alpha", lambda state: flip(the("blobs/??/*", state), 500), r"sealed file .* of alpha: its bytes were altered"),
     Case("a sealed file gone", "alpha", lambda state: the("blobs/??/*", state).unlink(), r"sealed file .* of alpha: its file is gone"),
     Case("a sealed file's row gone", "alpha", sql("DELETE FROM blob"), r"part 1 of study/alpha/.* for centre: nothing is known of its sealed file"),
+    Case("a rotation of keys that nobody signed", "centre", sql("INSERT INTO key_rotation VALUES ('alpha', 1, '{}', '', 0)"), r"^roster: "),
     Case("a statement of the roster", "centre", sql("UPDATE roster_statement SET body = replace(body, 'alpha hospital', 'other hospital') WHERE n = 2"), r"roster: Reading row 2 of the roster failed"),
 )  # fmt: skip
 

@@ -104,6 +104,16 @@ def test_mail_without_a_receipt_is_deposited_not_delivered(node: Node) -> None:
     assert one(node, key, "deposited").detail["message"] == "study-announced"
 
 
+def test_a_peer_that_may_not_have_the_study_is_named_with_the_reason(node: Node) -> None:
+    key = hold_ct(node, study_uid=UID)
+    decided = "INSERT INTO decision (peer, origin, study_uid, outcome, reason, at) VALUES (?, ?, ?, ?, ?, ?)"
+    for peer, outcome in (("centre", "nothing"), ("beta", "metadata")):
+        params = (peer, key.origin, key.study_uid, outcome, f"policy: {outcome}", node.now())
+        node.write([Statement(decided, params)])
+    withheld = one(node, key, "withheld")
+    assert (withheld.who, withheld.detail["reason"]) == ("centre", "policy: nothing")
+
+
 def test_batches_of_one_device_are_one_fact_and_another_device_another(
     node: Node, clock: FrozenClock
 ) -> None:

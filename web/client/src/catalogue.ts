@@ -241,6 +241,7 @@ export const catalogue = {
   'event.completed': { zh: '收齐', en: 'Completed' },
   'event.conflict': { zh: '发现内容冲突', en: 'Conflict found' },
   'event.requested': { zh: '会诊申请', en: 'Consult requested' },
+  'event.withheld': { zh: '未共享', en: 'Not shared' },
   'event.sealed': { zh: '加密封装', en: 'Sealed' },
   'event.deposited': { zh: '送至信箱', en: 'Left at the mailbox' },
   'event.delivered': { zh: '对方已收到', en: 'Acknowledged by the peer' },

@@ -43,6 +43,7 @@ function StoryLine({ event }: { event: StoryEvent }) {
       <span className="story-node">{event.node}</span>
       <b>{key ? text(key) : event.what}</b>
       {event.who && <span>{event.who}</span>}
+      {event.what === 'withheld' && <span className="quiet">{String(event.detail.reason)}</span>}
       {event.bytes !== undefined && <span className="quiet tabular">{byteSize(event.bytes, language)}</span>}
       <span className="quiet tabular">{details(event.detail, text)}</span>
     </li>

@@ -1,8 +1,8 @@
 /** One frame from the node as an image that the rendering engine shows. */
 
-import { Enums, utilities, type Types } from '@cornerstonejs/core'
+import { Enums, getShouldUseCPURendering, utilities, type Types } from '@cornerstonejs/core'
 import { frameOf, type Frame } from './frames'
-import { colourPixels, extent, isColour, modalityPixels, storedValues, unpacked422, type Pixels } from './pixels'
+import { colourPixels, extent, isColour, modalityPixels, storedValues, unpacked422, type Pixels, type Values } from './pixels'
 import { fullWindow } from './window'
 
 /** Native syntaxes: the bytes are the pixels. Source: DICOM PS3.5 Annex A. */
@@ -47,9 +47,16 @@ function transferSyntax(response: Response): string {
 }
 
 function nativePixels(bytes: Uint8Array, frame: Frame): Pixels {
-  if (!isColour(frame)) return modalityPixels(storedValues(bytes, frame), frame)
+  if (!isColour(frame)) return greyPixels(storedValues(bytes, frame), frame)
   if (frame.photometric !== 'YBR_FULL_422') return colourPixels(storedValues(bytes, frame), frame)
   return colourPixels(unpacked422(bytes, frame), { ...frame, planar: false })
+}
+
+/** Without a graphics card the engine looks whole stored values up in a table, and rescales while it makes that. */
+function greyPixels(stored: Values, frame: Frame): Pixels {
+  const scaled = modalityPixels(stored, frame)
+  if (!(scaled.values instanceof Float32Array) || !getShouldUseCPURendering()) return scaled
+  return { ...scaled, values: stored, slope: frame.slope, intercept: frame.intercept }
 }
 
 async function decodedPixels(bytes: Uint8Array, frame: Frame, signal: AbortSignal): Promise<Pixels> {
@@ -58,7 +65,7 @@ async function decodedPixels(bytes: Uint8Array, frame: Frame, signal: AbortSigna
     const stored = await decode(bytes, frame)
     // Codecs give interleaved samples, whatever the planar configuration says.
     if (isColour(frame)) return colourPixels(stored.values, { ...frame, planar: false }, stored.rgb)
-    return modalityPixels(stored.values, frame)
+    return greyPixels(stored.values, frame)
   } catch (cause) {
     if (signal.aborted) throw cause
     renderedThere.add(frame.imageId)
@@ -90,7 +97,8 @@ function imageOf(frame: Frame, pixels: Pixels): Types.IImage {
   const { rows, columns } = frame
   const colour = pixels.components === 3
   const [low, high] = colour ? [0, 255] : extent(pixels.values)
-  const window = colour ? AS_IS : (frame.windows[0] ?? fullWindow(low, high))
+  const window = colour ? AS_IS : (frame.windows[0] ?? fullWindow(pixels.low, pixels.high))
+  const { slope = 1, intercept = 0 } = pixels
   const scalarData = pixels.values as Types.PixelDataTypedArray
   const voxelManager = utilities.VoxelManager.createImageVoxelManager({
     width: columns,
@@ -109,9 +117,9 @@ function imageOf(frame: Frame, pixels: Pixels): Types.IImage {
     numberOfComponents: pixels.components,
     minPixelValue: low,
     maxPixelValue: high,
-    slope: 1,
-    intercept: 0,
-    preScale: { enabled: true, scaled: true },
+    slope,
+    intercept,
+    preScale: { enabled: true, scaled: slope === 1 && intercept === 0 },
     windowCenter: window.center,
     windowWidth: window.width,
     voiLUTFunction: lutFunction(colour ? 'LINEAR' : frame.shape),

@@ -10,8 +10,12 @@ export interface Pixels {
   values: Values
   /** 1 of grey, 3 of RGB. */
   components: 1 | 3
+  /** The extent in the modality's units. */
   low: number
   high: number
+  /** A rescale that whoever shows the values has yet to apply. */
+  slope?: number
+  intercept?: number
 }
 
 /** Thrown when a frame holds fewer bytes than its header says. */
