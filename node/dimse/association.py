@@ -12,7 +12,7 @@ import logging
 import socket
 from contextlib import suppress
 from copy import deepcopy
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from pydicom.dataset import Dataset
 from pynetdicom._globals import MODE_ACCEPTOR
@@ -74,7 +74,9 @@ class Reading(DULServiceProvider):
         except Exception as error:  # noqa: BLE001  # a thread's last line; what a peer may provoke is no defect
             _LOG.info("An association ended: %s", error)
         finally:
-            self.to_user_queue.put(None)  # receive_pdu gives it as "nothing came"
+            # receive_pdu gives it as "nothing came", which its type does not say
+            nothing: Any = None
+            self.to_user_queue.put(nothing)
 
 
 class Messages(DIMSEServiceProvider):
