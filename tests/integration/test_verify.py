@@ -1,6 +1,6 @@
 """What `meridian verify` names: each thing that one altered byte, or one row or file that is gone, leaves behind.
 
-Two nodes in whose folders something of every kind lies are filled once and copied for each case. Takes half a minute.
+Two nodes in whose folders something of every kind lies are filled once and copied for each case. Takes 20 seconds.
 """
 
 from __future__ import annotations

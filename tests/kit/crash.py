@@ -16,7 +16,7 @@ from pathlib import Path
 from node.imaging.phantom import make_series
 from ops.founding import CLINIC_AND_CENTRE
 from tests.kit import walk
-from tests.kit.http import Visitor, wait_for
+from tests.kit.http import Visitor
 from tests.kit.ledger import Walked
 from tests.kit.running import RunningAlliance, running_alliance
 
@@ -44,14 +44,12 @@ class Crashes:
     expert: Visitor
     kills: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def arm(self, point: Point) -> int:
-        """Let the next process that comes to a point end there; gives the id of the one that will."""
+    def arm(self, point: Point) -> None:
+        """Let the next process that comes to a point end there."""
         if self.kills.get((point.node, point.kind), 0) >= KILLS:
             self._restart(point.node)
         self.kills[point.node, point.kind] = self.kills.get((point.node, point.kind), 0) + 1
-        process = self.alliance.processes(point.node)[point.kind]
         self.mark(point).unlink()
-        return process.pid
 
     def disarm(self, point: Point) -> bool:
         """Say whether it fired; if not, it will not any more."""
@@ -62,14 +60,9 @@ class Crashes:
     def mark(self, point: Point) -> Path:
         return marks_of(self.alliance.directory, point.node) / point.name
 
-    def is_back(self, point: Point, *, instead_of: int) -> bool:
-        """Wait until another process has taken the dead one's place."""
-
-        def another() -> bool:
-            process = self.alliance.processes(point.node).get(point.kind)
-            return process is not None and process.pid != instead_of
-
-        return bool(wait_for(f"another {point.kind} at {point.node}", another))
+    def deaths(self, point: Point) -> int:
+        """Give how often `ops.serve` saw this kind of process end by SIGKILL."""
+        return self.alliance.nodes[point.node].log.read_text().count(f"{point.kind} ended with -9;")
 
     def walk(self, n: int) -> Walked:
         """Let a new study go the whole way; whoever meets a crash does again what a person would."""

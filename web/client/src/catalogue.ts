@@ -328,6 +328,7 @@ export const catalogue = {
   'viewer.loading': { zh: '正在读取图像', en: 'Loading images' },
   'viewer.noImages': { zh: '此序列没有可显示的图像。', en: 'This series holds no images to show.' },
   'viewer.failed': { zh: '图像读取失败。请返回后重试；若仍失败，请联系管理员。', en: 'The images could not be read. Go back and try again; tell the administrator if it stays.' },
+  'viewer.sliceFailed': { zh: '第 {{index}} 幅无法读取，显示的仍是之前的图像。', en: 'Slice {{index}} cannot be read; you still see the one before.' },
   'viewer.renderedThere': { zh: '此图像的压缩格式无法在本机解码，显示的是节点渲染的图片：窗宽窗位不可调节。', en: 'This image’s compression cannot be decoded here. You see a picture made by the node: its window is fixed.' },
   'viewer.noOrientation': { zh: '无方位信息', en: 'No orientation' },
   'tool.window': { zh: '窗', en: 'Window' },

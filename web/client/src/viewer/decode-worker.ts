@@ -8,8 +8,11 @@ interface Codec {
   getEncodedBuffer: (size: number) => Uint8Array
   decode: () => void
   getDecodedBuffer: () => Uint8Array
+  /** JPEG-LS alone; its value is 0 when the samples come plane by plane. */
+  getInterleaveMode?: () => unknown
 }
 
+type Shape = Omit<Task, 'id' | 'bytes' | 'syntax'>
 type Opened = Promise<() => Codec>
 
 const opened = new Map<string, Opened>()
@@ -37,15 +40,23 @@ async function decodeTask({ bytes, syntax, ...shape }: Task): Promise<Uint8Array
       return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength).slice()
     }
     default:
-      return byCodec(bytes, await codecFor(syntax))
+      return byCodec(bytes, await codecFor(syntax), shape)
   }
 }
 
-function byCodec(bytes: Uint8Array, open: () => Codec): Uint8Array {
+function byCodec(bytes: Uint8Array, open: () => Codec, shape: Shape): Uint8Array {
   const codec = open()
   codec.getEncodedBuffer(bytes.length).set(bytes)
   codec.decode()
-  return codec.getDecodedBuffer().slice()
+  const samples = codec.getDecodedBuffer().slice()
+  const mode = codec.getInterleaveMode?.()
+  const planes = mode === 0 || (mode as { value?: number } | undefined)?.value === 0
+  return planes && shape.samples > 1 ? interleaved(samples, shape) : samples
+}
+
+function interleaved(planes: Uint8Array, { samples }: Shape): Uint8Array {
+  const count = planes.length / samples
+  return Uint8Array.from(planes, (_, n) => planes[(n % samples) * count + Math.floor(n / samples)] ?? 0)
 }
 
 function codecFor(syntax: string): Opened {

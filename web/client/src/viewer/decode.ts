@@ -39,7 +39,7 @@ export async function decode(bytes: Uint8Array, frame: Frame): Promise<Decoded> 
   const decoded = await ask({ id: (last += 1), bytes, syntax, rows, columns, samples, bitsAllocated })
   const size = decoded.length / (rows * columns * samples)
   const bits = Math.floor(size) * 8
-  if (bits !== 8 && bits !== 16) throw new Error(`The codec gave ${decoded.length} bytes.`)
+  if (bits !== 8 && bits !== 16 && bits !== 32) throw new Error(`The codec gave ${decoded.length} bytes.`)
   const values = storedValues(decoded, { ...frame, bitsAllocated: bits, bitsStored: Math.min(frame.bitsStored, bits) })
   const rgb = TURNS_TO_RGB.has(syntax) || photometric === 'YBR_ICT' || photometric === 'YBR_RCT'
   return { values, rgb }

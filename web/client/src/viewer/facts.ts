@@ -81,7 +81,7 @@ function oneFrame(instance: DataSet, index: number): FrameFacts {
     position: sized(numbers(group('00209113'), '00200032'), 3),
     frameOfReference: text(instance, '00200052'),
     sliceThickness: number(group('00289110'), '00180050'),
-    palette: paletteOf(instance),
+    palette: text(instance, '00280004') === 'PALETTE COLOR' ? paletteOf(instance) : null,
   }
 }
 

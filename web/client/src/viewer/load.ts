@@ -38,12 +38,30 @@ async function load(imageId: string, signal: AbortSignal): Promise<Types.IImage>
   const syntax = transferSyntax(response) || frame.transferSyntax
   const bytes = new Uint8Array(await response.arrayBuffer())
   const read = { ...frame, transferSyntax: syntax }
-  const pixels = NATIVE.has(syntax) ? nativePixels(bytes, read) : await decodedPixels(bytes, read, signal)
-  return imageOf(read, pixels)
+  return imageOf(read, await pixelsOf(bytes, read, signal))
 }
 
 function transferSyntax(response: Response): string {
   return /transfer-syntax="?([0-9.]+)/.exec(response.headers.get('Content-Type') ?? '')?.[1] ?? ''
+}
+
+/** Decode here what can be; the node's own picture stands in for the rest, and the viewer says so. */
+async function pixelsOf(bytes: Uint8Array, frame: Frame, signal: AbortSignal): Promise<Pixels> {
+  if (NATIVE.has(frame.transferSyntax) && !lacksPalette(frame)) return nativePixels(bytes, frame)
+  try {
+    if (lacksPalette(frame)) throw new Error('The tables of colours are not in the header.')
+    return await decodedPixels(bytes, frame)
+  } catch (cause) {
+    if (signal.aborted) throw cause
+    const picture = await picturePixels(frame, signal)
+    renderedThere.add(frame.imageId)
+    return picture
+  }
+}
+
+/** Long tables of colours stay at the node. */
+function lacksPalette({ photometric, palette }: Frame): boolean {
+  return photometric === 'PALETTE COLOR' && !palette
 }
 
 function nativePixels(bytes: Uint8Array, frame: Frame): Pixels {
@@ -59,18 +77,12 @@ function greyPixels(stored: Values, frame: Frame): Pixels {
   return { ...scaled, values: stored, slope: frame.slope, intercept: frame.intercept }
 }
 
-async function decodedPixels(bytes: Uint8Array, frame: Frame, signal: AbortSignal): Promise<Pixels> {
-  try {
-    const { decode } = await import('./decode')
-    const stored = await decode(bytes, frame)
-    // Codecs give interleaved samples, whatever the planar configuration says.
-    if (isColour(frame)) return colourPixels(stored.values, { ...frame, planar: false }, stored.rgb)
-    return greyPixels(stored.values, frame)
-  } catch (cause) {
-    if (signal.aborted) throw cause
-    renderedThere.add(frame.imageId)
-    return picturePixels(frame, signal)
-  }
+async function decodedPixels(bytes: Uint8Array, frame: Frame): Promise<Pixels> {
+  const { decode } = await import('./decode')
+  const stored = await decode(bytes, frame)
+  // Codecs give interleaved samples, whatever the planar configuration says.
+  if (isColour(frame)) return colourPixels(stored.values, { ...frame, planar: false }, stored.rgb)
+  return greyPixels(stored.values, frame)
 }
 
 /** The node's own picture, as RGB. */

@@ -24,6 +24,8 @@ export interface StackFacts {
   renderedThere: boolean
   /** The image shown is the image asked for, drawn. */
   rendered: boolean
+  /** The slice asked for cannot be shown; the one before it still stands. From 0; null when all is well. */
+  failed: number | null
 }
 
 const { Events, InterpolationType } = Enums
@@ -32,7 +34,7 @@ export class Stack {
   private readonly viewport: Types.IStackViewport
   private frames: Frame[] = []
   private wanted = 0
-  private drawn = ''
+  private failed: number | null = null
 
   constructor(
     private readonly engine: RenderingEngine,
@@ -60,8 +62,8 @@ export class Stack {
     // A window chosen for the series before does not hold for this one.
     if (this.frames.length > 0) this.viewport.resetProperties()
     this.frames = frames
-    this.drawn = ''
-    this.wanted = Math.floor((frames.length - 1) / 2)
+    this.failed = null
+    this.wanted = await firstReadable(frames)
     await this.viewport.setStack(
       frames.map((frame) => frame.imageId),
       this.wanted,
@@ -69,11 +71,20 @@ export class Stack {
     this.fit()
   }
 
-  /** Go to a slice; the last one asked for wins. */
+  /** Go to a slice; the last one asked for wins. One that cannot be read is said, and never shown under its number. */
   async go(index: number): Promise<void> {
-    this.wanted = Math.max(0, Math.min(this.frames.length - 1, index))
-    await this.viewport.setImageIdIndex(this.wanted)
-    if (this.viewport.getCurrentImageIdIndex() !== this.wanted) await this.viewport.setImageIdIndex(this.wanted)
+    const asked = Math.max(0, Math.min(this.frames.length - 1, index))
+    this.wanted = asked
+    this.failed = null
+    const { imageId = '' } = this.frames[asked] ?? {}
+    // The engine keeps silent about an image that fails, so it is loaded here first: the cache gives it again at once.
+    const loaded = await imageLoader.loadAndCacheImage(imageId).catch(() => null)
+    if (this.wanted !== asked) return
+    if (loaded) await this.viewport.setImageIdIndex(asked)
+    else {
+      this.failed = asked
+      this.changed(this.facts())
+    }
   }
 
   /** Change the window, or one of its two numbers. */
@@ -160,17 +171,23 @@ export class Stack {
     await Promise.all([worker(), worker(), worker(), worker()])
   }
 
+  /** The frame on screen: not the one asked for while that one is still on its way. */
   get frame(): Frame | undefined {
-    return this.frames[this.viewport.getCurrentImageIdIndex()]
+    return frameOf(this.shownId)
+  }
+
+  private get shownId(): string {
+    const image = this.viewport.getCornerstoneImage() as Types.IImage | undefined
+    return image?.imageId ?? ''
   }
 
   facts(): StackFacts {
-    const imageId = this.frames.length > 0 ? (this.viewport.getCurrentImageId() ?? '') : ''
+    const imageId = this.shownId
     const { voiRange, invert } = this.viewport.getProperties()
     const camera = this.viewport.getCamera()
-    const frame = frameOf(imageId)
+    const { frame } = this
     return {
-      index: this.viewport.getCurrentImageIdIndex(),
+      index: this.frames.findIndex((each) => each.imageId === imageId),
       count: this.frames.length,
       imageId,
       window: voiRange ? windowOf(voiRange, frame?.shape) : null,
@@ -180,7 +197,8 @@ export class Stack {
       flipped: camera.flipHorizontal === true,
       markers: frame?.orientation ? this.markers() : null,
       renderedThere: isRenderedThere(imageId),
-      rendered: this.drawn !== '' && this.drawn === this.frames[this.wanted]?.imageId,
+      rendered: imageId === this.frames[this.wanted]?.imageId,
+      failed: this.failed,
     }
   }
 
@@ -218,10 +236,23 @@ export class Stack {
   }
 
   private readonly onRendered = (): void => {
-    if (this.frames.length === 0) return
-    this.drawn = this.viewport.getCurrentImageId() ?? ''
-    this.changed(this.facts())
+    // Before its first image, and while a series is changed, the engine draws an empty or a former one.
+    if (this.frames.some((each) => each.imageId === this.shownId)) this.changed(this.facts())
   }
+}
+
+/** The middle slice, else the first or the last: one that cannot be read must not hide the others. */
+async function firstReadable(frames: Frame[]): Promise<number> {
+  let cause: unknown = null
+  for (const index of [Math.floor((frames.length - 1) / 2), 0, frames.length - 1]) {
+    try {
+      await imageLoader.loadAndCacheImage(frames[index]?.imageId ?? '')
+      return index
+    } catch (error) {
+      cause = error
+    }
+  }
+  throw cause
 }
 
 /** A place of the image (column, row; pixel centres are whole) in the patient. Source: DICOM PS3.3 C.7.6.2.1.1. */

@@ -33,8 +33,8 @@ export default function Viewer({ page, first }: ViewerProps) {
   const { stack, facts, frames, loading, trouble } = useStack(host, root, tool)
   useEffect(() => setDetectorWords(text('length.atDetector')), [text])
 
-  const at = facts?.index ?? 0
-  const frame = frames?.[at]
+  const at = facts?.failed ?? facts?.index ?? 0
+  const frame = frames?.[facts?.index ?? 0]
   const choose = (name: ToolName) => {
     // At once, not after the next paint: a drag may follow the key.
     giveLeftButton(name)
@@ -83,6 +83,11 @@ export default function Viewer({ page, first }: ViewerProps) {
           {facts?.renderedThere && (
             <div className="viewer-note" role="status" data-testid="viewer-rendered-there">
               {text('viewer.renderedThere')}
+            </div>
+          )}
+          {facts && facts.failed !== null && (
+            <div className="viewer-note center bad" role="alert" data-testid="viewer-slice-failed">
+              {text('viewer.sliceFailed', { index: facts.failed + 1 })}
             </div>
           )}
           {!facts && (
