@@ -35,7 +35,10 @@ REFUSED = {
 }
 """Every file that is not read, with what its refusal says."""
 
-pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="the open corpus is not beside the project")
+
+@pytest.fixture(autouse=True, scope="module")
+def _corpus_is_there() -> None:
+    assert CORPUS.exists(), f"the open corpus is not at {CORPUS}: put it there, or nothing is shown"
 
 
 @cache

@@ -22,7 +22,10 @@ from tests.kit.registering import facts, store
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom"
 
-pytestmark = pytest.mark.skipif(not CORPUS.exists(), reason="the open corpus is not beside the project")
+
+@pytest.fixture(autouse=True, scope="module")
+def _corpus_is_there() -> None:
+    assert CORPUS.exists(), f"the open corpus is not at {CORPUS}: put it there, or nothing is shown"
 
 
 @pytest.fixture
