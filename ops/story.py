@@ -9,9 +9,13 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.table import Table
 
+from node.clock import Micros
 from node.names import NodeId, StudyKey, StudyUID
 from node.story import tell_story
 from ops.compose import compose_node
+
+TIMES = frozenset({"since", "until", "deposited", "due"})
+"""Details that are moments, not counts."""
 
 
 def print_story(state: Path, study: str) -> None:
@@ -30,3 +34,7 @@ def print_story(state: Path, study: str) -> None:
         table.add_row(f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3], fact.node, fact.what, fact.who, size, detail)
     Console(width=None if Console().is_terminal else 160).print(table)
     node.close()
+
+
+def _local(at: Micros, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(at / 1e6, UTC).astimezone(zone)
