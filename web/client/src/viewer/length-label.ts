@@ -1,7 +1,8 @@
 /** The text beside a length on screen, made anew from its two points each time it is drawn. */
 
 import { frameOf } from './frames'
-import { lengthText, measure, type Point } from './length'
+import { lengthText, measure } from './length'
+import { inImage, planeOf } from './plane'
 
 interface Drawn {
   handles: { points: [number[], number[]] }
@@ -19,31 +20,8 @@ export function lengthLines(data: Drawn, targetId: string): string[] {
   const frame = frameOf(targetId.replace(/^imageId:/, ''))
   const [from, to] = data.handles.points
   if (!frame || !from || !to) return []
-  const plane = {
-    origin: frame.position ?? [0, 0, 0],
-    orientation: frame.orientation ?? [1, 0, 0, 0, 1, 0],
-    row: frame.spacing?.row ?? 1,
-    column: frame.spacing?.column ?? 1,
-  }
+  const plane = planeOf(frame)
   const length = measure(inImage(from, plane), inImage(to, plane), frame.spacing)
   const words = lengthText(length)
   return [frame.spacing?.plane === 'detector' ? `${words} ${atDetector}` : words]
-}
-
-interface Plane {
-  origin: number[]
-  orientation: number[]
-  /** mm between rows, and between columns. */
-  row: number
-  column: number
-}
-
-/** A point of the patient in pixels of the image. Source: DICOM PS3.3 C.7.6.2.1.1. */
-export function inImage(world: number[], { origin, orientation, row, column }: Plane): Point {
-  const along = (first: number) =>
-    [0, 1, 2].reduce(
-      (sum, axis) => sum + ((world[axis] ?? 0) - (origin[axis] ?? 0)) * (orientation[first + axis] ?? 0),
-      0,
-    )
-  return { x: along(0) / column, y: along(3) / row }
 }

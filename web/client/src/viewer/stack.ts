@@ -1,10 +1,11 @@
 /** One series in one viewport: which slice, how it lies, how it is windowed. */
 
-import { Enums, imageLoader, type RenderingEngine, type Types } from '@cornerstonejs/core'
+import { Enums, eventTarget, imageLoader, type RenderingEngine, type Types } from '@cornerstonejs/core'
 import { VIEWPORT } from './engine'
 import { frameOf, type Frame } from './frames'
 import { isRenderedThere } from './load'
-import { markersOf, type Markers, type Vector } from './orientation'
+import type { Markers } from './orientation'
+import { Placement } from './placement'
 import { rangeOf, windowOf, type Window } from './window'
 
 /** What the page shows beside the image, and what tests read. */
@@ -28,9 +29,10 @@ export interface StackFacts {
   failed: number | null
 }
 
-const { Events, InterpolationType } = Enums
+const { Events } = Enums
 
 export class Stack {
+  readonly placement: Placement
   private readonly viewport: Types.IStackViewport
   private frames: Frame[] = []
   private wanted = 0
@@ -48,13 +50,18 @@ export class Stack {
       defaultOptions: { background: [0, 0, 0] },
     })
     this.viewport = engine.getViewport(VIEWPORT) as Types.IStackViewport
+    this.placement = new Placement(this.viewport, () => this.frame)
     element.addEventListener(Events.IMAGE_RENDERED, this.onRendered)
     element.addEventListener(Events.CAMERA_MODIFIED, this.onCamera)
+    element.addEventListener(Events.PRE_STACK_NEW_IMAGE, this.onAsked)
+    eventTarget.addEventListener(Events.IMAGE_LOAD_ERROR, this.onFailed)
   }
 
   close(): void {
     this.element.removeEventListener(Events.IMAGE_RENDERED, this.onRendered)
     this.element.removeEventListener(Events.CAMERA_MODIFIED, this.onCamera)
+    this.element.removeEventListener(Events.PRE_STACK_NEW_IMAGE, this.onAsked)
+    eventTarget.removeEventListener(Events.IMAGE_LOAD_ERROR, this.onFailed)
   }
 
   /** Show a series from its middle. */
@@ -68,23 +75,13 @@ export class Stack {
       frames.map((frame) => frame.imageId),
       this.wanted,
     )
-    this.fit()
+    this.placement.fit()
   }
 
   /** Go to a slice; the last one asked for wins. One that cannot be read is said, and never shown under its number. */
   async go(index: number): Promise<void> {
     const asked = Math.max(0, Math.min(this.frames.length - 1, index))
-    this.wanted = asked
-    this.failed = null
-    const { imageId = '' } = this.frames[asked] ?? {}
-    // The engine keeps silent about an image that fails, so it is loaded here first: the cache gives it again at once.
-    const loaded = await imageLoader.loadAndCacheImage(imageId).catch(() => null)
-    if (this.wanted !== asked) return
-    if (loaded) await this.viewport.setImageIdIndex(asked)
-    else {
-      this.failed = asked
-      this.changed(this.facts())
-    }
+    await this.viewport.setImageIdIndex(asked).catch(() => undefined)
   }
 
   /** Change the window, or one of its two numbers. */
@@ -108,48 +105,9 @@ export class Stack {
     this.viewport.render()
   }
 
-  /** Fill the viewport; not turned, not flipped. */
-  fit(): void {
-    this.viewport.resetCamera()
-    this.settle()
-  }
-
-  /** One image pixel on one screen pixel, edges on edges: nothing between them is made up. */
-  oneToOne(): void {
-    const frame = this.frame
-    const { canvas } = this.viewport
-    if (!frame) return
-    const centre = [frame.columns, frame.rows].map((size, axis) => {
-      const across = axis === 0 ? canvas.width : canvas.height
-      return Math.floor(size / 2) - 0.5 + (across % 2) / 2
-    }) as [number, number]
-    const camera = this.viewport.getCamera()
-    const focalPoint = worldOf(frame, centre)
-    const moved = focalPoint.map((part, axis) => part - (camera.focalPoint?.[axis] ?? 0))
-    const position = camera.position?.map((part, axis) => part + (moved[axis] ?? 0)) as Types.Point3
-    const parallelScale = (canvas.height * (frame.spacing?.row ?? 1)) / 2
-    this.viewport.setCamera({ focalPoint, position, parallelScale })
-    this.settle()
-  }
-
-  zoomBy(factor: number): void {
-    this.viewport.setZoom(this.viewport.getZoom() * factor)
-    this.settle()
-  }
-
-  turn(): void {
-    this.viewport.setViewPresentation({ rotation: (this.viewport.getRotation() + 90) % 360 })
-    this.settle()
-  }
-
-  flip(): void {
-    this.viewport.setCamera({ flipHorizontal: !this.viewport.getCamera().flipHorizontal })
-    this.settle()
-  }
-
+  /** The screen has another size. */
   resize(): void {
-    this.engine.resize(true, true)
-    this.viewport.render()
+    this.placement.change(() => this.engine.resize(true, true))
   }
 
   /** Ask for the other slices, nearest first, a few at a time. */
@@ -192,47 +150,29 @@ export class Stack {
       imageId,
       window: voiRange ? windowOf(voiRange, frame?.shape) : null,
       inverted: invert === true,
-      scale: this.scale(),
+      scale: this.placement.scale(),
       rotation: Math.round(this.viewport.getRotation()) % 360,
       flipped: camera.flipHorizontal === true,
-      markers: frame?.orientation ? this.markers() : null,
+      markers: frame?.orientation ? this.placement.markers() : null,
       renderedThere: isRenderedThere(imageId),
       rendered: imageId === this.frames[this.wanted]?.imageId,
       failed: this.failed,
     }
   }
 
-  /** Letters from where the edges of the screen really lie, whatever turned and flipped the image. */
-  private markers(): Markers {
-    const { clientWidth, clientHeight } = this.element
-    const middle = this.viewport.canvasToWorld([clientWidth / 2, clientHeight / 2])
-    const towards = (x: number, y: number): Vector => {
-      const edge = this.viewport.canvasToWorld([x, y])
-      return [edge[0] - middle[0], edge[1] - middle[1], edge[2] - middle[2]]
-    }
-    return markersOf(towards(clientWidth, clientHeight / 2), towards(clientWidth / 2, clientHeight))
+  private readonly onCamera = (): void => this.placement.follow()
+
+  /** Whoever scrolls, the tools too: this slice is asked for. */
+  private readonly onAsked = (event: Event): void => {
+    this.wanted = (event as CustomEvent<{ imageIdIndex: number }>).detail.imageIdIndex
+    this.failed = null
   }
 
-  private scale(): number {
-    const { parallelScale = 0 } = this.viewport.getCamera()
-    const spacing = this.frame?.spacing?.row ?? 1
-    return parallelScale > 0 ? (this.viewport.canvas.height * spacing) / (2 * parallelScale) : 0
-  }
-
-  /** At whole magnifications each image pixel is a square; between them the engine interpolates. */
-  private settle(): void {
-    this.viewport.setProperties({ interpolationType: this.interpolation() })
-    this.viewport.render()
-  }
-
-  private interpolation(): Enums.InterpolationType {
-    const scale = this.scale()
-    const whole = scale > 0.99 && Math.abs(scale - Math.round(scale)) < 1e-3
-    return whole ? InterpolationType.NEAREST : InterpolationType.LINEAR
-  }
-
-  private readonly onCamera = (): void => {
-    if (this.viewport.getProperties().interpolationType !== this.interpolation()) this.settle()
+  private readonly onFailed = (event: Event): void => {
+    const { imageIdIndex } = (event as CustomEvent<{ imageIdIndex: number }>).detail
+    if (imageIdIndex !== this.wanted) return
+    this.failed = imageIdIndex
+    this.changed(this.facts())
   }
 
   private readonly onRendered = (): void => {
@@ -253,15 +193,4 @@ async function firstReadable(frames: Frame[]): Promise<number> {
     }
   }
   throw cause
-}
-
-/** A place of the image (column, row; pixel centres are whole) in the patient. Source: DICOM PS3.3 C.7.6.2.1.1. */
-export function worldOf(frame: Frame, [x, y]: [number, number]): Types.Point3 {
-  const orientation = frame.orientation ?? [1, 0, 0, 0, 1, 0]
-  const origin = frame.position ?? [0, 0, 0]
-  const dx = x * (frame.spacing?.column ?? 1)
-  const dy = y * (frame.spacing?.row ?? 1)
-  return [0, 1, 2].map(
-    (axis) => (origin[axis] ?? 0) + dx * (orientation[axis] ?? 0) + dy * (orientation[axis + 3] ?? 0),
-  ) as Types.Point3
 }

@@ -26,10 +26,10 @@ interface ToolbarProps {
 export function Toolbar({ stack, facts, modality, tool, setTool, toggleWords }: ToolbarProps) {
   const text = useText()
   const acts: { id: string; label: Key; act: () => void }[] = [
-    { id: 'tool-fit', label: 'tool.fit', act: () => stack?.fit() },
-    { id: 'tool-one-to-one', label: 'tool.oneToOne', act: () => stack?.oneToOne() },
-    { id: 'tool-turn', label: 'tool.turn', act: () => stack?.turn() },
-    { id: 'tool-flip', label: 'tool.flip', act: () => stack?.flip() },
+    { id: 'tool-fit', label: 'tool.fit', act: () => stack?.placement.fit() },
+    { id: 'tool-one-to-one', label: 'tool.oneToOne', act: () => stack?.placement.oneToOne() },
+    { id: 'tool-turn', label: 'tool.turn', act: () => stack?.placement.turn() },
+    { id: 'tool-flip', label: 'tool.flip', act: () => stack?.placement.flip() },
     { id: 'tool-invert', label: 'tool.invert', act: () => stack?.invert() },
     { id: 'tool-clear', label: 'tool.clear', act: clearLengths },
     { id: 'tool-words', label: 'tool.words', act: toggleWords },
