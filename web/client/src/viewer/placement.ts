@@ -9,6 +9,8 @@ import { inImage, onEdges, planeOf, worldOf } from './plane'
 const { InterpolationType } = Enums
 
 export class Placement {
+  private exact = false
+
   constructor(
     private readonly viewport: Types.IStackViewport,
     /** The frame on screen. */
@@ -38,7 +40,7 @@ export class Placement {
 
   /** Move the image, or the screen under it; whatever was one to one is so again. */
   change(act: () => void): void {
-    const exact = Math.abs(this.scale() - 1) < 1e-3
+    const { exact } = this
     act()
     const frame = this.shown()
     const { focalPoint } = this.viewport.getCamera()
@@ -48,12 +50,14 @@ export class Placement {
 
   /** At whole magnifications each image pixel is a square; between them the engine interpolates. */
   settle(): void {
+    this.exact = this.isOneToOne()
     this.viewport.setProperties({ interpolationType: this.interpolation() })
     this.viewport.render()
   }
 
   /** The tools move the camera themselves: follow when that asks for the other interpolation. */
   follow(): void {
+    this.exact = this.isOneToOne()
     if (this.viewport.getProperties().interpolationType !== this.interpolation()) this.settle()
   }
 
@@ -61,7 +65,7 @@ export class Placement {
   scale(): number {
     const { parallelScale = 0 } = this.viewport.getCamera()
     const spacing = this.shown()?.spacing?.row ?? 1
-    return parallelScale > 0 ? (this.viewport.canvas.height * spacing) / (2 * parallelScale) : 0
+    return parallelScale > 0 ? (this.screen().height * spacing) / (2 * parallelScale) : 0
   }
 
   /** Letters from where the edges of the screen really lie, whatever turned and flipped the image. */
@@ -77,7 +81,7 @@ export class Placement {
 
   /** One to one around a place of the image, moved by less than a pixel so that edges lie on edges. */
   private placeOneToOne(frame: Frame, { x, y }: Point): void {
-    const { width, height } = this.viewport.canvas
+    const { width, height } = this.screen()
     const upright = Math.round(this.viewport.getRotation()) % 180 === 0
     const [across, down] = upright ? [width, height] : [height, width]
     const focalPoint = worldOf({ x: onEdges(x, across), y: onEdges(y, down) }, planeOf(frame)) as Types.Point3
@@ -87,6 +91,17 @@ export class Placement {
     const parallelScale = (height * (frame.spacing?.row ?? 1)) / 2
     this.viewport.setCamera({ focalPoint, position, parallelScale })
     this.settle()
+  }
+
+  private isOneToOne(): boolean {
+    return Math.abs(this.scale() - 1) < 1e-3
+  }
+
+  /** The size in screen pixels; the canvas itself takes it on only when it is drawn next. */
+  private screen(): { width: number; height: number } {
+    const { clientWidth, clientHeight } = this.viewport.element
+    const ratio = window.devicePixelRatio || 1
+    return { width: Math.round(clientWidth * ratio), height: Math.round(clientHeight * ratio) }
   }
 
   private interpolation(): Enums.InterpolationType {
