@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.kit.browser import Office
+from tests.kit.http import wait_for
 from tests.kit.rendering import Grey, Slice, agreement, read_slice, windowed
 from tests.kit.running import RunningAlliance, storescu
 from tests.kit.viewing import Viewing
@@ -121,7 +122,8 @@ def test_label_is_true_at_each_moment_of_a_drag_and_after_it(viewing, slices):
     viewing.press(start)
     for step, length in zip(steps, lengths, strict=True):
         viewing.move(step)
-        (shown,) = viewing.lengths_mm()
+        # Waits for the first label to be there; what it says counts as it is found.
+        (shown,) = wait_for("a label on the screen", viewing.lengths_mm)
         assert abs(shown - length) <= NEAR_MM, f"while dragging at {step}"
     viewing.page.mouse.up()
     (shown,) = viewing.lengths_mm()
