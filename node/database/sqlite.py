@@ -2,7 +2,7 @@
 
 Batches that wait together share one sync: each runs in its own savepoint, so a
 batch that fails leaves nothing behind and its neighbours commit. Several
-processes may open the same file; SQLite's own lock orders their groups.
+processes may open the same file; a turnstile lets them write by turns.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from node.clock import SECOND, Clock, Micros
 from node.database.port import Done, Level, Row, Statement, Value
 from node.database.schema import MIGRATIONS
 from node.database.subset import check_key, check_subset
+from node.database.turnstile import Turnstile
 from node.errors import Conflict, GridError, InvalidRequest, OutcomeUnknown, Unavailable
 from node.failpoints import planted
 
@@ -148,6 +149,7 @@ class SqliteDatabase:
 
     def _run(self) -> None:
         connection = self._connect()
+        turnstile = Turnstile(self._path)
         while (first := self._queue.get()) is not None:
             group = [first]
             stop = False
@@ -160,10 +162,12 @@ class SqliteDatabase:
                     stop = True
                     break
                 group.append(batch)
-            self._commit(connection, group)
+            with turnstile.turn():
+                self._commit(connection, group)
             if stop:
                 break
         connection.close()
+        turnstile.close()
 
     def _commit(self, connection: sqlite3.Connection, group: list[_Batch]) -> None:
         """Run each batch in its savepoint, commit once, then tell everybody."""

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,16 @@ for n in range(10):
     print(n, flush=True)
 """
 )
+WRITE_WITHOUT_PAUSE = (
+    OPEN
+    + """
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(500):
+    database.write([Statement(PUT, (f"{name}/{n}", n))], f"{name}/{n}")
+database.close()
+"""
+)
 
 
 def start(
@@ -75,6 +86,7 @@ def start(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "MERIDIAN_PLANTED": planted}
     return subprocess.Popen(
         [*before, sys.executable, "-c", script, str(path), name],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
@@ -98,6 +110,25 @@ def test_two_processes_counting_together_lose_no_step(tmp_path):
     assert [process.wait(120) for process in processes] == [0, 0]
     assert database.read("SELECT position FROM cursor") == [{"position": 200}]
     database.close()
+
+
+@pytest.mark.parametrize(("planted", "fair"), [("", True), ("no-turns", False)], ids=["sound", "planted"])
+def test_two_processes_that_write_without_pause_write_by_turns(tmp_path, planted, fair):
+    path = tmp_path / "meridian.db"
+    processes = [start(WRITE_WITHOUT_PAUSE, path, name, planted=planted) for name in ("one", "other")]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert [process.wait(60) for process in processes] == [0, 0]
+    database = SqliteDatabase(path, SystemClock())
+    writers = [
+        text(row, "key").split("/")[0] for row in database.read("SELECT key FROM write_key ORDER BY at")
+    ]
+    database.close()
+    assert len(writers) == 1000
+    *together, _ = [len(list(run)) for _, run in groupby(writers)]
+    assert (max(together) <= 100) is fair, together
 
 
 @pytest.mark.parametrize("cycle", range(3))

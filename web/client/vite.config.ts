@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
+import { pressesAtOnce } from './dev/presses-at-once.ts'
 import { scriptBudget } from './dev/script-budget.ts'
 
 /** A node to work against: `MERIDIAN_NODE=http://127.0.0.1:8042 npm run dev`. */
@@ -14,7 +15,7 @@ function installed(path: string): string {
 }
 
 export default defineConfig({
-  plugins: [react(), scriptBudget()],
+  plugins: [react(), scriptBudget(), pressesAtOnce()],
   resolve: {
     alias: [
       // Without these two Vite puts empty shims in their place: the build succeeds and the page is blank.

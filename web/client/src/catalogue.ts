@@ -56,6 +56,7 @@ export const catalogue = {
   'login.password': { zh: '密码', en: 'Password' },
   'login.submit': { zh: '登录', en: 'Sign in' },
   'login.wrong': { zh: '登录被拒绝：请核对用户名和密码', en: 'Signing in was refused: check user name and password' },
+  'login.wrongHow': { zh: '连续五次失败后账户锁定 15 分钟；急用请联系节点管理员。', en: 'Five failures in a row lock an account for 15 minutes; if it is urgent, ask a node administrator.' },
   'login.first': { zh: '此节点还没有账户', en: 'This node has no account yet' },
   'login.firstHow': { zh: '请打开节点首次启动时显示的一次性链接，建立第一个管理员账户。', en: 'Open the one-time link that the node printed at its first start; it makes the first administrator.' },
   'setup.title': { zh: '建立第一个账户', en: 'Make the first account' },
@@ -155,7 +156,7 @@ export const catalogue = {
   'conflict.content': { zh: '同一图像收到了不同内容', en: 'The same instance arrived with different contents' },
   'conflict.contentHow': { zh: '各份都已保留，显示的是先到的一份。请核对来源设备。', en: 'All are kept; the one that arrived first is shown. Check the device that sent them.' },
   'conflict.patient': { zh: '检查中的图像属于不同患者', en: 'Instances of this study name different patients' },
-  'conflict.patientHow': { zh: '在确定患者之前，本检查不会发送给其他医院，也不能签发报告。请核对来源设备，并联系管理员。', en: 'Until the patient is settled this study is not sent to other hospitals and no report on it can be signed. Check the sending device and tell the administrator.' },
+  'conflict.patientHow': { zh: '在确定患者之前，本检查不会发送给其他医院，不能申请会诊，也不能签发报告。请核对来源设备，并联系管理员。', en: 'Until the patient is settled this study is not sent to other hospitals, no consult can be requested and no report signed. Check the sending device and tell the administrator.' },
   'conflict.list': { zh: '{{count}} 幅图像', en: '{{count}} instances', one: '1 instance' },
 
   'request.open': { zh: '会诊申请', en: 'Request a consult' },

@@ -37,6 +37,7 @@ export function LoginPage() {
     })
   }
   const words = error && errorText(error)
+  const wrong = error?.status === 401 || error?.status === 403
   return (
     <Card title={text('login.title')}>
       {me.setup && <Alert type="info" showIcon title={text('login.first')} description={text('login.firstHow')} />}
@@ -45,8 +46,8 @@ export function LoginPage() {
           type="error"
           showIcon
           data-testid="login-error"
-          title={error.status === 401 || error.status === 403 ? text('login.wrong') : words.title}
-          description={words.detail || undefined}
+          title={wrong ? text('login.wrong') : words.title}
+          description={wrong ? text('login.wrongHow') : words.detail || undefined}
         />
       )}
       <Form<Entered> layout="vertical" onFinish={signIn} requiredMark={false} disabled={busy}>

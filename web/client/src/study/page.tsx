@@ -38,6 +38,7 @@ export default function StudyPage() {
     technician &&
     value !== null &&
     value.study.origin === me?.node.id &&
+    value.study.conflict < 2 &&
     !value.cases.some((each) => OPEN_STATES.includes(each.state))
   useKeys(mayRequest ? [{ key: 'r', label: 'keys.request', act: () => setRequesting(true) }] : [])
 

@@ -2,6 +2,7 @@
 
 import {
   cache,
+  getEnabledElementByViewportId,
   init as initCore,
   imageLoader,
   metaData,
@@ -11,6 +12,7 @@ import {
 import {
   addTool,
   annotation,
+  cancelActiveManipulations,
   Enums as ToolEnums,
   init as initTools,
   LengthTool,
@@ -85,16 +87,24 @@ export function closeEngine(engine: RenderingEngine): void {
   engine.destroy()
 }
 
-/** Take all measurements off. */
+/** Take all measurements off, also one that is being drawn. */
 export function clearLengths(): void {
+  endDrawing()
   annotation.state.removeAllAnnotations()
   drawLabelsAgain()
+}
+
+/** What is being drawn ends where the mouse is. */
+function endDrawing(): void {
+  const element = getEnabledElementByViewportId(VIEWPORT)?.viewport.element
+  if (element) cancelActiveManipulations(element)
 }
 
 /** Give the left button to a tool; the middle one pans and the right one zooms, whatever the left does. */
 export function giveLeftButton(name: ToolName): void {
   const group = ToolGroupManager.getToolGroup(TOOLS)
   if (!group) return
+  endDrawing()
   const { MouseBindings } = ToolEnums
   const fixed: Partial<Record<ToolName, number>> = {
     pan: MouseBindings.Auxiliary,

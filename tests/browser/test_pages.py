@@ -1,0 +1,243 @@
+"""Every page in both languages, on a desk and on a phone; and the door that all come through. 60 s.
+
+The shots are left in ``shots``, with sheets of them, for people to look at.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from node.imaging.phantom import make_series
+from tests.browser.contact_sheet import SHOTS, lay_out
+from tests.kit import walk
+from tests.kit.browser import DESK, PHONE, Office, sign_in
+from tests.kit.http import Visitor, wait_for
+from tests.kit.running import RunningAlliance, storescu
+
+pytestmark = pytest.mark.peer
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+OWN_NAME = "简体中文"
+"""A language is called by its own name in every language."""
+OF_THE_FRAME = (
+    "nav a, th, dt, label, legend, h3, .ant-tabs-tab, .ant-segmented-item, .ant-btn, .toolbar button"
+)
+"""Texts that are ours, not a hospital's or a person's."""
+SERIOUS = ("serious", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page, whose eyes see it, and what is there once it is ready."""
+
+    name: str
+    node: str
+    role: str
+    path: str
+    ready: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What the pages show: addresses of a study that came home, one with two patients, and a case being read."""
+
+    answered: str
+    conflicting: str
+    claimed: str
+
+
+@pytest.fixture(scope="module")
+def filled(
+    alliance: RunningAlliance, chest_ct: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Filled:
+    """A day's work: one report home, one case in hand, one waiting, one study spoilt."""
+    folder = tmp_path_factory.mktemp("phantoms")
+    technician, expert = alliance.visitor("alpha", "technician"), alliance.visitor("centre", "expert")
+
+    uid = "2.25.79113"
+    mixed = phantom(folder / "3", patient_name="LI^Si=李^四", patient_id="P000301", study_uid=uid, seed=3)
+    other = phantom(folder / "4", patient_name="WANG^Wu=王^五", patient_id="P000302", study_uid=uid, seed=4)
+    sent = [
+        chest_ct[40:52],
+        phantom(folder / "1", patient_name="OUYANG^Ming=欧阳^明", patient_id="P000201", sex="F"),
+        phantom(folder / "2", patient_name="ZHANG^San=张^三", patient_id="P000137", seed=2),
+        [*mixed, other[0]],
+    ]
+    for files in sent:
+        storescu(alliance.nodes["alpha"], files)
+
+    def all_complete() -> list[dict[str, Any]] | None:
+        studies = technician.get("/api/studies")["items"]
+        done = len(studies) == len(sent) and all(study["state"] == "complete" for study in studies)
+        return sorted(studies, key=lambda study: study["firstAt"]) if done else None
+
+    answered, waiting, held, _ = wait_for("the studies complete", all_complete, timeout_s=60)
+
+    def ask(study: dict[str, Any], **form: Any) -> str:
+        body = {**walk.FORM, "origin": study["origin"], "studyUid": study["studyUid"], **form}
+        return str(wait_for("the case", lambda: technician.post("/api/consults", body))["caseId"])
+
+    home, hand = ask(answered), ask(held)
+    ask(waiting, urgency="emergency", kind="consultation")
+    walk.claim(expert, home)
+    walk.images_at_centre(expert, home, instances=12)
+    walk.sign(expert, home)
+    walk.claim(expert, hand)
+    walk.images_at_centre(expert, hand, instances=6)
+    draft = {"findings": walk.FINDINGS, "impression": "", "version": 0}
+    expert.put(f"/api/consults/{hand}/draft", draft)
+    walk.report_at_clinic(technician, home)
+    return Filled(
+        answered=f"{answered['origin']}/{answered['studyUid']}", conflicting=f"alpha/{uid}", claimed=hand
+    )
+
+
+def phantom(folder: Path, **facts: Any) -> list[Path]:
+    folder.mkdir()
+    files = []
+    for number, instance in enumerate(make_series(slices=6, size=256, **facts)):
+        files.append(folder / f"{number}.dcm")
+        files[-1].write_bytes(instance)
+    return files
+
+
+def pages_of(filled: Filled) -> list[Shown]:
+    return [
+        Shown("studies", "alpha", "technician", "/studies", "study-report"),
+        Shown("study", "alpha", "technician", f"/studies/{filled.answered}", "report-pdf"),
+        Shown("request", "alpha", "technician", f"/studies/{filled.answered}?request", "request-submit"),
+        Shown("conflict", "alpha", "technician", f"/studies/{filled.conflicting}", "conflicts"),
+        Shown("view", "alpha", "technician", f"/view/{filled.answered}", "marker-left"),
+        Shown("sent", "alpha", "technician", "/consults", "case-state"),
+        Shown("me", "alpha", "technician", "/me", "me-language"),
+        Shown("queue", "centre", "expert2", "/consults", "case-urgency"),
+        Shown("mine", "centre", "expert2", "/consults?box=mine", "consults-empty"),
+        Shown("reading", "centre", "expert", f"/read/{filled.claimed}", "marker-left"),
+        Shown("alliance", "alpha", "administrator", "/alliance", "peer-lag"),
+        Shown("devices", "alpha", "administrator", "/node/devices", "device-rule"),
+        Shown("destinations", "alpha", "administrator", "/node/destinations", "destination-echo"),
+        Shown("deliveries", "alpha", "administrator", "/node/deliveries", "delivery-state"),
+        Shown("problems", "alpha", "administrator", "/node/problems", "problem-seen"),
+        Shown("users", "alpha", "administrator", "/node/users", "user-state"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def desks(office: Office) -> Callable[[str, str], Page]:
+    """Windows of people who are signed in, each opened once."""
+    opened: dict[tuple[str, str], Page] = {}
+
+    def desk(node: str, role: str) -> Page:
+        if (node, role) not in opened:
+            opened[node, role] = office.sit(node, role)
+        return opened[node, role]
+
+    return desk
+
+
+@pytest.fixture(scope="module")
+def shots() -> Iterator[Path]:
+    shutil.rmtree(SHOTS, ignore_errors=True)
+    SHOTS.mkdir()
+    yield SHOTS
+    lay_out(SHOTS)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_pages_speak_one_language_fit_desk_and_phone_and_can_be_used_by_all(
+    language: str, desks: Callable[[str, str], Page], filled: Filled, shots: Path
+) -> None:
+    faults = []
+    for shown in pages_of(filled):
+        page = desks(shown.node, shown.role)
+        page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+        speak(page, language)
+        page.goto(shown.path)
+        expect(page.get_by_test_id(shown.ready).first).to_be_visible()
+        seen = barriers(page) if language == "zh" else chinese_of_ours(page)
+        faults += [f"{shown.name} {language}: {fault}" for fault in seen]
+        for size in (DESK, PHONE):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.screenshot(
+                path=shots / f"{shown.name}-{language}-{size[0]}.png",
+                full_page=size == PHONE,
+                animations="disabled",
+            )
+            if (wide := page.evaluate("document.documentElement.scrollWidth")) > size[0]:
+                faults.append(f"{shown.name} {language}: {wide} px on a screen of {size[0]}")
+    assert faults == []
+
+
+def test_study_with_two_patients_is_marked_and_offers_no_request(
+    desks: Callable[[str, str], Page], filled: Filled
+) -> None:
+    page = desks("alpha", "technician")
+    speak(page, "zh")
+    page.goto(f"/studies/{filled.conflicting}")
+    expect(page.get_by_test_id("conflicts")).to_contain_text("检查中的图像属于不同患者")
+    expect(page.get_by_test_id("study-state")).to_have_text("患者冲突")
+    expect(page.get_by_test_id("open-viewer")).to_be_visible()
+    expect(page.get_by_test_id("request-consult")).to_have_count(0)
+
+
+def speak(page: Page, language: str) -> None:
+    """Press the switch if the page speaks the other language; the choice stays in this browser."""
+    if page.evaluate("document.documentElement.lang").startswith(language):
+        return
+    page.get_by_test_id("language-switch").click()
+    expect(page.locator("html")).to_have_attribute("lang", re.compile(f"^{language}"))
+
+
+def barriers(page: Page) -> list[str]:
+    """Give what keeps people out, by axe's rules of serious weight and above."""
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html'][:160]}" for each in found if each["impact"] in SERIOUS]
+
+
+def chinese_of_ours(page: Page) -> list[str]:
+    texts = page.locator(OF_THE_FRAME).all_inner_texts()
+    return [text for text in texts if CHINESE.search(text) and text.strip() not in (OWN_NAME, "中文")]
+
+
+def test_barrier_check_finds_a_planted_barrier(office: Office) -> None:
+    page = office.window("alpha")
+    page.goto("/login")
+    page.get_by_test_id("login-user").wait_for()
+    assert barriers(page) == []
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('button'), {className: 'bare'}))"
+    )
+    assert [fault for fault in barriers(page) if fault.startswith("button-name")]
+
+
+def test_five_wrong_passwords_lock_the_door_and_the_page_says_so(
+    office: Office, alliance: RunningAlliance, shots: Path
+) -> None:
+    administrator: Visitor = alliance.visitor("centre", "administrator")
+    made = administrator.post("/api/users", {"user": "guest", "name": "客人", "roles": ["expert"]})
+    page = office.window("centre")
+    page.goto("/login")
+    for _ in range(5):
+        with page.expect_response("**/api/session") as answered:
+            sign_in(page, "guest", "not this one")
+        assert answered.value.status == 401
+    with page.expect_response("**/api/session") as answered:
+        sign_in(page, "guest", made["password"])
+    assert answered.value.status == 401
+    expect(page.get_by_test_id("login-error")).to_contain_text("请核对用户名和密码")
+    expect(page.get_by_test_id("login-error")).to_contain_text("账户锁定 15 分钟")
+    page.screenshot(path=shots / "login-zh-1440.png")
+    page.get_by_test_id("language-switch").click()
+    expect(page.get_by_test_id("login-error")).to_contain_text("check user name and password")
+    expect(page.get_by_test_id("login-submit")).to_have_text("Sign in")
+    page.reload()
+    expect(page.get_by_test_id("login-submit")).to_have_text("Sign in")
