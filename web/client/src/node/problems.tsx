@@ -9,7 +9,7 @@ import { useText } from '../language'
 import { Mark } from '../shown/mark'
 import { Moment } from '../shown/moment'
 import { Listed } from './listed'
-import { problemKey } from '../study/event-words'
+import { problemHowKey, problemKey } from '../study/event-words'
 
 export function Problems() {
   const text = useText()
@@ -38,7 +38,23 @@ export function Problems() {
             )
           },
         },
-        { key: 'detail', title: text('problems.detail'), className: 'prose', show: (each) => each.detail },
+        {
+          key: 'detail',
+          title: text('problems.detail'),
+          className: 'prose',
+          show: (each) => {
+            const how = problemHowKey(each.kind)
+            if (!how) return each.detail
+            return (
+              <>
+                <div>{text(how)}</div>
+                <div className="quiet" lang="en">
+                  {each.detail}
+                </div>
+              </>
+            )
+          },
+        },
         { key: 'subject', title: text('problems.subject'), className: 'code wide', show: (each) => each.subject },
         { key: 'at', title: text('column.time'), show: (each) => <Moment at={each.at} /> },
         {

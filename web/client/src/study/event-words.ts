@@ -31,6 +31,11 @@ export function problemKey(kind: string): Key | null {
   return known(`problem.${kind}`)
 }
 
+/** The catalogue's key for what a kind of problem means and what to do, or null when it has none. */
+export function problemHowKey(kind: string): Key | null {
+  return known(`problemHow.${kind}`)
+}
+
 function known(key: string): Key | null {
   return key in catalogue ? (key as Key) : null
 }
