@@ -12,8 +12,7 @@ from pathlib import Path
 
 from node.catalogue.matching import MATCHED_KEYS
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
-from node.dimse.guard import MAX_PDU_BYTES
-from node.dimse.server import ASSOCIATE_S, IDLE_S
+from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S, MAX_PDU_BYTES
 from node.errors import Damaged, GridError, InvalidRequest, NotFound, Unavailable
 from web.table import ROUTES
 
@@ -47,7 +46,7 @@ def statement() -> str:
         "| Storage | SCP | every one proposed, standard, retired or private | every one proposed; stored as received |",
         "| Storage | SCU | Basic Text SR 1.2.840.10008.5.1.4.1.1.88.11 | explicit, else implicit VR little endian |",
         "",
-        f"Maximum PDU {MAX_PDU_BYTES // 1024} KiB; a connection that has not associated after {ASSOCIATE_S:g} s, or says",
+        f"Maximum PDU {MAX_PDU_BYTES // 1024} KiB; a connection that has not associated after {ASSOCIATE_DEADLINE_S:g} s, or says",
         f"nothing for {IDLE_S:g} s, is closed. Callers are admitted by rules over calling AE title, called AE title and",
         "address; an unknown caller is rejected (calling AE title not recognised) and shown to the administrator.",
         "",

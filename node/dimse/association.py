@@ -1,7 +1,8 @@
-"""pynetdicom's association as a receiver: admitted by the rules, spooled, bounded, closed whatever happens.
+"""pynetdicom's association, for callers that ask for more than storage: admitted by the rules, bounded, closed.
 
-The only module that reaches into pynetdicom's upper layer. What is decided
-about callers and instances is in `rules` and `store_scp`.
+The only module that reaches into pynetdicom's upper layer. A caller comes here
+with its request already read (`reception`); its C-STOREs end in the same
+session. What is decided about callers and instances is in `rules` and `store_scp`.
 
 Source: DICOM PS3.8 7.1, 9.3 (association), PS3.7 6.3 (messages).
 """
@@ -12,7 +13,7 @@ import logging
 import socket
 from contextlib import suppress
 from copy import deepcopy
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from pydicom.dataset import Dataset
 from pynetdicom._globals import MODE_ACCEPTOR
@@ -27,7 +28,8 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_RELEASE, P_DATA
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
-from node.dimse.guard import MAX_PDU_BYTES, PDU_DEADLINE_S, GuardedSocket
+from node.dimse.connection import MAX_PDU_BYTES, PDU_DEADLINE_S
+from node.dimse.guard import GuardedSocket
 from node.dimse.places import Places
 from node.dimse.rules import Refusal
 from node.dimse.spool import Spool
@@ -54,10 +56,19 @@ class Desk(Protocol):
 
 
 class ReceivingServer(ThreadedAssociationServer):
-    """Listens; ``desk`` is set by whoever makes it."""
+    """Serves connections that somebody else accepted; ``desk`` is set by whoever makes it."""
 
     desk: Desk
-    request_queue_size = 128
+
+    def server_bind(self) -> None:
+        """Bind nothing: the receiver listens."""
+
+    def server_activate(self) -> None:
+        """Listen to nothing."""
+
+    def serve(self, peer: socket.socket, address: str, request: bytes) -> None:
+        """Begin the association; its threads take it from here, and give its place back."""
+        ReceivingHandler(cast(Any, Handed(peer, address, request)), (address, 0), self)
 
 
 class Reading(DULServiceProvider):
@@ -185,30 +196,25 @@ class ReceivingAssociation(Association):
         super()._serve_request(msg, context_id)  # type: ignore[arg-type]  # its own union is not exported
 
 
+class Handed(NamedTuple):
+    """A connection, and what was read from it."""
+
+    peer: socket.socket
+    address: str
+    request: bytes
+
+
 class ReceivingHandler(RequestHandler):
-    """Makes an association of ours from a connection, or drops it when too many wait."""
+    """Makes an association of ours from a connection that was handed on."""
 
     server: ReceivingServer
-
-    def handle(self) -> None:
-        """Begin the association; its threads take it from here."""
-        address = str(self.client_address[0])
-        places = self.server.desk.places
-        if not places.connect(address):
-            self.server.shutdown_request(self.request)
-            return
-        try:
-            super().handle()
-        except BaseException:
-            places.leave(address, associated=False)
-            raise
+    request: Handed  # what socketserver hands through is ours to choose
 
     def _create_association(self) -> Association:
-        association = ReceivingAssociation(self.ae, self.server, str(self.client_address[0]))
-        association.name = f"AcceptorThread-{self.client_address[0]}-{self.client_address[1]}"
-        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        association.set_socket(GuardedSocket(association, client_socket=self.request))
+        handed = self.request
+        association = ReceivingAssociation(self.ae, self.server, handed.address)
+        association.name = f"AcceptorThread-{handed.address}-{handed.peer.fileno()}"
+        association.set_socket(GuardedSocket(association, handed.peer, handed.request))
         acceptor = association.acceptor
         acceptor.maximum_length = MAX_PDU_BYTES // 2
         acceptor.ae_title = self.server.ae_title
@@ -247,12 +253,9 @@ def store(association: ReceivingAssociation, request: C_STORE, transfer_syntax: 
     spool = cast(Spool, request.DataSet) if request.DataSet is not None else association.desk.new_spool()
     if association.session is None:
         return Answer(status=Unavailable.dimse, comment="the association was not admitted")
-    return association.session.store(
-        StoreRequest(
-            sop_class=str(request.AffectedSOPClassUID or ""),
-            sop_uid=str(request.AffectedSOPInstanceUID or ""),
-            transfer_syntax=transfer_syntax,
-            data_set=spool.view(),
-            refusal=spool.refusal,
-        )
+    asked = StoreRequest(
+        sop_class=str(request.AffectedSOPClassUID or ""),
+        sop_uid=str(request.AffectedSOPInstanceUID or ""),
+        transfer_syntax=transfer_syntax,
     )
+    return association.session.store(asked, spool.view(), refusal=spool.refusal)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import TYPE_CHECKING
 
 from pynetdicom.transport import AssociationSocket
 
-MAX_PDU_BYTES = 256 << 10
-"""What is read at most, P-DATA and A-ASSOCIATE-RQ alike; half of it is what we say in negotiation."""
-PDU_DEADLINE_S = 30.0
-ASSOCIATE_DEADLINE_S = 10.0
-SEND_DEADLINE_S = 30.0
+from node.dimse.connection import ASSOCIATE_DEADLINE_S, MAX_PDU_BYTES, SEND_DEADLINE_S
+
+if TYPE_CHECKING:
+    from node.dimse.association import ReceivingAssociation
+
 MAX_WAITING_MESSAGES = 4
 _RECEIVE_BYTES = 64 << 10
 
@@ -27,9 +28,15 @@ class GuardedSocket(AssociationSocket):
     deadline_s = ASSOCIATE_DEADLINE_S
     """For the rest of a PDU; short until the association stands."""
 
+    def __init__(self, association: ReceivingAssociation, peer: socket.socket, read_already: bytes) -> None:
+        super().__init__(association, client_socket=peer)
+        self._read_already = memoryview(read_already)
+
     @property
     def ready(self) -> bool:
         """Whether to read on: not while requests wait, so that a sender that waits for no answer waits for TCP."""
+        if self._read_already:
+            return True
         return self.assoc.dimse.msg_queue.qsize() < MAX_WAITING_MESSAGES and super().ready
 
     def recv(self, nr_bytes: int) -> bytearray:
@@ -42,6 +49,10 @@ class GuardedSocket(AssociationSocket):
         """
         if nr_bytes > MAX_PDU_BYTES:
             raise OSError("the PDU is too long")
+        if self._read_already:
+            read = bytearray(self._read_already[:nr_bytes])
+            self._read_already = self._read_already[nr_bytes:]
+            return read
         connection = self.socket
         if connection is None:
             raise OSError("the connection is closed")

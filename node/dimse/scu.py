@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -214,6 +215,7 @@ def _association(
         raise Unavailable(
             f"Calling {aet} failed: the address {host} is not known ({error}). Check host and port."
         ) from error
+    _leave_answers(association)
     if not association.is_established:
         raise _why_not(association, aet, f"{host}:{port}", connected=bool(reached))
     try:
@@ -221,6 +223,20 @@ def _association(
     finally:
         if association.is_established:
             association.release()
+
+
+def _leave_answers(association: Association) -> None:
+    """Keep the association's own thread from taking an answer that came sooner than it paused.
+
+    pynetdicom's thread looks for requests once more after it was told to pause. A quick peer has answered by then;
+    the answer was taken for a request and dropped, and whoever sent waited a minute for it. We serve no requests here.
+    """
+    take = association.dimse.get_msg
+
+    def take_elsewhere(block: bool = False) -> object:
+        return (None, None) if threading.current_thread() is association else take(block)
+
+    association.dimse.get_msg = take_elsewhere  # type: ignore[method-assign,assignment]
 
 
 def _why_not(association: Association, aet: str, address: str, *, connected: bool) -> Unavailable | Refused:

@@ -1,7 +1,9 @@
 """The receiver: listens for devices, and needs nothing but the packs and one rules file.
 
-It keeps receiving while the database is down. pynetdicom and pydicom come in
-with `start`, since importing them takes half of this process's memory.
+It keeps receiving while the database is down. A caller of Storage and
+Verification is served by `reception`; one that asks for more by pynetdicom,
+which comes in with the first of those, since importing it takes half of this
+process's memory.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import logging
+import socket
 import sys
 import threading
 import time
@@ -23,9 +26,12 @@ from node.config import Config
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse import refusals, rules
 from node.dimse.barrier import CaughtUp, wait_for_index
+from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S
 from node.dimse.places import Places
+from node.dimse.reception import Reception
 from node.dimse.refusals import RefusalLog
 from node.dimse.rules import Refusal, RulesFile, admit
+from node.dimse.services import VERIFICATION
 from node.dimse.spool import Spool
 from node.dimse.store_scp import Caller, Session
 from node.errors import Unavailable
@@ -33,16 +39,15 @@ from node.names import Cause
 from node.store.packs import Packs
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from node.dimse.association import ReceivingAssociation, ReceivingServer
 
-IDLE_S = 600.0
-"""An association without a word is closed after this; an ultrasound keeps one open while a patient is examined."""
-ASSOCIATE_S = 10.0
-"""A connection that has not associated after this is closed."""
 _M_ARENA_MAX = -8
-_VERIFICATION = "1.2.840.10008.1.1"
 _NO_LIMIT = 100_000
 _LOOK_S = 0.05
+_BACKLOG = 128
+_LOG = logging.getLogger(__name__)
 _END_S = 5.0
 
 
@@ -74,7 +79,7 @@ class Receiver:
         """
         landing = state / "landing"
         self.places = Places(config.dicom.max_associations)
-        self._config = config
+        self.config = config
         self._packs = packs
         self._spools = state / "packs"
         self._clock = clock
@@ -82,13 +87,15 @@ class Receiver:
         self._caught_up = caught_up
         self._rules = RulesFile(landing / rules.FILE)
         self._refusals = RefusalLog(landing / refusals.FILE, clock)
-        self._server: ReceivingServer | None = None
-        self._thread: threading.Thread | None = None
+        self._listening: socket.socket | None = None
+        self._receptions: dict[Reception, threading.Thread] = {}
+        self._others: ReceivingServer | None = None
+        self._lock = threading.Lock()
 
     @property
     def port(self) -> int:
-        """The port it listens on; 0 before `start`."""
-        return int(self._server.server_address[1]) if self._server is not None else 0
+        """The port it listens on; 0 before `start` and after `stop`."""
+        return int(self._listening.getsockname()[1]) if self._listening is not None else 0
 
     def start(self) -> None:
         """Listen, in threads of its own.
@@ -98,34 +105,95 @@ class Receiver:
         Unavailable
             The address cannot be had.
         """
-        dicom = self._config.dicom
+        dicom = self.config.dicom
         try:
-            self._server = _listen(self, (dicom.host, dicom.port), aet=self._config.aet)
+            self._listening = socket.create_server(
+                (dicom.host, dicom.port), family=_family(dicom.host), backlog=_BACKLOG
+            )
         except OSError as error:
             raise Unavailable(
                 f"Listening on {dicom.host}:{dicom.port} failed ({error.strerror})."
                 " Set another [dicom] port, or stop what holds it."
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="receiver", daemon=True)
-        self._thread.start()
+        listen = threading.Thread(target=self._listen, args=(self._listening,), name="receiver", daemon=True)
+        listen.start()
 
     def stop(self, drain_s: float) -> None:
         """Take no more callers; let those that are here finish for a while, then abort them."""
-        server, self._server = self._server, None
-        if server is None:
+        listening, self._listening = self._listening, None
+        if listening is None:
             return
-        server.shutdown()
+        with suppress(OSError):
+            listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
         until = time.monotonic() + drain_s
-        while (left := server.active_associations) and time.monotonic() < until:
+        while self._here() and time.monotonic() < until:
             time.sleep(_LOOK_S)
-        for association in left:
+        with self._lock:
+            left = dict(self._receptions)
+        others = self._others.active_associations if self._others is not None else []
+        for reception in left:
+            reception.abort()
+        for association in others:
             if association.is_established:
                 association.abort(block=False)
-        time.sleep(_LOOK_S if left else 0)
-        for association in left:
+        time.sleep(_LOOK_S if others else 0)
+        for association in others:
             cast("ReceivingAssociation", association).hang_up()
-        for association in left:
-            association.join(timeout=_END_S)
+        for thread in [*left.values(), *others]:
+            thread.join(timeout=_END_S)
+
+    def _here(self) -> bool:
+        with self._lock:
+            return bool(self._receptions) or bool(self._others and self._others.active_associations)
+
+    def _listen(self, listening: socket.socket) -> None:
+        """Take callers in until the socket is closed."""
+        while self._listening is listening:
+            try:
+                peer, found = listening.accept()
+            except OSError as error:
+                if self._listening is listening:
+                    _LOG.error("Taking a caller in failed (%s); going on.", error.strerror)
+                    time.sleep(_LOOK_S)
+                continue
+            address = str(found[0])
+            if not self.places.connect(address):
+                peer.close()
+                continue
+            try:
+                self._receive(peer, address)
+            except (OSError, RuntimeError) as error:  # no thread, or the peer is gone
+                _LOG.error("Taking a caller in failed (%s); going on.", error)
+                self.places.leave(address, associated=False)
+                peer.close()
+
+    def _receive(self, peer: socket.socket, address: str) -> None:
+        reception = Reception(self, peer, address)
+
+        def run() -> None:
+            try:
+                reception.run()
+            finally:
+                with self._lock:
+                    del self._receptions[reception]
+
+        thread = threading.Thread(target=run, name=f"association-{address}", daemon=True)
+        with self._lock:
+            self._receptions[reception] = thread
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._lock:
+                del self._receptions[reception]
+            raise
+
+    def hand_on(self, peer: socket.socket, address: str, request: bytes) -> None:
+        """Let pynetdicom serve a caller that asks for other services than these."""
+        with self._lock:
+            if self._others is None:
+                self._others = _others(self, self.port)
+        self._others.serve(peer, address, request)
 
     def open_session(self, caller: Caller) -> Session | Refusal:
         """Decide about a caller by the rules, and write it down."""
@@ -139,7 +207,7 @@ class Receiver:
         return Session(
             caller,
             verdict,
-            node=self._config.id,
+            node=self.config.id,
             packs=self._packs,
             clock=self._clock,
             cause=Cause(new_id(self._clock)),
@@ -156,7 +224,7 @@ class Receiver:
         session.close()
         self._ring()
         if self._caught_up is not None:
-            wait_for_index(session.reached, self._caught_up, at_most_s=self._config.dicom.release_barrier_s)
+            wait_for_index(session.reached, self._caught_up, at_most_s=self.config.dicom.release_barrier_s)
 
     def _ring(self) -> None:
         if self._bell is not None:
@@ -164,19 +232,15 @@ class Receiver:
 
 
 def stay_small() -> None:
-    """Import pynetdicom without NumPy and Pillow, and give back what importing took: 52 MB in place of 95.
+    """Give back what importing took, and keep threads from holding memory in as many places.
 
-    Only for a process that receives and does nothing else: pydicom decodes no pixels in it afterwards. Two arenas
-    keep the memory of many associations from being held in as many places.
+    Only for a process that receives and does nothing else: what it imports later comes without NumPy and Pillow, so
+    pydicom decodes no pixels in it.
     """
-    kept_out = [name for name in ("numpy", "PIL") if name not in sys.modules]
-    for name in kept_out:
-        sys.modules[name] = None  # type: ignore[assignment]  # import then fails, as if it were not installed
-    try:
-        import pynetdicom  # noqa: F401
-    finally:
-        for name in kept_out:
-            del sys.modules[name]
+    for name in ("numpy", "PIL"):
+        sys.modules.setdefault(
+            name, cast("ModuleType", None)
+        )  # import then fails, as if it were not installed
     gc.collect()
     libc = ctypes.CDLL(None)
     with suppress(AttributeError):  # not every C library has these
@@ -184,8 +248,12 @@ def stay_small() -> None:
         libc.malloc_trim(0)
 
 
-def _listen(receiver: Receiver, address: tuple[str, int], *, aet: str) -> ReceivingServer:
-    """Make pynetdicom's server, set for storage of everything.
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _others(receiver: Receiver, port: int) -> ReceivingServer:
+    """Make pynetdicom's server, set for storage of everything; it listens to nothing.
 
     Source: DICOM PS3.4 B (Storage), A (Verification); unknown SOP classes are stored as PS3.4 B.4.1 allows.
     """
@@ -202,17 +270,18 @@ def _listen(receiver: Receiver, address: tuple[str, int], *, aet: str) -> Receiv
     # A command's UID that is too long would abort the association; the data set's is checked, and refused with words.
     _config.VALIDATORS["UI"] = lambda _: (True, "")
     warnings.filterwarnings("ignore", module="pydicom.valuerep")
-    ae = AE(ae_title=aet)
+    config = receiver.config
+    ae = AE(ae_title=config.aet)
     ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
     ae.implementation_version_name = IMPLEMENTATION_VERSION
-    ae.add_supported_context(_VERIFICATION)
-    ae.maximum_associations = _NO_LIMIT  # its own count takes in connections that have not associated
-    ae.acse_timeout = ASSOCIATE_S
+    ae.add_supported_context(VERIFICATION)
+    ae.maximum_associations = _NO_LIMIT  # counted in `places`
+    ae.acse_timeout = ASSOCIATE_DEADLINE_S
     ae.network_timeout = IDLE_S
     server = cast(
         "ReceivingServer",
         ae.make_server(
-            address,
+            (config.dicom.host, port),
             evt_handlers=[(evt.EVT_C_STORE, on_store), (evt.EVT_ACSE_RECV, on_acse)],
             server_class=ReceivingServer,
             request_handler=ReceivingHandler,

@@ -1,10 +1,11 @@
 """One association's C-STOREs: what is checked, stored and answered, and in which order.
 
-An instance is looked through before any of it goes to a pack, so the answer to
-a malformed one is a refusal with words and nothing is left of it. Status 0x0000
-leaves only after the record is written, synced and marked (`node.store`).
+An instance is looked through before it counts, so the answer to a malformed one
+is a refusal with words and nothing is left of it. Status 0x0000 leaves only
+after the record is written, synced and marked (`node.store`). How the bytes of
+one come in is `intake`'s.
 
-Knows nothing of pynetdicom: requests and answers are values.
+Knows nothing of sockets: requests and answers are values.
 
 Source: DICOM PS3.4 B.2.3 (statuses), PS3.7 9.1.1 (C-STORE).
 """
@@ -20,12 +21,14 @@ from dataclasses import dataclass
 from node.clock import Clock
 from node.dicom.header import Identifiers, identify, scan
 from node.dicom.part10 import write_file_meta
+from node.dimse.intake import Block, Intake
 from node.dimse.refusals import Line, RefusalLog
 from node.dimse.rules import Admitted
 from node.errors import GridError, InvalidRequest
 from node.failpoints import failpoint, planted
-from node.names import Cause, NodeId, StudyUID
-from node.store.packs import AssociationFacts, Packs, PackWriter
+from node.names import Cause, NodeId, StudyUID, is_uid
+from node.store.pack_file import Bytes
+from node.store.packs import AssociationFacts, Growing, Packs, PackWriter, Stored
 
 OPEN_PACKS = 8
 """Studies that one association may have open at once; a ninth ends the pack longest unused."""
@@ -46,18 +49,17 @@ class Caller:
     calling: str
     called: str
     address: str
+    certificate: str = ""
+    """Digest of its certificate; empty without TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreRequest:
-    """A C-STORE-RQ; an absent UID is empty."""
+    """What a C-STORE-RQ says of the instance that follows; an absent UID is empty."""
 
     sop_class: str
     sop_uid: str
     transfer_syntax: str
-    data_set: memoryview
-    refusal: GridError | None = None
-    """Set when the data set could not even be kept while it came in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +100,7 @@ class Session:
         self._cause = cause
         self._refusals = refusals
         self._stored = stored
+        self._block = Block()
         self._writers: OrderedDict[StudyUID, PackWriter] = OrderedDict()
         self._reached: dict[str, int] = {}
 
@@ -106,11 +109,40 @@ class Session:
         """How far each pack of this association was written, in bytes."""
         return self._reached
 
-    def store(self, request: StoreRequest) -> Answer:
-        """Check an instance and store it; the answer may leave when this returns. Never raises."""
+    def intake(self, request: StoreRequest) -> Intake:
+        """Give what takes the data set of an instance while it comes in; then `finish` it, or drop it."""
+        return Intake(_Incoming(self, request), request.transfer_syntax, self._block)
+
+    def finish(self, request: StoreRequest, intake: Intake) -> Answer:
+        """Store an instance that has come in; the answer may leave when this returns. Never raises."""
+        return self._answer(request, intake.finish)
+
+    def store(
+        self, request: StoreRequest, data_set: memoryview, *, refusal: GridError | None = None
+    ) -> Answer:
+        """Check an instance that is whole and store it; the answer may leave when this returns. Never raises.
+
+        Parameters
+        ----------
+        refusal
+            Set when the data set could not even be kept while it came in.
+        """
+
+        def append() -> None:
+            if refusal is not None:
+                raise refusal
+            _Incoming(self, request).append(data_set)
+
+        return self._answer(request, append)
+
+    def close(self) -> None:
+        """End the packs; what was answered for is safe without it."""
+        while self._writers:
+            self._writers.popitem()[1].close()
+
+    def _answer(self, request: StoreRequest, act: Callable[[], None]) -> Answer:
         try:
-            identifiers = _checked(request)
-            self._append(request, identifiers)
+            act()
         except GridError as error:
             return self._refused(request, error)
         except Exception:  # noqa: BLE001  # the sender gets an answer whatever happens
@@ -122,23 +154,12 @@ class Session:
         failpoint("answered")
         return Answer(status=0)
 
-    def close(self) -> None:
-        """End the packs; what was answered for is safe without it."""
-        while self._writers:
-            self._writers.popitem()[1].close()
-
-    def _append(self, request: StoreRequest, identifiers: Identifiers) -> None:
-        if planted("answer-before-record"):
-            threading.Timer(0.05, self._write, (request, identifiers)).start()
-            return
-        self._write(request, identifiers)
-
-    def _write(self, request: StoreRequest, identifiers: Identifiers) -> None:
-        facts = AssociationFacts(
+    def _facts(self, request: StoreRequest, study_uid: StudyUID) -> AssociationFacts:
+        return AssociationFacts(
             calling=self._caller.calling,
             called=self._caller.called,
             address=self._caller.address,
-            certificate="",
+            certificate=self._caller.certificate,
             rule=self._admitted.rule,
             rule_version=self._admitted.version,
             issuer=self._admitted.issuer,
@@ -147,24 +168,23 @@ class Session:
             transfer_syntax=request.transfer_syntax,
             received_at=self._clock.now(),
             origin=self._node,
-            study_uid=identifiers.study_uid,
+            study_uid=study_uid,
             door="dicom",
             cause=self._cause,
         )
-        stored = self._writer(identifiers.study_uid).append(
-            facts,
-            sop_class=identifiers.sop_class,
-            sop_uid=identifiers.sop_uid,
-            file_meta=write_file_meta(
-                sop_class=identifiers.sop_class,
-                sop_uid=identifiers.sop_uid,
-                transfer_syntax=request.transfer_syntax,
-                sender=self._caller.calling,
-            ),
-            data_set=request.data_set,
+
+    def _file_meta(self, request: StoreRequest) -> bytes:
+        return write_file_meta(
+            sop_class=request.sop_class,
+            sop_uid=request.sop_uid,
+            transfer_syntax=request.transfer_syntax,
+            sender=self._caller.calling,
         )
+
+    def _kept(self, stored: Stored) -> Stored:
         self._reached[stored.location.pack] = stored.next_offset
         self._stored()
+        return stored
 
     def _writer(self, study_uid: StudyUID) -> PackWriter:
         writer = self._writers.pop(study_uid, None)
@@ -198,25 +218,69 @@ class Session:
         return Answer(status=error.dimse, comment=_comment(words))
 
 
-def _checked(request: StoreRequest) -> Identifiers:
-    """Look through a data set.
+class _Incoming:
+    """One instance of a session, as `intake` sees it."""
 
-    Raises
-    ------
-    InvalidRequest
-        It cannot be read, has no place in a study, or is not what the command says.
-    Unavailable
-        It could not be kept while it came in.
-    """
-    if request.refusal is not None:
-        raise request.refusal
-    identifiers = identify(scan(request.data_set, request.transfer_syntax))
-    if identifiers.sop_uid != request.sop_uid or identifiers.sop_class != request.sop_class:
-        what = "SOP Instance UID" if identifiers.sop_uid != request.sop_uid else "SOP Class UID"
-        raise NotTheInstance(
-            f"Storing an instance was refused: its {what} is not the command's. Have the device's maker correct it."
+    def __init__(self, session: Session, request: StoreRequest) -> None:
+        self._session = session
+        self._request = request
+
+    def begin(self, study_uid: StudyUID) -> Growing:
+        """Begin a record of unknown length."""
+        session, request = self._session, self._request
+        if not (is_uid(request.sop_class) and is_uid(request.sop_uid)):
+            raise _not_the_instance("SOP Class or Instance UID")
+        return session._writer(study_uid).begin(
+            session._facts(request, study_uid),
+            sop_class=request.sop_class,
+            sop_uid=request.sop_uid,
+            file_meta=session._file_meta(request),
         )
-    return identifiers
+
+    def finish(self, growing: Growing, digest: bytes) -> None:
+        """Store what was begun."""
+        self._session._kept(growing.finish(digest))
+
+    def check(self, data_set: memoryview) -> Identifiers:
+        """Look through a whole data set.
+
+        Raises
+        ------
+        InvalidRequest
+            It cannot be read, has no place in a study, or is not what the command says.
+        """
+        identifiers = identify(scan(data_set, self._request.transfer_syntax))
+        if (identifiers.sop_uid, identifiers.sop_class) != (self._request.sop_uid, self._request.sop_class):
+            other = identifiers.sop_uid != self._request.sop_uid
+            raise _not_the_instance("SOP Instance UID" if other else "SOP Class UID")
+        return identifiers
+
+    def append(self, data_set: memoryview, digest: bytes | None = None) -> None:
+        """Look through a whole data set and store it."""
+        study_uid = self.check(data_set).study_uid
+        if planted("answer-before-record"):
+            threading.Timer(0.05, self._append, (study_uid, bytes(data_set), digest)).start()
+            return
+        self._append(study_uid, data_set, digest)
+
+    def _append(self, study_uid: StudyUID, data_set: Bytes, digest: bytes | None) -> None:
+        session, request = self._session, self._request
+        session._kept(
+            session._writer(study_uid).append(
+                session._facts(request, study_uid),
+                sop_class=request.sop_class,
+                sop_uid=request.sop_uid,
+                file_meta=session._file_meta(request),
+                data_set=data_set,
+                digest=digest,
+            )
+        )
+
+
+def _not_the_instance(what: str) -> NotTheInstance:
+    return NotTheInstance(
+        f"Storing an instance was refused: its {what} is not the command's. Have the device's maker correct it."
+    )
 
 
 def _words(error: GridError) -> str:

@@ -8,6 +8,7 @@ and never appended to or synced again: the next instance gets another pack.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -33,6 +34,21 @@ class Placed:
     digest: Digest
 
 
+@dataclass(slots=True)
+class _Growing:
+    """A record whose data set is still coming."""
+
+    facts: bytes
+    file_meta: bytes
+    begin: int
+    """Where the data set begins."""
+    end: int = 0
+    """How far it was written."""
+
+    def __post_init__(self) -> None:
+        self.end = self.begin
+
+
 class PackFile:
     """A pack that this writer made and holds."""
 
@@ -45,6 +61,7 @@ class PackFile:
         """After a failed write, sync or mark: closed, and never appended to again."""
         self._records = 0
         self._owed_mark = b""
+        self._growing: _Growing | None = None
 
     def append(
         self,
@@ -53,6 +70,7 @@ class PackFile:
         *,
         data_set: Bytes | Iterable[Bytes],
         room: Callable[[int], None],
+        digest: bytes | None = None,
     ) -> Placed:
         """Write a record, sync it, mark it; whatever fails leaves the pack at its last mark.
 
@@ -62,33 +80,83 @@ class PackFile:
             The bytes, or chunks of them: those are written and hashed as they come.
         room
             Called with the number of bytes about to be written; raises when the disk must not take them.
+        digest
+            SHA-256 of the data set, for whoever made it while the bytes came in.
 
         Raises
         ------
         Unavailable
             The disk did not take it, or did not sync it.
         """
+        if not isinstance(data_set, Bytes):
+            return self._append_chunks(facts, file_meta, chunks=data_set, room=room)
         self._pay_mark()
+        room(len(data_set))
+        header = Header(facts_bytes=len(facts), meta_bytes=len(file_meta), data_bytes=len(data_set))
+        head = header.encode() + facts + file_meta
+        trailing = trailer(head, digest or hashlib.sha256(data_set).digest())
+        with self._kept("writing"):
+            self._write([head, data_set, trailing], self.size)
+        return self._promise(header, trailing)
+
+    def begin(self, facts: bytes, file_meta: bytes) -> None:
+        """Begin a record whose length is not known yet; until it is finished zeros stand for its header."""
+        self._pay_mark()
+        self._growing = _Growing(facts, file_meta, self.size + HEADER_BYTES + len(facts) + len(file_meta))
+        with self._kept("writing"):
+            self._write([bytes(HEADER_BYTES), facts, file_meta], self.size)
+
+    def grow(self, chunk: Bytes, room: Callable[[int], None]) -> None:
+        """Write the next bytes of the data set of the record begun."""
+        growing = self._begun()
+        room(len(chunk))
+        with self._kept("writing"):
+            self._write([chunk], growing.end)
+        growing.end += len(chunk)
+
+    @contextmanager
+    def grown(self) -> Iterator[memoryview]:
+        """Look at the data set of the record begun, without holding it in memory."""
+        growing = self._begun()
+        size = growing.end - growing.begin
+        if not size:
+            yield memoryview(b"")
+            return
+        before = growing.begin % mmap.ALLOCATIONGRANULARITY
+        with self._kept("reading"):
+            mapped = mmap.mmap(
+                self._descriptor, size + before, access=mmap.ACCESS_READ, offset=growing.begin - before
+            )
+        view = memoryview(mapped)[before:]
         try:
-            if isinstance(data_set, Bytes):
-                header, trailing = self._write_whole(facts, file_meta, data_set=data_set, room=room)
-            else:
-                header, trailing = self._write_chunks(facts, file_meta, chunks=data_set, room=room)
-        except BaseException:
-            self._cut_back()
-            raise
-        failpoint("received")
-        with self._kept("syncing"):
-            if not planted("no-data-sync"):
-                os.fdatasync(self._descriptor)
-        placed = Placed(
-            offset=self.size,
-            data_offset=self.size + header.head_bytes,
-            data_bytes=header.data_bytes,
-            digest=data_digest(trailing),
+            yield view
+        finally:
+            view.release()
+            with suppress(BufferError):  # who keeps a part of it keeps it mapped
+                mapped.close()
+
+    def finish(self, digest: bytes) -> Placed:
+        """Sync and mark the record begun; `digest` is the SHA-256 of its data set."""
+        growing, self._growing = self._begun(), None
+        header = Header(
+            facts_bytes=len(growing.facts),
+            meta_bytes=len(growing.file_meta),
+            data_bytes=growing.end - growing.begin,
         )
-        self._mark(end_mark(trailing), header)
-        return placed
+        trailing = trailer(header.encode() + growing.facts + growing.file_meta, digest)
+        with self._kept("writing"):
+            self._write([trailing], growing.end)
+            self._write([header.encode()], self.size)
+        return self._promise(header, trailing)
+
+    def cut_back(self) -> None:
+        """Take off what stands behind the last mark: the record begun is dropped."""
+        self._growing = None
+        if not self.broken:
+            try:
+                os.ftruncate(self._descriptor, self.size)
+            except OSError:
+                self._break()
 
     def close(self, now: Micros) -> None:
         """Write the end record and let go; a pack without records vanishes. Never raises.
@@ -113,37 +181,41 @@ class PackFile:
             self.broken = True
             os.close(self._descriptor)
 
-    def _write_whole(
-        self, facts: bytes, file_meta: bytes, *, data_set: Bytes, room: Callable[[int], None]
-    ) -> tuple[Header, bytes]:
-        room(len(data_set))
-        header = Header(facts_bytes=len(facts), meta_bytes=len(file_meta), data_bytes=len(data_set))
-        head = header.encode() + facts + file_meta
-        trailing = trailer(head, hashlib.sha256(data_set).digest())
-        with self._kept("writing"):
-            self._write([head, data_set, trailing], self.size)
-        return header, trailing
-
-    def _write_chunks(
+    def _append_chunks(
         self, facts: bytes, file_meta: bytes, *, chunks: Iterable[Bytes], room: Callable[[int], None]
-    ) -> tuple[Header, bytes]:
-        """Write the header last, when the length is known; until then zeros stand there."""
+    ) -> Placed:
         digest = hashlib.sha256()
-        begin = at = self.size + HEADER_BYTES + len(facts) + len(file_meta)
-        with self._kept("writing"):
-            self._write([bytes(HEADER_BYTES), facts, file_meta], self.size)
-        for chunk in chunks:
-            room(len(chunk))
-            digest.update(chunk)
-            with self._kept("writing"):
-                self._write([chunk], at)
-            at += len(chunk)
-        header = Header(facts_bytes=len(facts), meta_bytes=len(file_meta), data_bytes=at - begin)
-        trailing = trailer(header.encode() + facts + file_meta, digest.digest())
-        with self._kept("writing"):
-            self._write([trailing], at)
-            self._write([header.encode()], self.size)
-        return header, trailing
+        self.begin(facts, file_meta)
+        try:
+            for chunk in chunks:
+                digest.update(chunk)
+                self.grow(chunk, room)
+        except BaseException:
+            self.cut_back()
+            raise
+        return self.finish(digest.digest())
+
+    def _begun(self) -> _Growing:
+        if self._growing is None or self.broken:
+            raise Unavailable(
+                "Storing an instance was refused: its pack was closed while it came in. Send it again."
+            )
+        return self._growing
+
+    def _promise(self, header: Header, trailing: bytes) -> Placed:
+        """Sync what was written, then mark it."""
+        failpoint("received")
+        with self._kept("syncing"):
+            if not planted("no-data-sync"):
+                os.fdatasync(self._descriptor)
+        placed = Placed(
+            offset=self.size,
+            data_offset=self.size + header.head_bytes,
+            data_bytes=header.data_bytes,
+            digest=data_digest(trailing),
+        )
+        self._mark(end_mark(trailing), header)
+        return placed
 
     def _mark(self, mark: bytes, header: Header) -> None:
         at = self.size + header.record_bytes
@@ -183,14 +255,6 @@ class PackFile:
                 f"Storing an instance was refused: {act} its pack failed ({error.strerror})."
                 " Check the disk, then send again."
             ) from error
-
-    def _cut_back(self) -> None:
-        """Take off what stands behind the last mark."""
-        if not self.broken:
-            try:
-                os.ftruncate(self._descriptor, self.size)
-            except OSError:
-                self._break()
 
     def _break(self) -> None:
         """Close at the last mark, for good; recovery ends the pack at the next start."""

@@ -8,7 +8,8 @@ nothing of the catalogue: what a record means to a study is `node.catalogue`'s.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from node.errors import Damaged, Defect, GridError, Unavailable
 from node.names import Cause, Digest, NodeId, StudyUID
 from node.store.descriptors import Descriptor, Descriptors
 from node.store.directory import PackDirectory
-from node.store.pack_file import Bytes, PackFile
+from node.store.pack_file import Bytes, PackFile, Placed
 from node.store.reading import Found, digest_at, look, read_at
 from node.store.record import DIGEST_BYTES, Foreign, data_digest, read_end
 from node.store.recovery import Recovered, recover_pack
@@ -317,6 +318,7 @@ class PackWriter:
         sop_uid: str,
         file_meta: bytes,
         data_set: Bytes | Iterable[Bytes],
+        digest: bytes | None = None,
     ) -> Stored:
         """Store an instance; when this returns, it is written, synced and marked.
 
@@ -324,37 +326,38 @@ class PackWriter:
         ----------
         file_meta
             Group 0002, without preamble.
-        data_set
-            The bytes, or chunks of them, which are then held one at a time.
+        data_set, digest
+            The bytes, or chunks of them, which are then held one at a time; and their SHA-256 if it is known.
 
         Raises
         ------
         Unavailable
             The disk is full, or failed. Nothing of the instance remains, and the next one gets a new pack.
         """
-        if (facts.study_uid, facts.cause) != (self._study_uid, self._cause):
-            raise Defect(
-                "Storing an instance was refused: this pack is another study's, or another association's."
-            )
-        entry = canonical_json(
-            {"facts": msgspec.to_builtins(facts), "sop_class": sop_class, "sop_uid": sop_uid}
-        )
-        file = self._writable()
-        placed = file.append(entry.encode(), file_meta, data_set=data_set, room=self._packs.check_room)
-        location = Location(
-            pack=file.name,
-            offset=placed.offset,
-            meta_bytes=len(file_meta),
-            data_offset=placed.data_offset,
-            data_bytes=placed.data_bytes,
-        )
-        return Stored(location=location, digest=placed.digest, next_offset=file.size)
+        file, entry = self._ready(facts, sop_class, sop_uid)
+        room = self._packs.check_room
+        placed = file.append(entry, file_meta, data_set=data_set, room=room, digest=digest)
+        return _stored(file, placed, file_meta)
+
+    def begin(self, facts: AssociationFacts, *, sop_class: str, sop_uid: str, file_meta: bytes) -> Growing:
+        """Begin to store an instance of unknown length, one at a time; raises as `append` does."""
+        file, entry = self._ready(facts, sop_class, sop_uid)
+        file.begin(entry, file_meta)
+        return Growing(file, file_meta, self._packs.check_room)
 
     def close(self) -> None:
         """End the pack; what was stored is safe without it."""
         if self._file is not None:
             self._file.close(self._clock.now())
             self._file = None
+
+    def _ready(self, facts: AssociationFacts, sop_class: str, sop_uid: str) -> tuple[PackFile, bytes]:
+        if (facts.study_uid, facts.cause) != (self._study_uid, self._cause):
+            raise Defect(
+                "Storing an instance was refused: this pack is another study's, or another association's."
+            )
+        entry = {"facts": msgspec.to_builtins(facts), "sop_class": sop_class, "sop_uid": sop_uid}
+        return self._writable(), canonical_json(entry).encode()
 
     def _writable(self) -> PackFile:
         if self._file is not None and (self._file.broken or self._file.size >= self._roll_bytes):
@@ -364,12 +367,46 @@ class PackWriter:
         return self._file
 
 
+class Growing:
+    """An instance on its way into a pack: nothing of it counts before `finish`, nothing is left after `drop`."""
+
+    def __init__(self, file: PackFile, file_meta: bytes, room: Callable[[int], None]) -> None:
+        self._file, self._file_meta, self._room = file, file_meta, room
+
+    def write(self, chunk: Bytes) -> None:
+        """Write the next bytes of the data set; raises as `PackWriter.append` does."""
+        self._file.grow(chunk, self._room)
+
+    def look(self) -> AbstractContextManager[memoryview]:
+        """Give all that was written of the data set, to be looked through."""
+        return self._file.grown()
+
+    def finish(self, digest: bytes) -> Stored:
+        """Store it: written, synced and marked when this returns; `digest` is the SHA-256 of the data set."""
+        return _stored(self._file, self._file.finish(digest), self._file_meta)
+
+    def drop(self) -> None:
+        """Leave nothing of it. Never raises."""
+        self._file.cut_back()
+
+
 class _Entry(msgspec.Struct, frozen=True):
     """The JSON part of an instance's record."""
 
     facts: AssociationFacts
     sop_class: str
     sop_uid: str
+
+
+def _stored(file: PackFile, placed: Placed, file_meta: bytes) -> Stored:
+    location = Location(
+        pack=file.name,
+        offset=placed.offset,
+        meta_bytes=len(file_meta),
+        data_offset=placed.data_offset,
+        data_bytes=placed.data_bytes,
+    )
+    return Stored(location=location, digest=placed.digest, next_offset=file.size)
 
 
 def _look(pack: str, descriptor: Descriptor, offset: int, size: int | None = None) -> Found | None:

@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pynetdicom.presentation import build_context
 
-from node.dimse.scu import NO_CONTEXT, echo, send
+from node.dimse.scu import NO_CONTEXT, _association, echo, send
 from node.errors import InvalidRequest, Refused, Unavailable
 from tests.kit.instances import BIG, CT_IMAGE, DEFLATED, EXPLICIT, IMPLICIT, make_ct, part10
 from tests.kit.receiving import admit_all, packs_of, receiving, records, rule
@@ -173,3 +174,15 @@ def test_a_file_that_is_not_dicom_is_refused_before_anybody_is_called() -> None:
     unnamed = part10(make_ct(), sop_uid="", sop_class=CT_IMAGE)
     with pytest.raises(InvalidRequest, match="does not say its SOP class and instance"):
         send("PACS", HOST, 1, "ALPHA", [unnamed])
+
+
+def test_an_answer_that_comes_sooner_than_expected_is_left_for_whoever_waits(tmp_path: Path) -> None:
+    """pynetdicom's own thread would take it for a request and drop it; the sender then waits for a minute."""
+    admit_all(tmp_path)
+    with receiving(tmp_path) as receiver:
+        contexts = [build_context(CT_IMAGE, EXPLICIT)]
+        with _association("ALPHA", HOST, receiver.port, calling="CT1", contexts=contexts) as association:
+            answer = object()
+            association.dimse.msg_queue.put((1, answer))
+            time.sleep(0.1)  # its thread looks every millisecond
+            assert association.dimse.msg_queue.get_nowait() == (1, answer)

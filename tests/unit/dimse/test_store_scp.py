@@ -48,9 +48,7 @@ class Place:
         syntax: str = EXPLICIT,
     ) -> Answer:
         return self.session.store(
-            StoreRequest(
-                sop_class=sop_class, sop_uid=sop_uid, transfer_syntax=syntax, data_set=memoryview(data_set)
-            )
+            StoreRequest(sop_class=sop_class, sop_uid=sop_uid, transfer_syntax=syntax), memoryview(data_set)
         )
 
     def records(self) -> list[MarkedRecord]:
@@ -171,10 +169,8 @@ def test_a_data_set_that_could_not_be_kept_is_refused_with_its_reason(place: Pla
         sop_class=CT_IMAGE,
         sop_uid="2.25.1",
         transfer_syntax=EXPLICIT,
-        data_set=memoryview(b""),
-        refusal=why,
     )
-    assert place.session.store(request) == Answer(
+    assert place.session.store(request, memoryview(b""), refusal=why) == Answer(
         status=0xA700, comment="the disk does not take it (EIO). Check the disk."
     )
 
@@ -206,7 +202,5 @@ def test_a_defect_is_an_answer_too_and_is_logged_with_its_cause(
 
 def test_the_comment_of_a_refusal_is_in_the_default_repertoire(place: Place) -> None:
     why = Unavailable("Storing an instance was refused: 磁盘已满 C:\\ full. Free some space.")
-    request = StoreRequest(
-        sop_class="", sop_uid="", transfer_syntax=EXPLICIT, data_set=memoryview(b""), refusal=why
-    )
-    assert place.session.store(request).comment == "C:  full. Free some space."
+    request = StoreRequest(sop_class="", sop_uid="", transfer_syntax=EXPLICIT)
+    assert place.session.store(request, memoryview(b""), refusal=why).comment == "C:  full. Free some space."

@@ -1,0 +1,329 @@
+"""One association of Storage and Verification, from its connection to its end, in one thread.
+
+Reads the upper layer itself: an instance goes from the socket into its place
+without a copy and without a queue. A caller that asks for more than this serves
+is handed on with its request unanswered.
+
+Source: DICOM PS3.8 7, 9.2 (association, its states), PS3.7 6.3, 9.3.1, 9.3.5 (messages).
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+from contextlib import suppress
+from typing import Protocol
+
+from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from node.dimse.commands import (
+    CLASS_NOT_SUPPORTED,
+    SUCCESS,
+    UNRECOGNIZED_OPERATION,
+    Command,
+    Field,
+    read_command,
+    write_response,
+)
+from node.dimse.connection import (
+    ASSOCIATE_DEADLINE_S,
+    IDLE_S,
+    MAX_PDU_BYTES,
+    PDU_DEADLINE_S,
+    Connection,
+    HungUp,
+    TooLate,
+)
+from node.dimse.intake import Intake
+from node.dimse.places import Places
+from node.dimse.rules import Refusal
+from node.dimse.services import UNCOMPRESSED, VERIFICATION, is_storage
+from node.dimse.store_scp import Caller, Session, StoreRequest
+from node.dimse.upper_layer import (
+    APPLICATION_CONTEXT,
+    COMMAND,
+    LAST,
+    PDU_HEADER,
+    PDV_HEADER,
+    Answered,
+    AssociateRequest,
+    Malformed,
+    Pdu,
+    Proposed,
+    Reason,
+    Result,
+    read_associate,
+    write_abort,
+    write_accept,
+    write_command,
+    write_reject,
+    write_release,
+)
+
+MAX_COMMAND_BYTES = 64 << 10
+_LOG = logging.getLogger(__name__)
+
+
+class Desk(Protocol):
+    """What an association asks of the receiver that it belongs to."""
+
+    places: Places
+
+    def open_session(self, caller: Caller) -> Session | Refusal:
+        """Decide about a caller, and write it down."""
+
+    def released(self, session: Session) -> None:
+        """Wait until the index knows what came, for a while."""
+
+    def hand_on(self, peer: socket.socket, address: str, request: bytes) -> None:
+        """Serve a caller that asks for other services; `request` is its A-ASSOCIATE-RQ, already read."""
+
+
+class Reception:
+    """A connection, and the association that it may become."""
+
+    def __init__(self, desk: Desk, peer: socket.socket, address: str, *, certificate: str = "") -> None:
+        self._desk = desk
+        self._peer = peer
+        self._address = address
+        self._certificate = certificate
+        self._connection = Connection(peer)
+        self._session: Session | None = None
+        self._syntaxes: dict[int, str] = {}
+        """Of the contexts that were agreed, by their number."""
+        self._storing: frozenset[int] = frozenset()
+        """Those of them that take instances."""
+        self._peer_takes = 0
+        self._command = bytearray()
+        self._waiting: tuple[int, Command] | None = None
+        """The request whose data set is coming, and its context."""
+        self._intake: Intake | None = None
+
+    def run(self) -> None:
+        """Serve it to its end, however that comes. Never raises."""
+        handed_on = wait = False
+        try:
+            handed_on = self._associate()
+            wait = self._session is not None and self._serve()
+        except (HungUp, TooLate, OSError) as error:
+            _LOG.info("An association ended: %s", error or type(error).__name__)
+        except Malformed as error:
+            _LOG.info("An association was aborted: %s", error.message)
+            wait = self._abort(error.reason)
+        except Exception:  # noqa: BLE001  # a thread's last line: whatever it was, it is logged
+            _LOG.exception("An association ended by a defect")
+            wait = self._abort(Reason.NOT_SPECIFIED)
+        finally:
+            if not handed_on:
+                self._end(wait=wait)
+
+    def abort(self) -> None:
+        """End it from another thread, telling the peer. Never raises."""
+        self._abort(Reason.NOT_SPECIFIED)
+        self._connection.hang_up()
+
+    def _end(self, *, wait: bool) -> None:
+        if self._intake is not None:
+            self._intake.drop()
+        associated = self._session is not None
+        if self._session is not None:
+            self._session.close()
+        self._connection.close(wait=wait)
+        self._desk.places.leave(self._address, associated=associated)
+
+    def _abort(self, reason: Reason) -> bool:
+        with suppress(OSError):
+            self._connection.send(write_abort(reason))
+        return True
+
+    def _associate(self) -> bool:
+        """Make an association, or reject it; says whether the connection was handed on."""
+        connection = self._connection
+        connection.allow(ASSOCIATE_DEADLINE_S)
+        kind, length = self._next_pdu()
+        if kind != Pdu.ASSOCIATE_RQ:
+            raise Malformed("it does not begin with an association request", Reason.UNEXPECTED)
+        body = bytearray(length)
+        connection.fill(memoryview(body))
+        request = read_associate(bytes(body))
+        if not all(_is_ours(context) for context in request.contexts):
+            read = PDU_HEADER.pack(kind, length) + bytes(body) + connection.ahead
+            self._desk.hand_on(self._peer, self._address, read)
+            return True
+        rejection = self._admit(request)
+        if rejection is not None:
+            connection.send(write_reject(*rejection))
+            connection.close(wait=True)
+            return False
+        answers = [_answer(context) for context in request.contexts]
+        self._syntaxes = {each.id: each.transfer_syntax for each in answers if each.result is Result.ACCEPTED}
+        self._storing = frozenset(
+            each.id
+            for each in request.contexts
+            if each.id in self._syntaxes and each.abstract_syntax != VERIFICATION
+        )
+        self._peer_takes = request.max_pdu_bytes
+        connection.send(
+            write_accept(
+                request,
+                answers,
+                max_pdu_bytes=MAX_PDU_BYTES // 2,
+                implementation=IMPLEMENTATION_CLASS_UID,
+                version_name=IMPLEMENTATION_VERSION,
+            )
+        )
+        return False
+
+    def _admit(self, request: AssociateRequest) -> tuple[int, int, int] | None:
+        """Decide whether a caller may come in; give the rejection when not.
+
+        Source: DICOM PS3.8 9.3.4, table 9-21.
+        """
+        if not request.version & 1:
+            return (1, 2, 2)
+        if request.application_context != APPLICATION_CONTEXT:
+            return (1, 1, 2)
+        for title, reason in ((request.calling, 3), (request.called, 7)):
+            if not (title and title.isascii() and title.isprintable()):
+                return (1, 1, reason)
+        caller = Caller(
+            calling=request.calling,
+            called=request.called,
+            address=self._address,
+            certificate=self._certificate,
+        )
+        try:
+            opened = self._desk.open_session(caller)
+        except Exception:  # noqa: BLE001  # nobody may come in because deciding failed
+            _LOG.exception("Deciding about an association failed")
+            return (2, 1, 1)  # transient, no reason given
+        if isinstance(opened, Refusal):
+            return (1, 1, opened.why.diagnostic)  # permanent
+        if not self._desk.places.associate(self._address):
+            return (2, 3, 2)  # transient, local limit exceeded
+        self._session = opened
+        return None
+
+    def _serve(self) -> bool:
+        """Serve PDUs until one ends the association; says whether the peer has something left to read."""
+        while True:
+            self._connection.wait(IDLE_S)
+            self._connection.allow(PDU_DEADLINE_S)
+            kind, length = self._next_pdu()
+            if kind == Pdu.DATA:
+                self._data(length)
+            elif kind == Pdu.RELEASE_RQ:
+                self._drop_rest(length)
+                if self._session is not None:
+                    self._desk.released(self._session)
+                self._connection.send(write_release())
+                return True
+            elif kind == Pdu.ABORT:
+                return False
+            elif kind in tuple(Pdu):
+                raise Malformed("a PDU came that has no place in an association", Reason.UNEXPECTED)
+            else:
+                raise Malformed("a PDU of no known type came", Reason.UNRECOGNIZED)
+
+    def _next_pdu(self) -> tuple[int, int]:
+        kind, length = PDU_HEADER.unpack(self._connection.read(PDU_HEADER.size))
+        if length > MAX_PDU_BYTES:
+            raise Malformed(f"a PDU says {length} bytes, {MAX_PDU_BYTES} are read")
+        return kind, length
+
+    def _drop_rest(self, length: int) -> None:
+        self._connection.fill(memoryview(bytearray(length)))
+
+    def _data(self, left: int) -> None:
+        """Take the PDVs of one P-DATA-TF."""
+        while left:
+            if left < PDV_HEADER.size:
+                raise Malformed("a fragment is cut off")
+            length, context, control = PDV_HEADER.unpack(self._connection.read(PDV_HEADER.size))
+            left -= 4 + length
+            if length < 2 or left < 0:
+                raise Malformed("a fragment does not fit into its PDU")
+            if context not in self._syntaxes:
+                raise Malformed("a fragment came in a context that was not agreed")
+            if control & COMMAND:
+                self._take_command(context, length - 2, last=bool(control & LAST))
+            else:
+                self._take_data(context, length - 2, last=bool(control & LAST))
+
+    def _take_command(self, context: int, length: int, *, last: bool) -> None:
+        if self._waiting is not None:
+            raise Malformed("a command came amid a data set", Reason.UNEXPECTED)
+        if len(self._command) + length > MAX_COMMAND_BYTES:
+            raise Malformed("a command has no end")
+        piece = bytearray(length)
+        self._connection.fill(memoryview(piece))
+        self._command += piece
+        if not last:
+            return
+        command = read_command(bytes(self._command))
+        self._command.clear()
+        if command.is_request and command.field == Field.C_STORE and context in self._storing:
+            self._intake = self._opened.intake(self._request(context, command))
+        if command.has_data_set:
+            self._waiting = (context, command)
+        else:
+            self._answer(context, command)
+
+    def _take_data(self, context: int, length: int, *, last: bool) -> None:
+        if self._waiting is None or self._waiting[0] != context:
+            raise Malformed("a data set came without its command", Reason.UNEXPECTED)
+        if self._intake is None:
+            self._drop_rest(length)
+        else:
+            while length:
+                place = self._intake.place(length)
+                self._connection.fill(place)
+                self._intake.filled(len(place))
+                length -= len(place)
+        if last:
+            (_, command), self._waiting = self._waiting, None
+            self._answer(context, command)
+
+    def _answer(self, context: int, command: Command) -> None:
+        """Answer a request that is whole; C-CANCEL and stray responses have none."""
+        status, comment = UNRECOGNIZED_OPERATION, ""
+        if self._intake is not None:
+            intake, self._intake = self._intake, None
+            answer = self._opened.finish(self._request(context, command), intake)
+            status, comment = answer.status, answer.comment
+        elif command.field == Field.C_ECHO:
+            status = SUCCESS
+        elif command.field == Field.C_STORE:
+            status = CLASS_NOT_SUPPORTED
+        if command.is_request:
+            response = write_response(command, status, comment)
+            self._connection.send(write_command(context, response, self._peer_takes))
+
+    @property
+    def _opened(self) -> Session:
+        assert self._session is not None
+        return self._session
+
+    def _request(self, context: int, command: Command) -> StoreRequest:
+        return StoreRequest(
+            sop_class=command.sop_class,
+            sop_uid=command.sop_uid,
+            transfer_syntax=self._syntaxes[context],
+        )
+
+
+def _is_ours(context: Proposed) -> bool:
+    return context.abstract_syntax == VERIFICATION or is_storage(context.abstract_syntax)
+
+
+def _answer(context: Proposed) -> Answered:
+    """Agree to a context: instances are kept in whatever they come in, so the first syntax is as good as any.
+
+    Source: DICOM PS3.8 9.3.3.2.
+    """
+    fitting = context.transfer_syntaxes
+    if context.abstract_syntax == VERIFICATION:
+        fitting = tuple(each for each in fitting if each in UNCOMPRESSED)
+    if not fitting:
+        none = next(iter(context.transfer_syntaxes), UNCOMPRESSED[0])
+        return Answered(id=context.id, result=Result.NO_TRANSFER_SYNTAX, transfer_syntax=none)
+    return Answered(id=context.id, result=Result.ACCEPTED, transfer_syntax=fitting[0])
