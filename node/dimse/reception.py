@@ -58,6 +58,7 @@ from node.dimse.upper_layer import (
     write_reject,
     write_release,
 )
+from node.failpoints import planted
 
 MAX_COMMAND_BYTES = 64 << 10
 _LOG = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ class Reception:
 
     def _next_pdu(self) -> tuple[int, int]:
         kind, length = PDU_HEADER.unpack(self._connection.read(PDU_HEADER.size))
-        if length > MAX_PDU_BYTES:
+        if length > MAX_PDU_BYTES and not planted("pdu-cap-removed"):
             raise Malformed(f"a PDU says {length} bytes, {MAX_PDU_BYTES} are read")
         return kind, length
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _M_ARENA_MAX = -8
 _NO_LIMIT = 100_000
 _LOOK_S = 0.05
-_BACKLOG = 128
+_BACKLOG = 1024
 _LOG = logging.getLogger(__name__)
 _END_S = 5.0
 

@@ -14,7 +14,7 @@ import pytest
 from node.dimse import association, connection, guard, places, reception
 from node.dimse.server import Receiver
 from tests.kit.instances import CT_IMAGE, EXPLICIT, make_ct
-from tests.kit.raw_sender import Aborted, RawSender, Rejected, associate_rq
+from tests.kit.raw_sender import Aborted, RawSender, Rejected, _command, _us, associate_rq
 from tests.kit.receiving import admit_all, config_for, receiving, records
 
 HOST = "127.0.0.1"
@@ -179,3 +179,69 @@ def test_a_title_that_is_none_is_rejected(receiver: Receiver) -> None:
     with pytest.raises((Rejected, Aborted)):
         RawSender(HOST, receiver.port, called="")
     still_serves(receiver)
+
+
+def test_a_drip_of_bytes_does_not_stretch_the_deadline_of_a_pdu(receiver: Receiver) -> None:
+    sender = opened(receiver)
+    sender.socket.sendall(struct.pack(">BBLLBB", 4, 0, 1000, 994, 1, 0))
+    ended = 0
+    for n in range(200):
+        try:
+            sender.socket.sendall(b"x")
+        except ConnectionError:
+            ended = n
+            break
+        time.sleep(SHORT_S / 10)
+    assert ended
+    still_serves(receiver)
+
+
+@pytest.mark.parametrize("fault", ["pdu-cap-removed", "pdu-deadline-removed"])
+def test_a_planted_missing_guard_of_pdus_is_caught(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Each of the two tests above would fail: the peer is not hung up on."""
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
+    monkeypatch.setattr(reception, "PDU_DEADLINE_S", 30 if fault == "pdu-cap-removed" else SHORT_S)
+    sender = opened(receiver)
+    command = _command([_us(0x100, 1), _us(0x110, 1), _us(0x800, 1)])
+    sender.socket.sendall(struct.pack(">BBLLBB", 4, 0, len(command) + 6, len(command) + 2, 1, 3) + command)
+    length = 0xFFFFFFF0 if fault == "pdu-cap-removed" else 1000
+    sender.socket.sendall(struct.pack(">BBLLBB", 4, 0, length, length - 4, 1, 0) + b"half")
+    assert not hung_up(sender.socket, within_s=3)
+    sender.close()
+
+
+def test_ten_thousand_connections_that_are_reset_leave_all_places_free(receiver: Receiver) -> None:
+    for _ in range(10_000):
+        peer = socket.socket()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(ConnectionError):
+            peer.connect((HOST, receiver.port))
+        peer.close()
+    until = time.monotonic() + 30
+    while receiver.places._half_open and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not receiver.places._half_open
+    still_serves(receiver)
+
+
+def test_others_are_served_while_one_address_floods(receiver: Receiver) -> None:
+    """Half PDUs, drips, resets and associations that hang, from one address, more than it may have."""
+    flood = []
+    for n in range(200):
+        peer = socket.socket()
+        peer.settimeout(5)
+        peer.bind(("127.0.0.7", 0))
+        with contextlib.suppress(OSError):
+            peer.connect((HOST, receiver.port))
+            peer.sendall(associate_rq("CT1", "ALPHA", [])[: 10 + n % 60])
+        flood.append(peer)
+    before = rss_mb()
+    for _ in range(10):
+        begun = time.monotonic()
+        still_serves(receiver)
+        assert time.monotonic() - begun < 20, "kept out"
+    assert rss_mb() - before < 50
+    for peer in flood:
+        peer.close()
