@@ -22,6 +22,8 @@ BLOCK_BYTES = 640 << 10
 HEADER_BYTES = 1 << 20
 """Where a data set must have said its Study UID."""
 _HASH_BYTES = 128 << 10
+_SPARE = 8
+"""Blocks kept for the next instances."""
 
 
 class Store(Protocol):
@@ -40,27 +42,34 @@ class Store(Protocol):
         """Check a whole data set and store it; raises `GridError`."""
 
 
-class Block:
-    """The memory that an association reads into, made when it is first needed."""
+class Blocks:
+    """The memory that instances are read into: as many blocks as instances are on their way; for all threads."""
 
     def __init__(self) -> None:
-        self._bytes = bytearray()
+        self._spare: list[bytearray] = []
 
-    def of(self, size: int) -> memoryview:
-        """Give at least this much; what was written into it before stays."""
-        if len(self._bytes) < size:
-            self._bytes = self._bytes + bytes(size - len(self._bytes))
-        return memoryview(self._bytes)
+    def take(self) -> bytearray:
+        """Give a block; what is in it is of no account."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return bytearray(BLOCK_BYTES)
+
+    def give_back(self, block: bytearray) -> None:
+        """Take a block back; a few are kept."""
+        if len(self._spare) < _SPARE and len(block) == BLOCK_BYTES:
+            self._spare.append(block)
 
 
 class Intake:
     """Takes the bytes of one data set. What goes wrong is remembered: the peer is read to the end, then told."""
 
-    def __init__(self, store: Store, transfer_syntax: str, block: Block) -> None:
+    def __init__(self, store: Store, transfer_syntax: str, blocks: Blocks) -> None:
         self._store = store
         self._transfer_syntax = transfer_syntax
-        self._block = block
-        self._view = block.of(BLOCK_BYTES)
+        self._blocks = blocks
+        self._block = blocks.take()
+        self._view = memoryview(self._block)
         self._at = 0
         """Where the next bytes go in the block."""
         self._hashed = 0
@@ -89,24 +98,29 @@ class Intake:
         GridError
             Nothing of it was kept; says why.
         """
-        if self._refusal is not None:
-            raise self._refusal
-        self._hash()
-        if self._growing is None:
-            self._store.append(self._view[: self._at], self._digest.digest())
-            return
         try:
+            if self._refusal is not None:
+                raise self._refusal
+            self._hash()
+            if self._growing is None:
+                self._store.append(self._view[: self._at], self._digest.digest())
+                return
             self._growing.write(self._view[: self._at])
             with self._growing.look() as data_set:
                 self._store.check(data_set)
             growing, self._growing = self._growing, None
-        except BaseException:
+            self._store.finish(growing, self._digest.digest())
+        finally:
             self.drop()
-            raise
-        self._store.finish(growing, self._digest.digest())
 
     def drop(self) -> None:
-        """Leave nothing of it, as when the peer is gone."""
+        """Leave nothing of what is not stored, and give the memory back; it takes no more then."""
+        self._forget()
+        block, self._block = self._block, bytearray()
+        self._view = memoryview(self._block)
+        self._blocks.give_back(block)
+
+    def _forget(self) -> None:
         growing, self._growing = self._growing, None
         if growing is not None:
             growing.drop()
@@ -125,7 +139,7 @@ class Intake:
                 self._growing.write(self._view[: self._at])
         except GridError as error:
             self._refusal = error
-            self.drop()
+            self._forget()
         if self._growing is not None or self._refusal is not None:
             self._at = self._hashed = 0
 
@@ -134,7 +148,8 @@ class Intake:
         if study_uid:
             self._growing = self._store.begin(study_uid)
         elif self._at < HEADER_BYTES:
-            self._view = self._block.of(HEADER_BYTES)
+            self._block = self._block + bytes(HEADER_BYTES - len(self._block))
+            self._view = memoryview(self._block)
         else:
             raise InvalidRequest(
                 "Storing an instance was refused: its first MiB does not say which study it is of."

@@ -27,6 +27,7 @@ from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse import refusals, rules
 from node.dimse.barrier import CaughtUp, wait_for_index
 from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S
+from node.dimse.intake import Blocks
 from node.dimse.places import Places
 from node.dimse.reception import Reception
 from node.dimse.refusals import RefusalLog
@@ -87,6 +88,7 @@ class Receiver:
         self._caught_up = caught_up
         self._rules = RulesFile(landing / rules.FILE)
         self._refusals = RefusalLog(landing / refusals.FILE, clock)
+        self._blocks = Blocks()
         self._listening: socket.socket | None = None
         self._receptions: dict[Reception, threading.Thread] = {}
         self._others: ReceivingServer | None = None
@@ -213,6 +215,7 @@ class Receiver:
             cause=Cause(new_id(self._clock)),
             refusals=self._refusals,
             stored=self._ring,
+            blocks=self._blocks,
         )
 
     def new_spool(self) -> Spool:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from node.clock import Clock
 from node.dicom.header import Identifiers, identify, scan
 from node.dicom.part10 import write_file_meta
-from node.dimse.intake import Block, Intake
+from node.dimse.intake import Blocks, Intake
 from node.dimse.refusals import Line, RefusalLog
 from node.dimse.rules import Admitted
 from node.errors import GridError, InvalidRequest
@@ -84,6 +84,7 @@ class Session:
         cause: Cause,
         refusals: RefusalLog,
         stored: Callable[[], None],
+        blocks: Blocks | None = None,
     ) -> None:
         """Begin one.
 
@@ -91,6 +92,8 @@ class Session:
         ----------
         stored
             Called after each instance is on disk: a wake-up for the index, free to be lost.
+        blocks
+            Memory shared with other sessions.
         """
         self._caller = caller
         self._admitted = admitted
@@ -100,7 +103,7 @@ class Session:
         self._cause = cause
         self._refusals = refusals
         self._stored = stored
-        self._block = Block()
+        self._blocks = blocks or Blocks()
         self._writers: OrderedDict[StudyUID, PackWriter] = OrderedDict()
         self._reached: dict[str, int] = {}
 
@@ -111,7 +114,7 @@ class Session:
 
     def intake(self, request: StoreRequest) -> Intake:
         """Give what takes the data set of an instance while it comes in; then `finish` it, or drop it."""
-        return Intake(_Incoming(self, request), request.transfer_syntax, self._block)
+        return Intake(_Incoming(self, request), request.transfer_syntax, self._blocks)
 
     def finish(self, request: StoreRequest, intake: Intake) -> Answer:
         """Store an instance that has come in; the answer may leave when this returns. Never raises."""

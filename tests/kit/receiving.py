@@ -168,8 +168,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _fork_for_each_line() -> int:
-    import node.dimse.association  # noqa: F401
-
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     for line in sys.stdin:
         if os.fork() == 0:
@@ -185,7 +183,7 @@ def _started(state: Path) -> Receiver:
     report = packs.recover()
     assert not report.damaged, report
     receiver = Receiver(
-        config_for(),
+        config_for(max_associations=int(os.environ.get("MERIDIAN_TEST_ASSOCIATIONS", "64"))),
         state,
         packs=packs,
         clock=SystemClock(),
