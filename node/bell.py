@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 SOCKET_PATH_LIMIT = 107
+_CLOCK_TICK_NS = 1_000_000_000
+"""A folder may change again within the tick of its time stamp: a list made so soon after a change is not kept."""
 
 
 class Bell:
@@ -24,20 +27,33 @@ class Bell:
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._inbox: socket.socket | None = None
+        self._paths: list[str] = []
+        self._changed_at = self._listed_at = 0
         self._own = directory / f"{os.getpid()}-{id(self):x}.bell"
 
     def ring(self) -> None:
         """Wake everybody who listens, here and in the other processes. Never blocks, never fails."""
         self._wake()
-        for path in self._directory.glob("*.bell"):
-            if path == self._own:
-                continue
+        for path in self._others():
             try:
-                self._socket.sendto(b"!", str(path))
+                self._socket.sendto(b"!", path)
             except BlockingIOError:
                 continue  # it has wake-ups waiting; one more would say nothing new
             except OSError:
-                path.unlink(missing_ok=True)  # its process is gone
+                Path(path).unlink(missing_ok=True)  # its process is gone
+
+    def _others(self) -> list[str]:
+        """Give where others listen; looked up again when the folder changed, since it is asked for every instance."""
+        try:
+            changed_at = self._directory.stat().st_mtime_ns
+        except OSError:
+            return []
+        listed_at = time.time_ns()
+        if changed_at != self._changed_at or changed_at > self._listed_at - _CLOCK_TICK_NS:
+            own = str(self._own)
+            self._paths = [path for path in map(str, self._directory.glob("*.bell")) if path != own]
+            self._changed_at, self._listed_at = changed_at, listed_at
+        return self._paths
 
     def listen(self, wake: Callable[[], None]) -> None:
         """Call ``wake`` at every ring, from a thread of the bell; it must return at once."""
