@@ -43,7 +43,7 @@ test: .venv/develop.stamp
 	$(PYTHON) -m pytest -q -m "not long" tests/scenario tests/integration tests/browser
 
 bench: .venv/develop.stamp client
-	@ops/provision/peers.sh
+	@ops/provision/peers.sh bench
 	$(PYTHON) -m tests.bench $(ONLY)
 
 nightly: .venv/develop.stamp client

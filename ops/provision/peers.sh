@@ -1,13 +1,18 @@
 #!/usr/bin/env bash
-# The real peers that tests talk to. As root they are installed; otherwise what is missing is named and the run fails.
+# The real peers that tests talk to; with "bench", also those it measures against. As root they are installed;
+# otherwise what is missing is named and the run fails.
 set -euo pipefail
 declare -A package=([storescu]=dcmtk [dciodvfy]=dicom3tools [chromium]=chromium [strace]=strace [gdb]=gdb [ss]=iproute2 [pdftotext]=poppler-utils)
+if [ "${1:-}" = bench ]; then package+=([Orthanc]=orthanc [storescp]=dcmtk [ip]=iproute2 [unshare]=util-linux); fi
+PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 for command in "${!package[@]}"; do command -v "$command" >/dev/null || missing+=("${package[$command]}"); done
 fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-noto-cjk)
 [ ${#missing[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "Installing ${missing[*]}"
+  # Debian's orthanc would start as a service of this machine, open to everybody on it.
+  if [[ " ${missing[*]} " == *" orthanc "* ]] && [ -d /run/systemd/system ]; then systemctl mask -q orthanc; fi
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else
