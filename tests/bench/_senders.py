@@ -62,11 +62,16 @@ class Senders:
 
 def storescu(server: Listening, parts: Parts, environment: Mapping[str, str]) -> Spent:
     """Send by one storescu for each part, all at once."""
-    command = ["storescu", "-R", "-aec", server.aet, HOST, str(server.port)]
-    with _started(command, parts, environment) as senders:
+    with _started(_storescu(server), parts, environment) as senders:
         _wait_for_a_connection(server.port, senders.processes)
         senders.begin()
         return senders.finish()
+
+
+def warm(server: Listening, file: Path, environment: Mapping[str, str]) -> None:
+    """Send an instance without looking at the clock."""
+    command = [*_storescu(server), str(file)]
+    subprocess.run(command, env=dict(environment), check=True, capture_output=True, timeout=DEADLINE_S)
 
 
 def from_memory(server: Listening, parts: Parts, environment: Mapping[str, str]) -> Spent:
@@ -120,6 +125,10 @@ def _send_with_a_pause(server: Listening, part: Sequence[Path], barrier: threadi
             sender.socket.sendall(message)
             assert sender.answer().status == 0
         sender.release()
+
+
+def _storescu(server: Listening) -> list[str]:
+    return ["storescu", "-R", "-aec", server.aet, HOST, str(server.port)]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench._objects import KINDS, Studies, write_big, write_one, write_studies
-from tests.bench._senders import Parts, Spent, all_at_once, from_memory, storescu
+from tests.bench._senders import Parts, Spent, all_at_once, from_memory, storescu, warm
 from tests.bench._servers import (
     NAMES,
     ORTHANC,
@@ -149,7 +149,7 @@ class Bench:
             environment["TCP_NODELAY"] = "1"
         os.sync()  # what others left to write is not for this one to wait for
         with server.run(folder, environment) as listening:
-            storescu(listening, [[self._warming]], environment)
+            warm(listening, self._warming, environment)
             server.caught_up(folder, 1)
             time.sleep(SETTLE_S)
             run = _measured(listening, server, folder, lambda: row.send(listening, parts, environment), parts)
