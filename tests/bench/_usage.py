@@ -51,6 +51,8 @@ class PeakMemory:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.resident_mb = 0.0
         """The kernel's own high-water marks (VmHWM), those of processes that lived at once summed up."""
+        self.anonymous_mb = 0.0
+        """The most that was seen of memory that is no file's: a file that is mapped counts in the other two."""
         self.proportional_mb = 0.0
         """The most of PSS that was seen; 0 where the kernel does not tell."""
 
@@ -69,10 +71,13 @@ class PeakMemory:
 
     def _look(self) -> None:
         living = tree(self._process)
-        self.resident_mb = max(self.resident_mb, sum(_field(p, "status", "VmHWM") for p in living))
-        self.proportional_mb = max(
-            self.proportional_mb, sum(_field(p, "smaps_rollup", "Pss") for p in living)
-        )
+        self.resident_mb = max(self.resident_mb, _sum(living, "status", "VmHWM"))
+        self.anonymous_mb = max(self.anonymous_mb, _sum(living, "status", "RssAnon"))
+        self.proportional_mb = max(self.proportional_mb, _sum(living, "smaps_rollup", "Pss"))
+
+
+def _sum(processes: list[psutil.Process], file: str, name: str) -> float:
+    return sum(_field(process, file, name) for process in processes)
 
 
 def _field(process: psutil.Process, file: str, name: str) -> float:
