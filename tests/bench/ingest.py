@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -104,6 +105,7 @@ def main() -> None:
     if APART not in os.environ:
         _run_apart()
         return
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # so that servers are ended
     wanted = [name for name in os.environ.get("INGEST", "").split(",") if name] or list(ROWS)
     if unknown := set(wanted) - set(ROWS):
         raise SystemExit(f"There is no row {', '.join(unknown)}; there are {', '.join(ROWS)}.")
@@ -250,9 +252,10 @@ def _run_apart() -> None:
     root = [] if os.geteuid() == 0 else ["--map-root-user"]
     inside = [sys.executable, "-m", "tests.bench", "ingest"]
     command = ["unshare", *root, "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *inside]
-    ended = subprocess.run(command, env={**os.environ, APART: "1"}, cwd=ROOT, check=False)
-    if ended.returncode:
-        raise SystemExit(ended.returncode)
+    with subprocess.Popen(command, env={**os.environ, APART: "1"}, cwd=ROOT) as bench:
+        signal.signal(signal.SIGTERM, lambda _number, _frame: bench.terminate())
+        if code := bench.wait():
+            raise SystemExit(code)
 
 
 def _say(words: str) -> None:
