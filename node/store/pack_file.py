@@ -206,6 +206,8 @@ class PackFile:
         """Sync what was written, then mark it."""
         failpoint("received")
         with self._kept("syncing"):
+            if planted("mark-before-sync"):
+                self._write([end_mark(trailing)], self.size + header.record_bytes)
             if not planted("no-data-sync"):
                 os.fdatasync(self._descriptor)
         placed = Placed(

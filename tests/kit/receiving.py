@@ -9,8 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -120,60 +118,13 @@ class ReceiverProcess:
         return self._process.wait(timeout=30)
 
 
-class WarmReceivers:
-    """Receiver processes that start in a moment: forked from one that has imported everything."""
-
-    def __init__(self, *, environment: Mapping[str, str] | None = None) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.kit.receiving", "--warm"],
-            cwd=ROOT,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def start(self, state: Path) -> tuple[int, int]:
-        """Start one; give its process id and its port."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{state}\n")
-        self._process.stdin.flush()
-        pid, port = self._process.stdout.readline().split()
-        return int(pid), int(port)
-
-    def kill(self, pid: int) -> None:
-        """End one with SIGKILL, and wait until it is gone."""
-        os.kill(pid, signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists():
-            time.sleep(0.001)
-
-    def close(self) -> None:
-        """End the one they are forked from."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=30)
-
-
 def main(arguments: list[str]) -> int:
     stay_small()
-    if arguments[0] == "--warm":
-        return _fork_for_each_line()
     receiver = _started(Path(arguments[0]))
     print(receiver.port, flush=True)
     while sys.stdin.read(1024):
         continue
     receiver.stop(drain_s=5)
-    return 0
-
-
-def _fork_for_each_line() -> int:
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
-    for line in sys.stdin:
-        if os.fork() == 0:
-            receiver = _started(Path(line.strip()))
-            print(os.getpid(), receiver.port, flush=True)
-            threading.Event().wait()
     return 0
 
 
