@@ -67,10 +67,14 @@ class PackDirectory:
         """Say that the index has caught up with a pack, whole.
 
         Nobody recovers a pack that is not landing, and its end mark was written without a sync: so it is synced first.
+
+        Raises
+        ------
+        Unavailable
+            The disk did not sync it; it is still landing.
         """
         if not planted("no-landed-sync"):
-            with suppress(FileNotFoundError):
-                self._sync(name)
+            self._sync(name)
         (self._landing / name).unlink(missing_ok=True)
 
     def create(self) -> tuple[str, int]:
@@ -134,9 +138,18 @@ class PackDirectory:
             return descriptor
 
     def _sync(self, name: str) -> None:
-        descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        """Sync a pack, if it is there."""
+        try:
+            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
         try:
             os.fdatasync(descriptor)
+        except OSError as error:
+            raise Unavailable(
+                f"Taking pack {name} off the landing failed: syncing it failed ({error.strerror})."
+                " Check the disk; it is tried again."
+            ) from error
         finally:
             os.close(descriptor)
 

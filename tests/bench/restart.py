@@ -53,17 +53,24 @@ def main() -> None:
         _fill(state)
         print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
         _leave_torn(state, 0)
-        took = []
+        took, worked = [], []
         for n in range(1, ROUNDS + 1):
             landing, instances = _landing(state)
             node, echo_s = _time_to_echo(state)
             took.append(echo_s)
-            print(f"round {n} of {ROUNDS}: {echo_s:.2f} s, {landing} packs landing", flush=True)
+            receiver, all_of_them = _spent(node)
+            worked.append(receiver)
+            print(
+                f"round {n} of {ROUNDS}: {echo_s:.2f} s, {landing} packs landing; CPU of the receiver {receiver:.2f} s,"
+                f" of all its processes {all_of_them:.2f} s; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+                flush=True,
+            )
             _send_and_kill(node, n)
         landing, instances = _landing(state)
         packs = len(list((state / "packs").glob("*.pack")))
     print(f"{'':<26}{'min':>8}{'median':>8}{'max':>8}")
-    print(f"{'exec to C-ECHO, s':<26}{min(took):8.2f}{statistics.median(took):8.2f}{max(took):8.2f}")
+    for title, values in {"exec to C-ECHO, s": took, "CPU of the receiver, s": worked}.items():
+        print(f"{title:<26}{min(values):8.2f}{statistics.median(values):8.2f}{max(values):8.2f}")
     print(f"restart: echo_s={statistics.median(took):.2f} packs={packs} instances={instances}")
 
 
@@ -113,6 +120,14 @@ def _time_to_echo(state: Path) -> tuple[RunningNode, float]:
             assert node.alive, node.log.read_text()
             assert time.monotonic() - began < AT_MOST_S, node.log.read_text()
             time.sleep(0.01)
+
+
+def _spent(node: RunningNode) -> tuple[float, float]:
+    """Give the CPU seconds of the receiver so far, and of all processes of the node: on a busy machine they say more."""
+    parent = psutil.Process(node.pid)
+    spent = {one.pid: sum(one.cpu_times()[:2]) for one in (parent, *parent.children(recursive=True))}
+    receiver = next(one for one in parent.children() if "receiver" in one.cmdline())
+    return spent[receiver.pid], sum(spent.values())
 
 
 def _send_and_kill(node: RunningNode, n: int) -> None:

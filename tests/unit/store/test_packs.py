@@ -206,6 +206,23 @@ def test_a_pack_whose_end_could_not_be_written_is_ended_by_recovery(
     assert packs.is_finished(stored.location.pack, stored.next_offset)
 
 
+def test_a_pack_whose_end_mark_could_not_be_synced_stays_landing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packs = open_packs(tmp_path)
+    writer = open_writer(packs)
+    pack = store(writer, 1)[0].location.pack
+    writer.close()
+    disk = Disk(monkeypatch, "fdatasync")
+    disk.broken = True
+    with pytest.raises(Unavailable, match="off the landing failed"):
+        packs.landed(pack)
+    assert packs.landing() == [pack]
+    disk.broken = False
+    packs.landed(pack)
+    assert packs.landing() == []
+
+
 @pytest.fixture
 def three(packs: Packs) -> tuple[Packs, list[Stored]]:
     writer = open_writer(packs)
