@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 SOCKET_PATH_LIMIT = 107
@@ -40,19 +41,20 @@ class Bell:
             except BlockingIOError:
                 continue  # it has wake-ups waiting; one more would say nothing new
             except OSError:
-                Path(path).unlink(missing_ok=True)  # its process is gone
+                with suppress(OSError):
+                    Path(path).unlink(missing_ok=True)  # its process is gone
 
     def _others(self) -> list[str]:
         """Give where others listen; looked up again when the folder changed, since it is asked for every instance."""
         try:
             changed_at = self._directory.stat().st_mtime_ns
+            listed_at = time.time_ns()
+            if changed_at != self._changed_at or changed_at > self._listed_at - _CLOCK_TICK_NS:
+                own = str(self._own)
+                self._paths = [path for path in map(str, self._directory.glob("*.bell")) if path != own]
+                self._changed_at, self._listed_at = changed_at, listed_at
         except OSError:
-            return []
-        listed_at = time.time_ns()
-        if changed_at != self._changed_at or changed_at > self._listed_at - _CLOCK_TICK_NS:
-            own = str(self._own)
-            self._paths = [path for path in map(str, self._directory.glob("*.bell")) if path != own]
-            self._changed_at, self._listed_at = changed_at, listed_at
+            return []  # the disk does not say who listens; they look by themselves
         return self._paths
 
     def listen(self, wake: Callable[[], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -62,3 +63,16 @@ def test_a_listener_that_died_is_forgotten(bell: Bell, tmp_path: Path) -> None:
 def test_ringing_in_a_folder_that_is_gone_does_nothing(bell: Bell, tmp_path: Path) -> None:
     (tmp_path / "run").rmdir()
     bell.ring()
+
+
+def test_ring_never_fails_though_the_disk_does(
+    bell: Bell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run" / "1-dead.bell").touch()
+
+    def fail(*_: object, **__: object) -> object:
+        raise OSError(5, "Input/output error")
+
+    for call in ("unlink", "scandir"):
+        monkeypatch.setattr(os, call, fail)
+        bell.ring()
