@@ -8,6 +8,7 @@ away before, so the reader may take away what it has registered at any time.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ QUIET: Micros = 10 * SECOND
 """The same refused association, or the same device seen again, is written once in this time, with its count."""
 REWRITE_BYTES = 1 << 20
 _MOST_QUIET = 1000
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +92,18 @@ class RefusalLog:
         )
 
     def write(self, line: Line) -> None:
-        """Append a line; it is on disk when the system next writes, and a lost one is found by the sender anyway."""
-        text = canonical_json(msgspec.to_builtins(line)).encode() + b"\n"
+        """Append a line; it is on disk when the system next writes, and a lost one is found by the sender anyway.
+
+        Never raises: a full disk keeps no device from associating, and so from being told what is wrong.
+        """
+        try:
+            self._append(canonical_json(msgspec.to_builtins(line)).encode() + b"\n")
+        except OSError as error:
+            _LOG.error(
+                "Writing down what %s sent failed (%s): %s", line.calling, error, line.words or line.kind
+            )
+
+    def _append(self, text: bytes) -> None:
         with _held(self._path) as descriptor:
             size = os.fstat(descriptor).st_size
             if not size:
@@ -130,8 +142,8 @@ def take_away(path: Path, position: int) -> None:
             scratch = path.with_suffix(".part")
             scratch.write_bytes(b'{"begin":%d}\n' % position)
             scratch.rename(path)
-    except FileNotFoundError:
-        return
+    except OSError:
+        return  # it is gone, or the disk is full: then the next time
 
 
 @contextmanager

@@ -77,6 +77,15 @@ def test_a_torn_line_is_stepped_over(node: Node, log: RefusalLog) -> None:
     assert [line.sop_uid for line in read_lines(path, 0)[0]] == ["2.25.2"]
 
 
+def test_a_disk_that_takes_no_line_keeps_nobody_out(node: Node, log: RefusalLog) -> None:
+    path_of(node).mkdir(parents=True)
+    unknown(log)
+    log.write(refused(1))
+    path_of(node).rmdir()
+    log.write(refused(2))
+    assert [line.sop_uid for line in read_lines(path_of(node), 0)[0]] == ["2.25.2"]
+
+
 def test_a_device_that_tries_every_second_is_counted_not_repeated(
     node: Node, log: RefusalLog, clock: FrozenClock
 ) -> None:
