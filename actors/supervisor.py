@@ -10,6 +10,7 @@ and the process should end so that its parent starts it anew.
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -30,6 +31,7 @@ ESCALATE_AFTER = 8
 """Failures in a row."""
 PING_S = 5.0
 STOP_S = 5.0
+_OF_THE_DISK = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 Start = Callable[[Failed], pykka.ActorRef[Any]]
 """Starts an actor, usually ``lambda failed: Ingest.start(failed, node)``."""
@@ -163,7 +165,7 @@ class Supervisor:
         child, now = self._children.get(name), time.monotonic()
         if child is None:
             return  # removed meanwhile
-        later = isinstance(error, GridError) and error.retry is Retry.LATER
+        later = _is_away(error)
         with self._changed:
             child.ref = None
             child.failures = 1 if now - child.started > STEADY_S else child.failures + 1
@@ -192,6 +194,13 @@ class Supervisor:
             return  # it has told of its failure itself
         except pykka.Timeout:
             _log.warning("actor %s did not answer within %g s; it is busy, or hangs", name, PING_S)
+
+
+def _is_away(error: BaseException) -> bool:
+    """Say whether it may come back by itself: what a port says may, and a disk that is full or fails."""
+    if isinstance(error, OSError):
+        return error.errno in _OF_THE_DISK
+    return isinstance(error, GridError) and error.retry is Retry.LATER
 
 
 def _state_of(name: str, child: _Child, *, now: float) -> ActorState:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
+
+import pytest
 
 from actors.base import Failed, Follower
 from actors.supervisor import Start, Supervisor
@@ -88,6 +91,14 @@ def test_actor_that_keeps_failing_escalates_once_and_stays_down() -> None:
 
 def test_what_is_away_for_now_is_waited_for_without_end() -> None:
     failing = Looks(*[Unavailable("The database is away.") for _ in range(20)])
+    with supervised(looker=failing) as (_, escalated):
+        eventually(lambda: failing.count == 21)
+        assert escalated.told == []
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+def test_disk_that_fails_is_waited_for_like_anything_that_is_away(number: int) -> None:
+    failing = Looks(*[OSError(number, "the disk") for _ in range(20)])
     with supervised(looker=failing) as (_, escalated):
         eventually(lambda: failing.count == 21)
         assert escalated.told == []
