@@ -21,7 +21,7 @@ from node.database.port import Statement
 from node.dicom.normal import normal_digest
 from node.errors import Damaged, InvalidRequest, NotFound
 from node.events import InstanceConflictFound, PatientConflictFound
-from node.failpoints import failpoint
+from node.failpoints import failpoint, planted
 from node.names import Cause, NodeId, StudyKey
 from node.node import Node
 from node.store.packs import MarkedRecord, Packs
@@ -48,6 +48,9 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
         A cursor, or a study, was moved by somebody else: nothing was written; read the cursor and begin again.
     """
     arrivals, unreadable = read_arrivals(node.packs, records, own=node.id)
+    if planted("cursor-early"):
+        node.write(cursors)
+        cursors = []
     statements = [*cursors]
     instances = repeated = 0
     for key, group in _by_study(arrivals).items():

@@ -260,7 +260,7 @@ class PackFile:
 
     def _break(self) -> None:
         """Close at the last mark, for good; recovery ends the pack at the next start."""
-        if self.broken:
+        if self.broken or planted("append-after-failed-sync"):
             return
         self.broken = True
         with suppress(OSError):

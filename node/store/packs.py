@@ -18,6 +18,7 @@ import msgspec
 from node.canonical import canonical_json
 from node.clock import Clock, Micros
 from node.errors import Damaged, Defect, GridError, Unavailable
+from node.failpoints import planted
 from node.names import Cause, Digest, NodeId, StudyUID
 from node.store.descriptors import Descriptor, Descriptors
 from node.store.directory import PackDirectory
@@ -242,7 +243,7 @@ class Packs:
         if _location(location.pack, found) != location:
             raise _damaged(location.pack, location.offset, "it is not the record that the catalogue means")
         digest = digest_at(descriptor.number, location.data_offset, location.data_bytes)
-        if digest != found.trailing[:DIGEST_BYTES]:
+        if digest != found.trailing[:DIGEST_BYTES] and not planted("hash-not-compared"):
             raise _damaged(location.pack, location.offset, "its data set was altered")
         if not found.marked:
             raise _damaged(location.pack, location.offset, "its end mark was altered")
