@@ -86,7 +86,9 @@ class Spool(io.BytesIO):
         self._room(length)
         if self._file is None:
             self._file = os.open(self._directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            _write(self._file, self.getbuffer())
+            _write(
+                self._file, self.getvalue()
+            )  # a view would be held by a failure, and keep this from shrinking
             self.seek(0)
             self.truncate()
         _write(self._file, fragment)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
+
+import pytest
 
 from node.dimse.spool import MEMORY_BYTES, Spool
 from node.errors import Unavailable
@@ -68,3 +71,17 @@ def test_a_disk_that_refuses_is_said(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "gone", free)
     assert taken(spool, fragments(MEMORY_BYTES * 2)) == b""
     assert "No such file" in str(spool.refusal)
+
+
+def test_a_disk_that_fails_in_the_middle_is_said_and_the_rest_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", fail)
+    spool = Spool(tmp_path, free)
+    for part in fragments(MEMORY_BYTES * 2):
+        assert spool.write(part) == len(part)
+    assert "does not take it (No space left on device)" in str(spool.refusal)
+    assert bytes(spool.view()) == b""
