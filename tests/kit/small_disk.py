@@ -23,7 +23,7 @@ def nursery_on(
 ) -> Iterator[tuple[Nursery, Path]]:
     """Start processes for which a folder is such a file system, with what was prepared in it.
 
-    Gives them, and the folder as this process sees it.
+    Gives them, and the folder as this process sees it; SQLite, which follows links, does not find it there.
     """
     folder.mkdir()
     if file_system == EXT4:
