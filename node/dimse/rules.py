@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from node.canonical import canonical_json
+from node.errors import Unavailable
 from node.journal.texts import sync_directory
 
 FILE = "rules.json"
@@ -121,6 +122,11 @@ class RulesFile:
         """Give the rules as last published.
 
         Without a file nobody is let in. A file that cannot be read changes nothing: the rules before it stay.
+
+        Raises
+        ------
+        Unavailable
+            It cannot be read, and there are no rules before it: nobody is to be called unknown for that.
         """
         with self._lock:
             try:
@@ -132,6 +138,10 @@ class RulesFile:
             except FileNotFoundError:
                 self._rules, self._seen = Rules(), None
             except (OSError, msgspec.MsgspecError) as error:
+                if self._seen is None:
+                    raise Unavailable(
+                        f"Deciding about a device failed: {FILE} cannot be read ({error}). Publish the rules again."
+                    ) from error
                 _LOG.error(
                     "Reading %s failed (%s): the rules before it stay. Publish them again.", FILE, error
                 )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from node.dimse.rules import Admitted, Refusal, Rule, Rules, RulesFile, Why, admit, write_rules
+from node.errors import Unavailable
 from tests.kit.receiving import rule
 
 
@@ -79,3 +80,10 @@ def test_a_broken_file_leaves_the_rules_before_it(tmp_path: Path, caplog: pytest
     path.write_text("{")
     assert file.current() == rules
     assert "the rules before it stay" in caplog.text
+
+
+def test_a_file_that_cannot_be_read_calls_nobody_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "rules.json"
+    path.write_text("{")
+    with pytest.raises(Unavailable, match="cannot be read"):
+        RulesFile(path).current()
