@@ -24,6 +24,9 @@ FAULTS = pytest.mark.parametrize("fault", [EIO, ENOSPC, KILL], ids=["EIO", "ENOS
 ERRORS = pytest.mark.parametrize("fault", [EIO, ENOSPC], ids=["EIO", "ENOSPC"])
 AND_IN_A_FILE = (1, 1100, 2)
 """Rows of 512 pixels: the second data set is above 1 MiB."""
+OPEN = ("openat",)
+TRANSIENT = "Rejected('rejected: result 2, source 1, reason 1')"
+"""Nobody is let in while the rules cannot be read, and nobody is called unknown."""
 nightly = pytest.mark.skipif(not LONG, reason="a nightly sweep: MERIDIAN_LONG=1")
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(1200)]
@@ -122,6 +125,20 @@ def test_nothing_can_be_cut_back_while_packs_roll(nursery: Nursery, folder: Path
 def test_any_call_fails_while_the_index_opens(nursery: Nursery, folder: Path, fault: str) -> None:
     template = received_template(folder, nursery, device_with(*AND_IN_A_FILE))
     assert shown(sweep(template, grid_run(nursery, template, step="born"), fault=fault)).bad == []
+
+
+@nightly
+@FAULTS
+def test_any_file_fails_to_open(nursery: Nursery, folder: Path, fault: str) -> None:
+    template = received_template(folder, nursery, device_with(1, 2))
+    for step in ("born", "ready", "registered"):
+        assert (
+            shown(sweep(template, grid_run(nursery, template, step=step), fault=fault, calls=OPEN)).bad == []
+        )
+    for step in ("born", "ready"):
+        run = receiver_run(nursery, template, lambda: device_with(1, 2), step=step)
+        swept = shown(sweep(template, run, fault=fault, calls=OPEN))
+        assert [what for what in swept.bad if TRANSIENT not in what] == []
 
 
 def test_a_planted_append_after_a_failed_sync_is_caught(folder: Path) -> None:

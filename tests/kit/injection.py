@@ -53,7 +53,7 @@ def injected(pid: int, log: Path, *rules: str, once: bool = False) -> Iterator[N
     once
         Leave after a call has met the fault, so that threads begun later do not meet it too.
     """
-    watched = ",".join(WRITES)
+    watched = ",".join([*WRITES, "openat"])
     command = ["strace", "-f", "-y", "-s", "16", "-o", str(log), "-e", f"trace={watched}"]
     for rule in filter(None, rules):
         command += ["-e", f"inject={rule}"]

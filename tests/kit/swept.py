@@ -29,6 +29,7 @@ from node.clock import SystemClock
 from node.dimse.refusals import FILE
 from node.dimse.registration import CURSOR
 from node.dimse.server import Receiver
+from node.errors import GridError
 from node.journal.cursors import position
 from node.node import Node
 from node.store.packs import Packs
@@ -185,10 +186,13 @@ def _grid(folder: Path, voice: _Voice, **_: int) -> None:
     )
     node.bell.listen(supervisor.wake)
     supervisor.start()
-    while not is_indexed(node):
+    indexed = False
+    while not indexed:
         time.sleep(0.002)
         if gave_up:
             raise RuntimeError(gave_up[0])
+        with suppress(OSError, GridError):  # it is the actor that must get through, not the one that looks
+            indexed = is_indexed(node)
     voice.step("registered")
     supervisor.stop()
     node.close()
