@@ -56,8 +56,9 @@ class SqliteDatabase:
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._closed = False
         self._pruned_at: Micros = 0
-        self._migrate()
-        self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
+        # Here and not in the thread: what cannot be opened fails whoever opens it, and keeps nobody waiting.
+        writing = self._migrated(), Turnstile(path)
+        self._thread = threading.Thread(target=self._run, args=writing, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     def write(self, statements: Sequence[Statement], key: str) -> Done:
@@ -129,7 +130,12 @@ class SqliteDatabase:
             else:
                 self._idle.append(connection)
 
-    def _migrate(self) -> None:
+    def _migrated(self) -> sqlite3.Connection:
+        """Bring the schema up to date; give the connection, which has shown that it writes.
+
+        SQLite opens only to read what the disk does not let it open otherwise, and BEGIN IMMEDIATE lets that pass: it
+        must fail here once, not at every write.
+        """
         connection = self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -143,13 +149,14 @@ class SqliteDatabase:
                 for sql in migration:
                     connection.execute(sql)
                 connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("DELETE FROM write_key WHERE 0")
             connection.execute("COMMIT")
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        return connection
 
-    def _run(self) -> None:
-        connection = self._connect()
-        turnstile = Turnstile(self._path)
+    def _run(self, connection: sqlite3.Connection, turnstile: Turnstile) -> None:
         while (first := self._queue.get()) is not None:
             group = [first]
             stop = False
