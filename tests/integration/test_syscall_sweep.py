@@ -127,6 +127,12 @@ def test_any_call_fails_while_the_index_opens(nursery: Nursery, folder: Path, fa
     assert shown(sweep(template, grid_run(nursery, template, step="born"), fault=fault)).bad == []
 
 
+def test_a_database_that_opens_only_to_be_read_is_not_left_so(nursery: Nursery, folder: Path) -> None:
+    template = received_template(folder, nursery, device_with(1, 2))
+    run = grid_run(nursery, template, step="born")
+    assert shown(sweep(template, run, fault=EIO, calls=OPEN)).bad == []
+
+
 @nightly
 @FAULTS
 def test_any_file_fails_to_open(nursery: Nursery, folder: Path, fault: str) -> None:
