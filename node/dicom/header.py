@@ -7,11 +7,12 @@ and what it refuses, is in `walk`; meaning is left to `attributes`.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from dataclasses import dataclass
 
 from node.dicom.syntax import is_deflated, is_explicit, is_little_endian
-from node.dicom.walk import PIXELS, Cut, Element, Walk, looks_explicit, refused
+from node.dicom.walk import MAX_PADDING_BYTES, PIXELS, Cut, Element, Walk, looks_explicit, refused, tag_name
 from node.errors import InvalidRequest
 from node.names import SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID, is_uid
 
@@ -21,6 +22,8 @@ SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018
 STUDY_INSTANCE_UID = 0x0020000D
 SERIES_INSTANCE_UID = 0x0020000E
+_HEADER_GROUP = 0x0028
+"""The last group that says who and what an image shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,11 @@ class Header:
         return (self.value(tag) or b"").decode("latin-1").strip(" \0")
 
     def covers(self, tag: int) -> bool:
-        """Say whether every element up to a tag was seen, when only a beginning was given."""
-        return self.whole or next(reversed(self.elements), -1) > tag
+        """Say whether every element up to a tag was seen, when only a beginning was given.
+
+        Within the groups up to 0028 any order is forgiven; none of them comes after the others (`identify`).
+        """
+        return self.whole or next(reversed(self.elements), -1) >> 16 > max(tag >> 16, _HEADER_GROUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +72,17 @@ class Identifiers:
 
 
 def identify(header: Header) -> Identifiers:
-    """Read and check the UIDs that place an instance.
+    """Read and check the UIDs that place an instance, and that nothing hides behind what readers of a header skip.
 
     Raises
     ------
     InvalidRequest
-        One is missing or is not a UID; says which.
+        One is missing or is not a UID; says which. Or an element of the patient, study or image comes after
+        the pixels or other late groups, where whoever reads only a beginning would not see it.
 
-    Source: DICOM PS3.3 C.12.1, C.7.2.1, C.7.3.1; PS3.5 9.1.
+    Source: DICOM PS3.3 C.12.1, C.7.2.1, C.7.3.1; PS3.5 7.1, 9.1.
     """
+    _check_order(header)
     found = {}
     for name, tag in (
         ("SOP Class UID", SOP_CLASS_UID),
@@ -100,6 +108,18 @@ def identify(header: Header) -> Identifiers:
     )
 
 
+def _check_order(header: Header) -> None:
+    late = False
+    for tag in header.elements:
+        if tag >> 16 > _HEADER_GROUP:
+            late = True
+        elif late:
+            raise refused(
+                f"element {tag_name(tag)} stands behind others of higher groups",
+                "Have the device's maker correct the order.",
+            )
+
+
 def scan(
     data_set: bytes | bytearray | memoryview, transfer_syntax: str, *, size: int | None = None
 ) -> Header:
@@ -114,10 +134,12 @@ def scan(
     Raises
     ------
     InvalidRequest
-        Names the element and the byte where the data set cannot be read.
+        Names the element and the byte where the data set cannot be read; or its transfer syntax is none.
 
     Source: DICOM PS3.5 7.1, 7.5, A.4, A.5.
     """
+    if not is_uid(transfer_syntax):
+        raise refused("its transfer syntax is not a valid UID", "Have the device's maker correct it.")
     data = memoryview(data_set).cast("B")
     total = len(data) if size is None else size
     partial = len(data) < total
@@ -145,14 +167,14 @@ def scan(
 
 
 def inflate(data: bytes | memoryview, *, whole: bool = True) -> bytes:
-    """Inflate a deflated data set under a cap of 64 MiB.
+    """Inflate a deflated data set under a cap of 64 MiB; zeros may follow its end, and the trailer that gzip writes.
 
     Raises
     ------
     InvalidRequest
-        It is damaged, cut off, or would grow past the cap.
+        It is damaged, cut off, would grow past the cap, or something else stands behind its end.
 
-    Source: DICOM PS3.5 A.5, RFC 1951.
+    Source: DICOM PS3.5 A.5, RFC 1951, RFC 1952 2.3.1.
     """
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
@@ -163,4 +185,15 @@ def inflate(data: bytes | memoryview, *, whole: bool = True) -> bytes:
         raise refused(f"inflated it passes {MAX_INFLATED_BYTES >> 20} MiB", "Send it in another syntax.")
     if whole and not stream.eof:
         raise refused("its deflated bytes end too early", "Send it again whole.")
+    if whole and not _is_trailer(stream.unused_data, inflated):
+        raise refused("something stands behind its deflated bytes", "Have the device's maker correct it.")
     return inflated
+
+
+def _is_trailer(tail: bytes, inflated: bytes) -> bool:
+    """Say whether bytes behind the end of a stream are padding, or checksum and length of what was inflated."""
+    if not tail:
+        return True
+    if tail[:8] == struct.pack("<LL", zlib.crc32(inflated), len(inflated)):
+        tail = tail[8:]
+    return len(tail) <= MAX_PADDING_BYTES and not tail.strip(b"\0")

@@ -15,11 +15,11 @@ from node.dicom.walk import (
     ITEM_END,
     LONG_VRS,
     ORDERS,
-    PIXELS,
     SEQUENCE_END,
     UNDEFINED,
     VR_NAMES,
     begins_with_item,
+    holds_fragments,
     items_little,
     looks_explicit,
 )
@@ -111,7 +111,7 @@ class _Reader:
     def _element(self, tag: int, vr: str, length: int, *, explicit: bool, little: bool) -> Leaf | Branch:
         known = _resolve(dictionary_vr(tag), self._signed) if vr in ("", "UN") else vr
         if length == UNDEFINED:
-            if vr in ("OB", "OW") or tag in PIXELS:
+            if holds_fragments(tag, vr):
                 return self._fragments(tag, known, little)
             return Branch(
                 tag, self._items(None, explicit=explicit, little=items_little(self._data, self._at, little))

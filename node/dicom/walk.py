@@ -168,7 +168,7 @@ class Walk:
 
     def _push_undefined(self, frame: _Frame, tag: int, vr: str) -> None:
         """Enter a value that ends by a delimiter: fragments, or a sequence."""
-        if vr in ("OB", "OW") or tag in PIXELS:
+        if holds_fragments(tag, vr):
             self._push(_Frame("fragments", frame.end, True, frame.explicit, frame.little))
         elif vr in _MAY_NEST:
             self._push(
@@ -256,9 +256,10 @@ class Walk:
         return frame.explicit and looks_explicit(self._data, self._at, True)
 
     def _only_zeros_left(self) -> bool:
-        """Say whether only padding stands after the last element."""
+        """Say whether only padding stands after the last element; a single zero may be the first byte of a tag cut off."""
         data, at = self._data, self._at
-        if at >= len(data) or data[at] or self._total - at > MAX_PADDING_BYTES or len(data) < self._total:
+        left = self._total - at
+        if not 2 <= left <= MAX_PADDING_BYTES or len(data) < self._total or data[at]:
             return False
         return not any(data[at:])
 
@@ -285,6 +286,14 @@ ORDERS = {
     )
     for little, sign in ((True, "<"), (False, ">"))
 }
+
+
+def holds_fragments(tag: int, vr: str) -> bool:
+    """Say whether a value of undefined length is fragments; pixel data called SQ or UN are a sequence to all readers.
+
+    Source: DICOM PS3.5 6.2.2, A.4.
+    """
+    return vr in ("OB", "OW") or (tag in PIXELS and not vr)
 
 
 def looks_explicit(data: memoryview, at: int, declared: bool) -> bool:
