@@ -44,6 +44,11 @@ def check_subset(statement: Statement) -> None:
         _check_value(value)
 
 
+def storable(text: str) -> str:
+    """Give a text from outside as one that may be written: one that reads as a blob gets another apostrophe."""
+    return text.replace("'", "’") if _BLOB_LITERAL.fullmatch(text) else text
+
+
 @lru_cache(maxsize=1024)
 def _check_sql(sql: str) -> None:
     if not _A_CHANGE.match(sql) or _CLOCK_OR_CHANCE.search(sql) or re.search(r"\bRETURNING\b", sql, re.I):

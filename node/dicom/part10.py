@@ -7,6 +7,7 @@ here, since nothing says how it is encoded.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ IMPLEMENTATION_VERSION = "MERIDIAN_1"
 
 _META_GROUP = b"\x02\x00"
 _MEDIA_SOP_CLASS, _MEDIA_SOP_INSTANCE, _TRANSFER_SYNTAX = 0x0002, 0x0003, 0x0010
+_AE_TITLE = re.compile(r"[ !-\[\]-~]{1,16}")
 _LONG = (b"OB", b"OW", b"UN", b"UT", b"SQ")
 
 
@@ -71,9 +73,9 @@ def write_file_meta(*, sop_class: str, sop_uid: str, transfer_syntax: str, sende
     Parameters
     ----------
     sender
-        AE title of who sent it; left out when empty.
+        AE title of who sent it; left out when it is none.
 
-    Source: DICOM PS3.10 7.1.
+    Source: DICOM PS3.10 7.1; PS3.5 6.2 (AE).
     """
     elements = [
         struct.pack("<HH2sHL", 2, 0x0001, b"OB", 0, 2) + b"\x00\x01",
@@ -83,7 +85,7 @@ def write_file_meta(*, sop_class: str, sop_uid: str, transfer_syntax: str, sende
         _short(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
         _short(0x0013, b"SH", IMPLEMENTATION_VERSION),
     ]
-    if sender:
+    if _AE_TITLE.fullmatch(sender):
         elements.append(_short(0x0016, b"AE", sender))
     rest = b"".join(elements)
     return struct.pack("<HH2sHL", 2, 0x0000, b"UL", 4, len(rest)) + rest

@@ -97,7 +97,8 @@ class RefusalLog:
         Never raises: a full disk keeps no device from associating, and so from being told what is wrong.
         """
         try:
-            self._append(canonical_json(msgspec.to_builtins(line)).encode() + b"\n")
+            # what a stranger calls itself need not be Unicode
+            self._append(canonical_json(msgspec.to_builtins(line)).encode(errors="replace") + b"\n")
         except OSError as error:
             _LOG.error(
                 "Writing down what %s sent failed (%s): %s", line.calling, error, line.words or line.kind

@@ -7,7 +7,9 @@ again after a crash registers nothing twice.
 from __future__ import annotations
 
 from node.database.port import Statement
+from node.database.subset import storable
 from node.dimse.refusals import FILE, Line, read_lines, take_away
+from node.dimse.rules import ANY
 from node.journal.cursors import advance, position
 from node.names import Cause
 from node.node import Node
@@ -42,11 +44,20 @@ def register_refusals(node: Node) -> bool:
 
 def _rows(node: Node, line: Line) -> list[Statement]:
     """Give what a line says of its device, under the rule that decided about it."""
-    calling, address = line.calling, line.address
+    calling, address = _title(line.calling), line.address
     if line.rule:
         calling, _, address = line.rule.rpartition("@")
     refused = 0 if line.kind == "seen" else line.times
-    return [Statement(_SEEN, (calling, address, line.called, line.at, line.at, refused))]
+    return [Statement(_SEEN, (calling, address, _title(line.called), line.at, line.at, refused))]
+
+
+def _title(text: str) -> str:
+    """Give a stranger's title as one that can be written and admits nobody else.
+
+    Whoever calls himself ``*`` would be shown as a rule for any title, and one title that no row may hold would stop
+    all registering behind it.
+    """
+    return storable(text.replace(ANY, "＊"))
 
 
 def _problems(node: Node, lines: list[Line]) -> list[Statement]:

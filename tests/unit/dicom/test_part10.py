@@ -51,6 +51,12 @@ def test_written_meta_information_is_read_back() -> None:
     assert len(meta) == 12 + int.from_bytes(meta[8:12], "little")
 
 
+@pytest.mark.parametrize("sender", ["", "放射科", "\xff" * 4, "A\\B", "CT1\0CT2", "A" * 17, "CT1\n"])
+def test_a_title_that_is_none_is_not_written_into_the_meta_information(sender: str) -> None:
+    named = {"sop_class": CT_IMAGE, "sop_uid": "2.25.7", "transfer_syntax": EXPLICIT}
+    assert write_file_meta(**named, sender=sender) == write_file_meta(**named)
+
+
 def test_pydicom_reads_what_was_written() -> None:
     from io import BytesIO
 

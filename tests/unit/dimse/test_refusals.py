@@ -14,6 +14,7 @@ from node.journal.cursors import advance, position
 from node.node import Node
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
+from tests.kit.malformed import HOSTILE_TITLES
 
 
 @pytest.fixture
@@ -145,6 +146,20 @@ def test_an_unknown_device_is_shown_and_counted(node: Node, log: RefusalLog, clo
     assert (device.rule, device.refusals) == ("unknown", 2)
     assert device.last_at - device.first_at == 20 * SECOND
     assert problems(node) == [("device-refused", "An association was refused: not known here.")]
+
+
+@pytest.mark.parametrize("title", [*HOSTILE_TITLES, "\udcff".encode("utf-8", "surrogatepass")], ids=repr)
+def test_a_stranger_s_title_stops_nothing_and_admits_nobody_else(
+    node: Node, log: RefusalLog, title: bytes
+) -> None:
+    text_ = title.decode("latin-1") if title[:1] != b"\xed" else title.decode("utf-8", "surrogatepass")
+    log.association("unknown", calling=text_, called=text_, address="10.0.0.7", words="not known here.")
+    unknown(log, "CT1")
+    assert register_refusals(node)
+    assert not register_refusals(node)
+    devices = list_devices(node.database)
+    assert len(devices) == 2
+    assert all(device.calling != "*" for device in devices)
 
 
 def test_a_device_seen_keeps_the_rule_that_let_it_in(node: Node, log: RefusalLog, clock: FrozenClock) -> None:
