@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from node.dicom.syntax import is_deflated, is_explicit, is_little_endian
 from node.dicom.walk import MAX_PADDING_BYTES, PIXELS, Cut, Element, Walk, looks_explicit, refused, tag_name
 from node.errors import InvalidRequest
+from node.failpoints import planted
 from node.names import SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID, is_uid
 
-MAX_INFLATED_BYTES = 64 << 20
+MAX_INFLATED_BYTES = 1 << 40 if planted("no-inflate-cap") else 64 << 20
 
 SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018

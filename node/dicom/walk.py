@@ -16,8 +16,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from node.errors import InvalidRequest
+from node.failpoints import planted
 
-MAX_DEPTH = 32
+MAX_DEPTH = 1 << 20 if planted("no-depth-cap") else 32
 MAX_ELEMENTS = 1_000_000
 MAX_TOP_ELEMENTS = 20_000
 MAX_PADDING_BYTES = 64 << 10
@@ -32,6 +33,8 @@ LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 VR_NAMES = {vr: vr.decode() for vr in LONG_VRS | SHORT_VRS}
 SHORT_NAMES = {vr: vr.decode() for vr in SHORT_VRS}
+_MAY_COME_TWICE = planted("no-duplicate-check")
+_SLACK_BYTES = 1 << 40 if planted("no-length-check") else 0
 _NOT_HERE = (0x0000, 0x0002, 0xFFFE)
 _MAY_NEST = ("SQ", "UN", "")
 
@@ -155,7 +158,7 @@ class Walk:
             self._at = at
             self._push_undefined(frame, tag, vr)
             return
-        if length > frame.end - at:
+        if length > frame.end - at + _SLACK_BYTES:
             raise self._at_fault(
                 f"element {tag_name(tag)} says {length} bytes, {max(frame.end - at, 0)} are left",
                 "Send it again whole.",
@@ -203,7 +206,7 @@ class Walk:
             if frame.kind == "fragments":
                 raise self._at_fault("a fragment has no length")
             self._push(frame._replace(kind="elements", delimited=True, explicit=self._item_explicit(frame)))
-        elif length > frame.end - self._at:
+        elif length > frame.end - self._at + _SLACK_BYTES:
             raise self._at_fault(
                 f"an item says {length} bytes, {frame.end - self._at} are left", "Send it again whole."
             )
@@ -232,7 +235,7 @@ class Walk:
             self._open = None
 
     def _check_top(self, tag: int) -> None:
-        if tag in self.elements:
+        if tag in self.elements and not _MAY_COME_TWICE:
             raise self._at_fault(
                 f"element {tag_name(tag)} comes twice", "Have the device's maker correct it."
             )
@@ -242,7 +245,7 @@ class Walk:
             raise self._at_fault(f"element {tag_name(tag)} belongs outside the data set")
 
     def _need(self, count: int, end: int) -> None:
-        if self._at + count > end:
+        if self._at + count > end + _SLACK_BYTES:
             raise self._at_fault("it ends in the middle of an element", "Send it again whole.")
         if self._at + count > len(self._data):
             raise Cut

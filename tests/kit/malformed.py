@@ -154,7 +154,7 @@ def _heads() -> Iterator[Source]:
         )
         longest = max((header.elements[tag].length for tag in _UIDS), default=0)
         shortest = min(header.elements[tag].length for tag in _UIDS)
-        if end > HEAD_BYTES or shortest < 20 or longest > 64:
+        if not header.whole or end > HEAD_BYTES or shortest < 20 or longest > 64:
             continue
         head = bytes(header.data[:end])
         deflated = parts.transfer_syntax == DEFLATED

@@ -27,6 +27,7 @@ from tests.kit.instances import (
 
 ITEM, ITEM_BIG = b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"
 PIXELS = 0x7FE00010
+BOMB_BYTES = 66 << 20
 HOSTILE_UIDS = (
     b"",
     b"\0",
@@ -193,7 +194,7 @@ def many(one: Spoiled, chance: random.Random) -> Spoiled:
 
 def twice(one: Spoiled, chance: random.Random) -> Spoiled:
     """Give an element twice: the same, or another value, beside it or at the end."""
-    tag, element = chance.choice(one.elements())
+    _tag, element = chance.choice(one.elements())
     plain = one.plain
     raw = plain[element.start : element.offset + element.length]
     other = raw if chance.random() < 0.5 else raw[:-1] + bytes([raw[-1] ^ 1])
@@ -240,13 +241,23 @@ def deflated_badly(one: Spoiled, chance: random.Random) -> Spoiled:
         lambda: chance.randbytes(100),
     ]
     if chance.random() < 0.04:
-        choices = [_bomb, lambda: deflate(_bomb()), lambda: _bomb()[:-4]]
+        bomb = _bomb(one)
+        choices = [lambda: bomb, lambda: deflate(bomb), lambda: bomb[:-4]]
     return replace(one, transfer_syntax=DEFLATED, data_set=chance.choice(choices)())
 
 
+def _bomb(one: Spoiled) -> bytes:
+    """Deflate an instance with a very large black image: a stream goes on where another was flushed."""
+    how = Encoding()
+    head = b"".join(one.plain[e.start : e.offset + e.length] for t, e in one.elements() if t < PIXELS)
+    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    pixels = how.element(PIXELS, "OW", b"", length=BOMB_BYTES)
+    return stream.compress(head + pixels) + stream.flush(zlib.Z_SYNC_FLUSH) + _zeros()
+
+
 @cache
-def _bomb() -> bytes:
-    return deflate(Encoding().element(0x00080008, "CS", "A "), *[bytes(1 << 20)] * 66)
+def _zeros() -> bytes:
+    return deflate(*[bytes(1 << 20)] * (BOMB_BYTES >> 20))
 
 
 def wrong_vr(one: Spoiled, chance: random.Random) -> Spoiled:
