@@ -44,10 +44,10 @@ from tests.kit.actors import Failures
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.malformed import Case
+from tests.kit.soundness import unsound
 
 CPU_SECONDS = 5.0
 REFUSALS = {0xA700, 0xA900, 0xC000}
-INFLATED_BYTES = 64 << 20
 SPECIFIC_CHARACTER_SET = 0x00080005
 JPIP_DEFLATED = ("1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205")
 ADMITTED = Admitted(rule="CT1@*", version=1, issuer="HIS", trust_issuer=False, department="radiology")
@@ -158,7 +158,7 @@ class Intake:
 def disagreements(case: Case) -> list[str]:
     """Read an accepted data set with each reader behind the door, and with pydicom; give what is not as it must be."""
     header = scan(case.data_set, case.transfer_syntax)
-    found = _unsound(header)
+    found = unsound(header)
     readers: tuple[Callable[[], object], ...] = (
         lambda: read_attributes(header),
         lambda: to_json(header, bulk=str),
@@ -176,23 +176,6 @@ def disagreements(case: Case) -> list[str]:
         except Exception as error:
             found.append(f"reading failed with {error!r}")
     return found if explained(header) else [*found, *_pydicom(case, set(header.elements))]
-
-
-def _unsound(header: Header) -> list[str]:
-    """Look that the elements lie one behind the other and leave nothing out, within the bounds that are promised."""
-    found: list[str] = []
-    at, size = 0, len(header.data)
-    for element in sorted(header.elements.values(), key=lambda element: element.start):
-        if element.start != at:
-            found.append(f"bytes {at} to {element.start} belong to no element")
-        at = element.offset + element.length
-    if at > size or any(header.data[at:]):
-        found.append(f"its elements end at {at} of {size}")
-    if size > INFLATED_BYTES:
-        found.append(f"it was inflated to {size} bytes")
-    if not header.whole:
-        found.append("it is not whole")
-    return found
 
 
 def explained(header: Header) -> str:

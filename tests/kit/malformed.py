@@ -98,13 +98,13 @@ def with_uids(source: Source, n: int) -> bytes:
 @cache
 def sources() -> tuple[Source, ...]:
     """Give the valid instances: as many of the kinds written here as of real ones."""
-    written = _written()
+    written = written_sources()
     heads = tuple(_heads())
     assert heads, f"the open corpus is not at {CORPUS}: put it there, or little is shown"
     return (*written * max(1, len(heads) // len(written)), *heads)
 
 
-def _written() -> tuple[Source, ...]:
+def written_sources() -> tuple[Source, ...]:
     """Write an instance in each syntax, with nested, private, encapsulated and Chinese parts."""
     long = {
         "study_uid": "2.25.1" + "0" * 24,

@@ -150,13 +150,13 @@ def nested(one: Spoiled, chance: random.Random) -> Spoiled:
     depth = chance.choice([2, 31, 32, 33, 64, 10_000])
     vr, tag = chance.choice([("SQ", 0x00081140), ("UN", 0x00091001), ("SQ", 0x00091001)])
     delimited = chance.random() < 0.5
-    raw = _nest(one.how.explicit, one.how.little, depth, vr, tag, delimited)
+    raw = nest(one.how.explicit, one.how.little, depth, vr, tag, delimited)
     cut = chance.random() < 0.2
     return one.inserted(raw[: chance.randrange(len(raw))] if cut else raw, before=tag)
 
 
 @cache
-def _nest(explicit: bool, little: bool, depth: int, vr: str, tag: int, delimited: bool) -> bytes:
+def nest(explicit: bool, little: bool, depth: int, vr: str, tag: int, delimited: bool) -> bytes:
     """Write a sequence in a sequence; heads first, so that ten thousand levels cost no more than their bytes."""
     how = Encoding(explicit=explicit, little=little)
     if depth > 100:
