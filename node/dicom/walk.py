@@ -196,7 +196,8 @@ class Walk:
     def _item(self, frame: _Frame) -> None:
         """Step into the next item, over the next fragment, or out at the delimiter."""
         self._need(8, frame.end)
-        tag, length = self._tag_and_length(frame.little)
+        group, number, length = ORDERS[frame.little].implicit(self._data, self._at)
+        tag = group << 16 | number
         self._at += 8
         if tag == SEQUENCE_END and frame.delimited:
             self._pop()
@@ -205,16 +206,15 @@ class Walk:
         elif length == UNDEFINED:
             if frame.kind == "fragments":
                 raise self._at_fault("a fragment has no length")
-            self._push(frame._replace(kind="elements", delimited=True, explicit=self._item_explicit(frame)))
+            self._push(_Frame("elements", frame.end, True, self._item_explicit(frame), frame.little))
         elif length > frame.end - self._at + _SLACK_BYTES:
             raise self._at_fault(
                 f"an item says {length} bytes, {frame.end - self._at} are left", "Send it again whole."
             )
         elif frame.kind == "fragments":
             self._at += length
-        else:
-            end, explicit = self._at + length, self._item_explicit(frame)
-            self._push(frame._replace(kind="elements", delimited=False, end=end, explicit=explicit))
+        elif length:
+            self._push(_Frame("elements", self._at + length, False, self._item_explicit(frame), frame.little))
 
     def _end_of_item(self, frame: _Frame, tag: int) -> None:
         if tag != ITEM_END or not frame.delimited:
@@ -249,10 +249,6 @@ class Walk:
             raise self._at_fault("it ends in the middle of an element", "Send it again whole.")
         if self._at + count > len(self._data):
             raise Cut
-
-    def _tag_and_length(self, little: bool) -> tuple[int, int]:
-        group, number, length = ORDERS[little].implicit(self._data, self._at)
-        return group << 16 | number, length
 
     def _item_explicit(self, frame: _Frame) -> bool:
         """Look whether an item of an explicit data set is implicit, as UN's are (PS3.5 6.2.2), and some makers' are."""
