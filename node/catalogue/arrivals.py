@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from node.catalogue.identity import Issuers, Patient, accession_of, patient_of
 from node.catalogue.search import InstanceRow
+from node.database.subset import check_value
 from node.dicom.attributes import Attributes, read_attributes
 from node.dicom.header import Header, scan
 from node.errors import GridError, InvalidRequest, Unavailable
@@ -101,6 +102,8 @@ def _arrival(source: _OpenPacks, record: MarkedRecord, own: NodeId) -> Arrival:
         raise InvalidRequest(
             "Registering an instance was refused: a peer sent it as this node's own. Ask the peer what it sent."
         )
+    for said in (facts.department, facts.door, facts.origin, facts.received_at):
+        check_value(said)  # by a peer, perhaps: what no row may hold must not stop what comes after it
     origin = facts.origin if facts.door == "peer" else own
     attributes = read_attributes(source.header(record))
     issuers = Issuers(given=facts.issuer, trusted=facts.trust_issuer)

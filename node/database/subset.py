@@ -41,23 +41,17 @@ def check_subset(statement: Statement) -> None:
     """
     _check_sql(statement.sql)
     for value in statement.params:
-        _check_value(value)
+        check_value(value)
 
 
-def storable(text: str) -> str:
-    """Give a text from outside as one that may be written: one that reads as a blob gets another apostrophe."""
-    return text.replace("'", "’") if _BLOB_LITERAL.fullmatch(text) else text
+def check_value(value: Value) -> None:
+    """Refuse a value that no row may hold.
 
-
-@lru_cache(maxsize=1024)
-def _check_sql(sql: str) -> None:
-    if not _A_CHANGE.match(sql) or _CLOCK_OR_CHANCE.search(sql) or re.search(r"\bRETURNING\b", sql, re.I):
-        raise InvalidRequest(f"Writing {sql[:60]!r} was refused: not of the SQL subset of both stores.")
-    if ";" in sql:
-        raise InvalidRequest(f"Writing {sql[:60]!r} was refused: one statement per string.")
-
-
-def _check_value(value: Value) -> None:
+    Raises
+    ------
+    InvalidRequest
+        Not INTEGER, REAL or TEXT, or a text that reads as a blob.
+    """
     match value:
         case None:
             return
@@ -74,6 +68,19 @@ def _check_value(value: Value) -> None:
                 raise InvalidRequest("Writing a text was refused: it has a lone surrogate. Decode it first.")
         case _:
             raise InvalidRequest(f"Writing a {type(value).__name__} was refused: use a number, text or NULL.")
+
+
+def storable(text: str) -> str:
+    """Give a text from outside as one that may be written: one that reads as a blob gets another apostrophe."""
+    return text.replace("'", "’") if _BLOB_LITERAL.fullmatch(text) else text
+
+
+@lru_cache(maxsize=1024)
+def _check_sql(sql: str) -> None:
+    if not _A_CHANGE.match(sql) or _CLOCK_OR_CHANCE.search(sql) or re.search(r"\bRETURNING\b", sql, re.I):
+        raise InvalidRequest(f"Writing {sql[:60]!r} was refused: not of the SQL subset of both stores.")
+    if ";" in sql:
+        raise InvalidRequest(f"Writing {sql[:60]!r} was refused: one statement per string.")
 
 
 def _is_unicode(value: str) -> bool:

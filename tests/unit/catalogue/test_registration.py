@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
-from tests.kit.instances import BIG, EXPLICIT, IMPLICIT, Value, make_ct
+from tests.kit.instances import BIG, EXPLICIT, IMPLICIT, LITTLE, Value, make_ct
 from tests.kit.registering import facts, marked, receive, register_pack, store
 
 KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID("2.25.1"))
@@ -253,6 +254,33 @@ def test_peer_cannot_send_what_is_this_nodes_own(node: Node) -> None:
     (problem,) = node.database.read("SELECT kind, detail FROM problem")
     assert problem["kind"] == "unreadable-instance"
     assert "this node's own" in str(problem["detail"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"department": "x'00'"},
+        {"received_at": 2**63},
+        {"origin": NodeId("X'ff'")},
+        {"door": "x''"},
+        {"transfer_syntax": "x'00'"},
+    ],
+    ids=str,
+)
+def test_what_a_peer_says_that_no_row_may_hold_is_shown_and_stops_nothing(
+    node: Node, said: dict[str, Any]
+) -> None:
+    given = facts(node, **{"door": "peer", "origin": NodeId("beta"), **said})
+    assert receive(node, *slices(1), given=given).unreadable == 1
+    assert [r["kind"] for r in node.database.read("SELECT kind FROM problem")] == ["unreadable-instance"]
+    assert receive(node, *slices(2)).instances == 1
+
+
+def test_patient_behind_pixels_longer_than_a_beginning_is_not_taken_for_nobody(node: Node) -> None:
+    patient = LITTLE.element(0x00100020, "LO", "B-9 ")
+    hidden = make_ct(change={0x00100020: None}, rows=300, columns=300) + patient
+    assert receive(node, hidden).unreadable == 1
+    assert count(node, "study") == 0
 
 
 def test_record_that_cannot_be_read_is_shown_and_stops_nothing(node: Node) -> None:
