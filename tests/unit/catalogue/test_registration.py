@@ -18,7 +18,7 @@ from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
-from tests.kit.instances import BIG, EXPLICIT, IMPLICIT, LITTLE, Value, make_ct
+from tests.kit.instances import BIG, EXPLICIT, IMPLICIT, Value, make_ct
 from tests.kit.registering import facts, marked, receive, register_pack, store
 
 KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID("2.25.1"))
@@ -274,13 +274,6 @@ def test_what_a_peer_says_that_no_row_may_hold_is_shown_and_stops_nothing(
     assert receive(node, *slices(1), given=given).unreadable == 1
     assert [r["kind"] for r in node.database.read("SELECT kind FROM problem")] == ["unreadable-instance"]
     assert receive(node, *slices(2)).instances == 1
-
-
-def test_patient_behind_pixels_longer_than_a_beginning_is_not_taken_for_nobody(node: Node) -> None:
-    patient = LITTLE.element(0x00100020, "LO", "B-9 ")
-    hidden = make_ct(change={0x00100020: None}, rows=300, columns=300) + patient
-    assert receive(node, hidden).unreadable == 1
-    assert count(node, "study") == 0
 
 
 def test_record_that_cannot_be_read_is_shown_and_stops_nothing(node: Node) -> None:
