@@ -1,6 +1,6 @@
 """One C-STORE after the other through everything behind the socket: checked, stored, answered, registered, read back.
 
-``python -m tests.kit.intake FOLDER SEED FIRST COUNT`` prints what is found.
+``python -m tests.kit.intake FOLDER SEED COUNT KIND`` prints what is found.
 
 A finding is a sentence about something that must never be. What is looked at:
 the status is one that the page of statuses knows and never a defect; no case
@@ -36,7 +36,7 @@ from node.dicom.normal import normal_digest
 from node.dicom.walk import Walk
 from node.dimse.refusals import FILE, RefusalLog
 from node.dimse.rules import Admitted
-from node.dimse.store_scp import Caller, Session, StoreRequest
+from node.dimse.store_scp import Answer, Caller, Session, StoreRequest
 from node.errors import GridError
 from node.names import Cause, is_uid
 from node.node import Node
@@ -70,15 +70,9 @@ class Intake:
 
     def take(self, case: Case) -> int:
         """Give the status with which a case is answered."""
-        request = StoreRequest(
-            sop_class=case.sop_class,
-            sop_uid=case.sop_uid,
-            transfer_syntax=case.transfer_syntax,
-            data_set=memoryview(case.data_set),
-        )
         try:
             with deadline(), steps() as taken:
-                answer = self.session.store(request)
+                answer = store(self.session, case)
         except TooLong:
             self.findings.append(f"{case.name}: took more than {CPU_SECONDS} s")
             return -1
@@ -153,6 +147,21 @@ class Intake:
         registered = int(rows["n"] or 0) + int(repeated["n"] or 0) + self.problems("unreadable-instance")
         if registered != len(self.accepted):
             self.findings.append(f"{len(self.accepted)} were accepted, {registered} came to the catalogue")
+
+
+def store(session: Session, case: Case) -> Answer:
+    """Give a session a case as an association does, piece by piece, and its answer."""
+    said = {"sop_class": case.sop_class, "sop_uid": case.sop_uid, "transfer_syntax": case.transfer_syntax}
+    if not hasattr(session, "intake"):
+        return session.store(StoreRequest(**said, data_set=memoryview(case.data_set)))
+    request = StoreRequest(**said)
+    intake, left = session.intake(request), memoryview(case.data_set)
+    while left:
+        place = intake.place(len(left))
+        place[:] = left[: len(place)]
+        intake.filled(len(place))
+        left = left[len(place) :]
+    return session.finish(request, intake)
 
 
 def disagreements(case: Case) -> list[str]:
@@ -259,8 +268,8 @@ def main(arguments: list[str]) -> int:
 
     logging.disable(logging.CRITICAL)
     intake = Intake(Path(arguments[0]))
-    seed, first, count = map(int, arguments[1:])
-    for case in cases(count, seed=seed, first=first):
+    seed, count = map(int, arguments[1:3])
+    for case in cases(count, seed=seed, kind=arguments[3]):
         intake.take(case)
     intake.finish()
     intake.close()

@@ -60,22 +60,25 @@ class Source:
     data_set: bytes
 
 
-def cases(count: int | None = None, *, seed: int = 0, first: int = 0) -> Iterator[Case]:
+def cases(
+    count: int | None = None, *, seed: int = 0, first: int = 0, kind: str | None = None
+) -> Iterator[Case]:
     """Give cases one after the other; without a count, for ever."""
     for n in counting(first) if count is None else range(first, first + count):
-        yield case(n, seed=seed)
+        yield case(n, seed=seed, kind=kind)
 
 
-def case(n: int, *, seed: int = 0) -> Case:
-    """Make one case; the kinds take turns."""
+def case(n: int, *, seed: int = 0, kind: str | None = None) -> Case:
+    """Make one case; the kinds take turns, or there is only one."""
     chance = random.Random(f"{seed}/{n}")
     source = chance.choice(sources())
     data_set = with_uids(source, n)
     ids = identify(scan(data_set, source.transfer_syntax))
-    kind = KINDS[n % len(KINDS)]
-    spoiled = kind(Spoiled(source.transfer_syntax, data_set, ids.sop_class, ids.sop_uid), chance)
+    names = list(KINDS)
+    name = kind or names[n % len(names)]
+    spoiled = KINDS[name](Spoiled(source.transfer_syntax, data_set, ids.sop_class, ids.sop_uid), chance)
     return Case(
-        name=f"{seed}/{n} {kind.__name__.replace('_', '-')}",
+        name=f"{seed}/{n} {name}",
         sop_class=spoiled.sop_class,
         sop_uid=spoiled.sop_uid,
         transfer_syntax=spoiled.transfer_syntax,

@@ -27,6 +27,7 @@ from tests.kit.instances import (
 
 ITEM, ITEM_BIG = b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"
 PIXELS = 0x7FE00010
+LARGE_BYTES = 700 << 10
 BOMB_BYTES = 66 << 20
 HOSTILE_UIDS = (
     b"",
@@ -393,6 +394,30 @@ def spoiled_pixels(one: Spoiled, chance: random.Random) -> Spoiled:
     )
 
 
+def large(one: Spoiled, chance: random.Random) -> Spoiled:
+    """Put more pixels than a receiver holds in one piece, and something wrong behind them, or nothing."""
+    how, plain = one.how, one.plain
+    kept = [plain[e.start : e.offset + e.length] for t, e in one.elements() if t < PIXELS]
+    pixels = how.element(PIXELS, "OW", bytes(LARGE_BYTES))
+    end = chance.choice(
+        [
+            b"",
+            b"",
+            kept[-1],
+            how.element(0xFFFCFFFC, "OB", b"\0\0"),
+            b"\0",
+            bytes(300),
+            how.mark(0xE00D),
+            kept[1],
+        ]
+    )
+    whole = b"".join([*kept, pixels, end])
+    if chance.random() < 0.3:
+        whole = whole[: chance.randrange(len(whole))]
+    other = chance.random() < 0.2
+    return replace(one.saying(whole), sop_uid="2.25.4711" if other else one.sop_uid)
+
+
 def noise(one: Spoiled, chance: random.Random) -> Spoiled:
     """Change, take out, repeat or put in some bytes, a few times."""
     raw = bytearray(one.data_set)
@@ -418,9 +443,12 @@ def one_bit(one: Spoiled, chance: random.Random) -> Spoiled:
     return replace(one, data_set=bytes(raw))
 
 
-KINDS: tuple[Kind, ...] = (
-    untouched, cut_at_any_byte, lying_length, lying_item, nested, many, twice, out_of_order,
-    patient_after_the_pixels, deflated_badly, wrong_vr, wrong_value, hostile_uid, another_command,
-    lying_charset, command_inside, tail, mislabelled, spoiled_pixels, noise, one_bit,
-)  # fmt: skip
-"""Every kind; each case takes the next."""
+KINDS: dict[str, Kind] = {
+    kind.__name__.replace("_", "-"): kind
+    for kind in (
+        untouched, cut_at_any_byte, lying_length, lying_item, nested, many, twice, out_of_order,
+        patient_after_the_pixels, deflated_badly, wrong_vr, wrong_value, hostile_uid, another_command,
+        lying_charset, command_inside, tail, mislabelled, spoiled_pixels, large, noise, one_bit,
+    )
+}  # fmt: skip
+"""Every kind by its name; each case takes the next."""

@@ -12,7 +12,8 @@ import os
 import random
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -23,11 +24,11 @@ from node.dicom.header import Header, identify, scan
 from node.dicom.part10 import Part10, read_part10
 from node.dicom.syntax import is_deflated
 from node.dimse.refusals import FILE, RefusalLog
-from node.dimse.store_scp import Caller, Session, StoreRequest
+from node.dimse.store_scp import Caller, Session
 from node.errors import GridError
 from node.names import Cause, NodeId
 from tests.kit.clock import FrozenClock
-from tests.kit.intake import ADMITTED
+from tests.kit.intake import ADMITTED, store
 from tests.kit.malformed import CORPUS, Case, Source, sources, with_uids
 from tests.kit.packs import open_packs
 
@@ -125,7 +126,7 @@ def boundaries(header: Header) -> Iterator[int]:
             yield element.offset + element.length
 
 
-def open_session(folder: Path):  # type: ignore[no-untyped-def]
+def open_session(folder: Path) -> Callable[[Case, int], int]:
     """Give a function that stores a case's beginning and gives its status."""
     clock = FrozenClock()
     session = Session(
@@ -139,16 +140,7 @@ def open_session(folder: Path):  # type: ignore[no-untyped-def]
         stored=lambda: None,
     )
 
-    def store(case: Case, length: int) -> int:
-        request = StoreRequest(
-            sop_class=case.sop_class,
-            sop_uid=case.sop_uid,
-            transfer_syntax=case.transfer_syntax,
-            data_set=memoryview(case.data_set)[:length],
-        )
-        return session.store(request).status
-
-    return store
+    return lambda case, length: store(session, replace(case, data_set=case.data_set[:length])).status
 
 
 @cache

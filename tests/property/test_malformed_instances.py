@@ -111,17 +111,17 @@ def test_a_file_that_is_something_else_is_no_dicom_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "first", "finding"),
+    ("fault", "kind", "finding"),
     [
-        ("no-depth-cap", 0, "RecursionError"),
-        ("no-length-check", 0, "it is not whole"),
-        ("no-duplicate-check", 0, "belong to no element"),
-        ("no-inflate-cap", 390, "it was inflated to"),
+        ("no-depth-cap", "nested", "RecursionError"),
+        ("no-length-check", "lying-length", "it is not whole"),
+        ("no-duplicate-check", "twice", "belong to no element"),
+        ("no-inflate-cap", "deflated-badly", "it was inflated to"),
     ],
 )
-def test_a_planted_fault_in_the_scan_is_caught(tmp_path: Path, fault: str, first: int, finding: str) -> None:
+def test_a_planted_fault_in_the_scan_is_caught(tmp_path: Path, fault: str, kind: str, finding: str) -> None:
     said = subprocess.run(
-        [sys.executable, "-m", "tests.kit.intake", str(tmp_path), "1", str(first), "64"],
+        [sys.executable, "-m", "tests.kit.intake", str(tmp_path), "1", "80", kind],
         cwd=ROOT,
         env={**os.environ, "MERIDIAN_PLANTED": fault},
         capture_output=True,
