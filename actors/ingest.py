@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 
 from actors.base import Failed, Follower
+from node.catalogue.moving import adopt_merged
 from node.catalogue.registration import register
 from node.database.port import Statement
 from node.dimse.registration import register_refusals
@@ -20,6 +21,7 @@ from node.errors import Damaged, InvalidRequest, NotFound
 from node.journal.cursors import advance, position
 from node.names import Cause
 from node.node import Node
+from node.store.merging import is_merged
 from node.store.packs import MarkedRecord, index_cursor
 
 BATCH = 400
@@ -57,6 +59,9 @@ class Ingest(Follower):
             if len(records) >= BATCH:
                 break
             before = position(self._node.database, index_cursor(pack))
+            if not before and is_merged(pack):
+                self._adopt(pack)
+                continue
             found = self._next_records(pack, before, room=BATCH - len(records))
             if found:
                 records += found
@@ -80,6 +85,15 @@ class Ingest(Follower):
             if not found:  # what stands before the damage is registered first
                 self._show_damage(pack, str(error))
         return found
+
+    def _adopt(self, pack: str) -> None:
+        """Take in a merged pack that the database does not know; only a restored or new one meets such."""
+        try:
+            adopt_merged(self._node, pack)
+        except NotFound:
+            return
+        except (Damaged, InvalidRequest) as error:
+            self._show_damage(pack, str(error))
 
     def _is_finished(self, pack: str, offset: int) -> bool:
         try:

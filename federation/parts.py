@@ -22,7 +22,7 @@ import msgspec
 
 from node.canonical import canonical_json, digest_of
 from node.clock import Micros
-from node.errors import Damaged
+from node.errors import Damaged, NotFound
 from node.keys.sealed import CHUNK_BYTES, SealedFile, SealedReader, SealedWriter
 from node.names import Digest, NodeId, StudyUID
 from node.store.packs import PREAMBLE, Location, Packs
@@ -85,6 +85,8 @@ def seal_part(
     ------
     Damaged
         An instance's bytes are not those of its digest; the message names the pack.
+    NotFound
+        A pack is not here; the rows that the locations are from are to be looked up once more.
     Unavailable
         The disk is full or failing.
     """
@@ -204,6 +206,10 @@ def _write_member(
 def _reading(packs: Packs, location: Location) -> Iterator[BinaryIO]:
     try:
         pack = packs.path(location.pack).open("rb")
+    except FileNotFoundError as error:
+        raise NotFound(
+            f"Sealing a part failed: pack {location.pack} is not here. Look its row up once more."
+        ) from error
     except OSError as error:
         raise Damaged(
             f"Sealing a part failed: pack {location.pack} cannot be read ({error.strerror}). Restore it."

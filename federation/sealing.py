@@ -15,14 +15,15 @@ from federation.policy import Outcome
 from federation.problems import problem_once
 from federation.sharing import Pending, pending_studies, share_event, touch, unshared
 from federation.transport.port import BlobOffer
+from node.catalogue.fresh import peek_content, read_fresh
+from node.catalogue.search import InstanceRow
 from node.clock import SECOND, Micros
-from node.database.port import Row, Statement, convert_row, integer, text
+from node.database.port import Statement, integer, text
 from node.errors import Conflict, Damaged, NotFound
 from node.events import Event
 from node.failpoints import failpoint
 from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
-from node.store.packs import Location
 
 FULL_BYTES = 16 << 20
 """So much unsent makes a part due although the study still arrives."""
@@ -110,16 +111,13 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
     if not chosen:
         return 0
     cause = Cause(text(study, "cause"))
-    locations = [_location(row) for row in chosen]
     (last,) = node.database.read(
         "SELECT max(k) AS k FROM part WHERE peer = ? AND origin = ? AND study_uid = ? AND direction = 'out'",
         (peer, key.origin, key.study_uid),
     )
     k = integer(last, "k") + 1
     try:
-        members = tuple(_member(node, row, at) for row, at in zip(chosen, locations, strict=True))
-        manifest = Manifest(v=VERSION, origin=key.origin, study_uid=key.study_uid, k=k, members=members)
-        part = seal_part(node.packs, manifest, locations, directory=blobs.scratch(node))
+        manifest, part = _written(node, key, k, chosen)
     except (Damaged, NotFound) as error:
         return _hold_back(node, peer, key, chosen, error=error, cause=cause)
     blobs.place(node, part.file.path, part.file.digest)
@@ -132,8 +130,32 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
     return 1
 
 
+def _written(node: Node, key: StudyKey, k: int, rows: list[InstanceRow]) -> tuple[Manifest, SealedPart]:
+    """Write a part; when a pack is gone, its rows are looked up once more: it was merged meanwhile."""
+    try:
+        return _written_from(node, key, k, rows)
+    except NotFound:
+        again = [peek_content(node.database, row) or row for row in rows]
+        if again == rows:
+            raise
+    return _written_from(node, key, k, again)
+
+
+def _written_from(node: Node, key: StudyKey, k: int, rows: list[InstanceRow]) -> tuple[Manifest, SealedPart]:
+    members = tuple(_member(node, row) for row in rows)
+    manifest = Manifest(v=VERSION, origin=key.origin, study_uid=key.study_uid, k=k, members=members)
+    locations = [row.location for row in rows]
+    return manifest, seal_part(node.packs, manifest, locations, directory=blobs.scratch(node))
+
+
 def _hold_back(
-    node: Node, peer: NodeId, key: StudyKey, rows: list[Row], *, error: Damaged | NotFound, cause: Cause
+    node: Node,
+    peer: NodeId,
+    key: StudyKey,
+    rows: list[InstanceRow],
+    *,
+    error: Damaged | NotFound,
+    cause: Cause,
 ) -> int:
     """Leave out the instances whose records are damaged, so that the others go; they are tried again at a start."""
     damaged = [row for row in rows if not _is_whole(node, row)]
@@ -142,7 +164,7 @@ def _hold_back(
     held = [
         Statement(
             "INSERT INTO shared_instance (peer, origin, study_uid, sop_uid, digest, k) VALUES (?, ?, ?, ?, ?, ?)",
-            (peer, key.origin, key.study_uid, row["sop_uid"], row["digest"], HELD_BACK),
+            (peer, key.origin, key.study_uid, row.sop_uid, row.digest, HELD_BACK),
         )
         for row in damaged
     ]
@@ -151,9 +173,9 @@ def _hold_back(
     return 1
 
 
-def _is_whole(node: Node, row: Row) -> bool:
+def _is_whole(node: Node, row: InstanceRow) -> bool:
     try:
-        return node.packs.check(_location(row)) == row["digest"]
+        return read_fresh(node.database, row, lambda row: node.packs.check(row.location)) == row.digest
     except (Damaged, NotFound):
         return False
 
@@ -198,27 +220,23 @@ def _sealed(
     ]
 
 
-def _chosen(rows: list[Row], *, limit_bytes: int) -> list[Row]:
+def _chosen(rows: list[InstanceRow], *, limit_bytes: int) -> list[InstanceRow]:
     """Take instances up to the limit, and at least one."""
-    chosen: list[Row] = []
+    chosen: list[InstanceRow] = []
     size = 0
     for row in rows:
-        size += integer(row, "data_bytes")
+        size += row.data_bytes
         if chosen and size > limit_bytes:
             break
         chosen.append(row)
     return chosen
 
 
-def _location(row: Row) -> Location:
-    names = ("pack", "offset", "meta_bytes", "data_offset", "data_bytes")
-    return convert_row({name: row[name] for name in names}, Location)
-
-
-def _member(node: Node, row: Row, location: Location) -> Member:
+def _member(node: Node, row: InstanceRow) -> Member:
     """Describe an instance with what its record says of how it came."""
+    location = row.location
     record = next(iter(node.packs.marked(location.pack, location.offset)), None)
-    if record is None or record.digest != row["digest"]:
+    if record is None or record.digest != row.digest:
         raise Damaged(
             f"Sealing a part failed: the record at byte {location.offset} of pack {location.pack} is not the one that"
             " the catalogue means. Run 'meridian verify'."

@@ -19,6 +19,7 @@ from federation.problems import problem_once
 from federation.roster import Roster
 from federation.roster_news import roster_news
 from node.canonical import canonical_json, digest_of
+from node.catalogue.search import InstanceRow
 from node.clock import SECOND, Micros
 from node.database.port import Row, Statement, integer, read_as, text
 from node.errors import Conflict
@@ -131,11 +132,12 @@ def set_digest(digests: Iterable[str]) -> Digest:
     return digest_of("\n".join(sorted(digests)))
 
 
-def unshared(node: Node, peer: NodeId, key: StudyKey, *, limit: int) -> list[Row]:
+def unshared(node: Node, peer: NodeId, key: StudyKey, *, limit: int) -> list[InstanceRow]:
     """Give the first instances of a study that are in no part for a peer yet, in the order they came."""
-    return node.database.read(
-        "SELECT i.sop_uid, i.digest, i.sop_class, i.transfer_syntax, i.pack, i.offset, i.meta_bytes, i.data_offset,"
-        " i.data_bytes FROM instance AS i LEFT JOIN shared_instance AS s ON s.peer = ? AND s.origin = i.origin"
+    return read_as(
+        node.database,
+        InstanceRow,
+        "SELECT i.* FROM instance AS i LEFT JOIN shared_instance AS s ON s.peer = ? AND s.origin = i.origin"
         " AND s.study_uid = i.study_uid AND s.sop_uid = i.sop_uid AND s.digest = i.digest"
         " WHERE i.origin = ? AND i.study_uid = ? AND s.peer IS NULL ORDER BY i.received_at, i.pack, i.offset LIMIT ?",
         (peer, key.origin, key.study_uid, limit),

@@ -102,7 +102,7 @@ def tell_story(node: Node, key: StudyKey) -> Story:
 
 
 def _received(node: Node, key: StudyKey, registered: list[StoryFact]) -> Iterator[StoryFact]:
-    """Say when bytes came in, one fact for each pack, which is one association or part.
+    """Say when bytes came in, one fact for each pack: one association or part, or several that were merged since.
 
     Rows do not name the device; it is told where only one came by that door. What came from a
     peer keeps the time of its first receipt there; when it came here is told by its parts.

@@ -16,6 +16,7 @@ from actors.completion import Completion
 from actors.consult import Consult
 from actors.door import Door
 from actors.ingest import Ingest
+from actors.merge import Merge
 from actors.peers import Peers
 from actors.reach import Reach
 from actors.supervisor import Start, Supervisor
@@ -108,6 +109,7 @@ class Grid:
             **listens,
             Tidy.NAME: lambda failed: Tidy.start(failed, node),
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
+            Merge.NAME: lambda failed: Merge.start(failed, node),
             Completion.NAME: lambda failed: Completion.start(failed, node),
             Consult.NAME: lambda failed: Consult.start(failed, node),
             Collect.NAME: lambda failed: Collect.start(failed, node, **away),

@@ -1,17 +1,21 @@
-"""Packs against the catalogue: every row's bytes, and a row for every instance that was indexed."""
+"""Packs against the catalogue: every row's bytes, and a row for every instance that was indexed.
+
+Packs may be merged meanwhile: a place that is gone is asked for once more, and
+while an old and a new pack are both here, the content of each record has a row.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node.database.port import Row, convert_row, text
+from node.catalogue.fresh import read_fresh
+from node.catalogue.search import InstanceRow
+from node.database.port import read_as, text
 from node.errors import Damaged, GridError, NotFound
 from node.journal.cursors import position
 from node.node import Node
 from node.store.packs import Location, MarkedRecord, index_cursor
 from ops.findings import Finding
-
-_PLACE = ("pack", "offset", "meta_bytes", "data_offset", "data_bytes")
 
 
 def verify_packs(node: Node) -> Iterator[Finding]:
@@ -23,23 +27,24 @@ def verify_packs(node: Node) -> Iterator[Finding]:
         if pack in here:
             yield from _verify_pack(node, pack)
         else:
-            yield _missing(node, pack)
+            yield from _missing(node, pack)
 
 
 def _verify_pack(node: Node, pack: str) -> Iterator[Finding]:
     indexed = position(node.database, index_cursor(pack)) if pack in node.packs.landing() else None
     known: set[int] = set()
     damaged: set[int] = set()
-    rows = node.database.read(
-        f"SELECT origin, study_uid, sop_uid, digest, {', '.join(_PLACE)} FROM instance WHERE pack = ? ORDER BY offset",
+    rows = read_as(
+        node.database,
+        InstanceRow,
+        "SELECT * FROM instance WHERE pack = ? ORDER BY offset",
         (pack,),
     )
     for row in rows:
-        location = _location(row)
-        known.add(location.offset)
-        finding = _verify_row(node, row, location)
+        known.add(row.offset)
+        finding = _verify_row(node, row)
         if finding is not None:
-            damaged.add(location.offset)
+            damaged.add(row.offset)
             yield finding
     at = 0
     try:
@@ -55,18 +60,18 @@ def _verify_pack(node: Node, pack: str) -> Iterator[Finding]:
             yield Finding(where=f"pack {pack} at byte {at}", what=str(error))
 
 
-def _verify_row(node: Node, row: Row, location: Location) -> Finding | None:
+def _verify_row(node: Node, row: InstanceRow) -> Finding | None:
     """Hold a row against the record that it means."""
-    where = f"{_place(location)}, {_named(row)}"
+    where = f"{_place(row.location)}, {_named(row)}"
     try:
-        digest = node.packs.check(location)
+        digest = read_fresh(node.database, row, lambda row: node.packs.check(row.location))
     except GridError as error:
         return Finding(where=where, what=str(error))
-    if digest == row["digest"]:
+    if digest == row.digest:
         return None
     return Finding(
         where=where,
-        what=f"the catalogue means digest {text(row, 'digest')[:16]}, the pack holds {digest[:16]}",
+        what=f"the catalogue means digest {row.digest[:16]}, the pack holds {digest[:16]}",
         todo="restore the database from the backup and compare",
     )
 
@@ -98,26 +103,23 @@ def _verify_unlisted(node: Node, record: MarkedRecord) -> Iterator[Finding]:
         )
 
 
-def _missing(node: Node, pack: str) -> Finding:
+def _missing(node: Node, pack: str) -> Iterator[Finding]:
     rows = node.database.read(
         "SELECT origin, study_uid, count(*) AS n FROM instance WHERE pack = ? GROUP BY origin, study_uid",
         (pack,),
     )
     held = ", ".join(f"{row['n']} instances of study {row['origin']}/{row['study_uid']}" for row in rows)
-    return Finding(
-        where=f"pack {pack}",
-        what=f"its file is gone, and with it {held}",
-        todo="restore it from the backup, or fetch the study again from its sender or a peer",
-    )
-
-
-def _location(row: Row) -> Location:
-    return convert_row({name: row[name] for name in _PLACE}, Location)
+    if held and not node.packs.path(pack).exists():  # else it was merged since it was listed
+        yield Finding(
+            where=f"pack {pack}",
+            what=f"its file is gone, and with it {held}",
+            todo="restore it from the backup, or fetch the study again from its sender or a peer",
+        )
 
 
 def _place(location: Location) -> str:
     return f"pack {location.pack} at byte {location.offset}"
 
 
-def _named(row: Row) -> str:
-    return f"instance {row['sop_uid']} of study {row['origin']}/{row['study_uid']}"
+def _named(row: InstanceRow) -> str:
+    return f"instance {row.sop_uid} of study {row.origin}/{row.study_uid}"

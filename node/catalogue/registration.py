@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.catalogue.arrivals import Arrival, Unreadable, read_arrivals
+from node.catalogue.fresh import read_fresh
 from node.catalogue.growth import Growth, grow
 from node.catalogue.held import Held, read_held
 from node.catalogue.identity import Patient
@@ -24,7 +25,7 @@ from node.events import InstanceConflictFound, PatientConflictFound
 from node.failpoints import failpoint, planted
 from node.names import Cause, NodeId, StudyKey
 from node.node import Node
-from node.store.packs import MarkedRecord, Packs
+from node.store.packs import MarkedRecord
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
             key,
             sop_uids=list(dict.fromkeys(arrival.attributes.instance.sop_uid for arrival in group)),
         )
-        growth = grow(held, group, contents=_Stored(node.packs, node.id))
+        growth = grow(held, group, contents=_Stored(node))
         statements += _statements(node, key, held=held, growth=growth)
         instances += len(growth.inserted)
         repeated += sum(repeat.times for repeat in growth.repeats)
@@ -73,24 +74,29 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
 
 
 class _Stored:
-    """Reads contents back from their packs."""
+    """Reads contents back from their packs, wherever those were merged to since the rows were read."""
 
-    def __init__(self, packs: Packs, own: NodeId) -> None:
-        self._packs = packs
-        self._own = own
+    def __init__(self, node: Node) -> None:
+        self._node = node
 
     def normal(self, row: InstanceRow) -> str:
         try:
-            return normal_digest(self._packs.read_data_set(row.location), row.transfer_syntax)
+            data_set = read_fresh(
+                self._node.database, row, lambda row: self._node.packs.read_data_set(row.location)
+            )
+            return normal_digest(data_set, row.transfer_syntax)
         except (Damaged, NotFound, InvalidRequest):
             return f"unread:{row.digest}"  # equal to nothing: what cannot be compared is a conflict
 
     def patient(self, row: InstanceRow) -> Patient | None:
+        packs = self._node.packs
         try:
-            record = next(iter(self._packs.marked(row.pack, row.offset)), None)
+            record = read_fresh(
+                self._node.database, row, lambda row: next(iter(packs.marked(row.pack, row.offset)), None)
+            )
         except (Damaged, NotFound):
             return None
-        arrivals, _ = read_arrivals(self._packs, [record] if record else [], own=self._own)
+        arrivals, _ = read_arrivals(packs, [record] if record else [], own=self._node.id)
         return arrivals[0].patient if arrivals else None
 
 

@@ -26,7 +26,7 @@ def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Stat
         _write_study(growth.study, held=held),
         *(_write_series(row) for row in growth.series),
         *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
-        *(_change_instance(row) for row in growth.changed),
+        *(_change_instance(row, held=held) for row in growth.changed),
         *(_count_repeat(repeat) for repeat in growth.repeats),
         *(_note_patient(key, patient, at) for patient, at in growth.patients),
     ]
@@ -53,13 +53,16 @@ def _write_series(row: SeriesRow) -> Statement:
     )
 
 
-def _change_instance(row: InstanceRow) -> Statement:
+def _change_instance(row: InstanceRow, *, held: Held) -> Statement:
+    """Write a row over the one that was read: its pack may have been merged since, and the old place would dangle."""
+    (before,) = (one for one in held.contents[row.sop_uid] if one.digest == row.digest)
     names = [name for name in _INSTANCE if name not in (*_KEY, "sop_uid", "digest")]
     return Statement(
         f"UPDATE instance SET {', '.join(f'{name} = ?' for name in names)}"
-        " WHERE origin = ? AND study_uid = ? AND sop_uid = ? AND digest = ?",
-        (*_values(row, names), *_values(row, (*_KEY, "sop_uid", "digest"))),
+        " WHERE origin = ? AND study_uid = ? AND sop_uid = ? AND digest = ? AND pack = ? AND offset = ?",
+        (*_values(row, names), *_values(row, (*_KEY, "sop_uid", "digest")), before.pack, before.offset),
         expect=1,
+        refusal="Registering instances was refused: one was moved to another pack meanwhile. Read it again.",
     )
 
 

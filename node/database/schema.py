@@ -249,7 +249,15 @@ _REPORTING: Migration = (
         CONSTRAINT delivery_once UNIQUE (report_id, destination, kind)) STRICT, WITHOUT ROWID""",
 )
 
+_MERGING: Migration = (
+    # Local. Packs whose records stand in another now: no row means them, and they are unlinked when due.
+    """CREATE TABLE retired_pack (pack TEXT PRIMARY KEY, successor TEXT NOT NULL, due INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID""",
+    "CREATE INDEX retired_due ON retired_pack (due)",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
+    _MERGING,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -4,6 +4,10 @@ A pack is ``KIND-UUID.pack``. It is held by an flock while its writer lives. A
 file of its name in ``landing/`` says that the index may lag behind it; that
 file comes with the pack and goes when the index has read its end record. A
 short lock on the whole folder keeps a pack from being seen half made.
+
+A merged pack is written in ``merging/``, where nobody takes it for a pack, and
+gets its name once it is whole and synced. Its entry in ``merging/`` stays until
+the catalogue means it, so that what a crash left can be told from what counts.
 """
 
 from __future__ import annotations
@@ -20,6 +24,8 @@ from node.errors import InvalidRequest, Unavailable
 from node.failpoints import planted
 from node.journal.texts import sync_directory
 
+MERGED = "merged"
+"""The kind of packs that take the place of others; no process writes under it, so none recovers them."""
 _KIND = re.compile(r"[a-z][a-z0-9]{0,15}")
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -28,13 +34,17 @@ class PackDirectory:
     """Where a node's packs lie."""
 
     def __init__(self, path: Path, clock: Clock, kind: str) -> None:
-        if not _KIND.fullmatch(kind):
-            raise InvalidRequest(f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9.")
+        if not _KIND.fullmatch(kind) or kind == MERGED:
+            raise InvalidRequest(
+                f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9, and not {MERGED!r}."
+            )
         self._path = path
         self._landing = path / "landing"
+        self._merging = path / "merging"
         self._clock = clock
         self._kind = kind
-        self._landing.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self._landing, self._merging):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, name: str) -> Path:
         """Give where a pack lies, whether it is there or not.
@@ -124,6 +134,56 @@ class PackDirectory:
         with self._whole():
             self.path(name).unlink(missing_ok=True)
             self.landed(name)
+
+    def land(self, name: str) -> None:
+        """Say that the index is to look at a pack."""
+        (self._landing / name).touch(mode=0o600)
+
+    def begin_merge(self) -> tuple[str, int]:
+        """Make the file of a merged pack, held, that does not bear its name yet; give both."""
+        name = f"{MERGED}-{new_id(self._clock)}"
+        with self._whole():
+            descriptor = os.open(
+                self._merging / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600
+            )
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return name, descriptor
+
+    def publish(self, name: str) -> None:
+        """Give a merged pack its name, synced; from here on readers may find it."""
+        sync_directory(self._merging)
+        os.link(self._merging / name, self.path(name))
+        sync_directory(self._path)
+
+    def merging(self) -> list[str]:
+        """Give the merged packs of which it is not settled yet whether they count."""
+        return sorted(entry.name for entry in os.scandir(self._merging) if _NAME.fullmatch(entry.name))
+
+    def claim_merge(self, name: str) -> int | None:
+        """Take over a merged pack whose writer is gone; None while one lives, or when it was settled."""
+        with self._whole():
+            try:
+                descriptor = os.open(self._merging / name, os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                return None
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            return descriptor
+
+    def end_merge(self, name: str, *, kept: bool) -> None:
+        """Settle a merged pack that the caller holds: it counts from here on, or vanishes."""
+        if not kept:
+            self.remove(name)
+        (self._merging / name).unlink(missing_ok=True)
+
+    def remove(self, name: str) -> None:
+        """Remove a pack whose records stand elsewhere."""
+        self.path(name).unlink(missing_ok=True)
+        self.landed(name)
+        sync_directory(self._path)
 
     def free_bytes(self) -> int:
         """Give the free space on the disk under the packs."""

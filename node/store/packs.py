@@ -253,6 +253,15 @@ class Packs:
         """Give where a pack lies, for `sendfile` and `pread`; it never changes below its marks."""
         return self._directory.path(pack)
 
+    @property
+    def directory(self) -> PackDirectory:
+        """The folder itself; for `merging` and whoever unlinks what was merged."""
+        return self._directory
+
+    def forget(self, pack: str) -> None:
+        """Let go of a pack that is about to vanish, so that its bytes are given back."""
+        self._descriptors.forget(self._directory.path(pack))
+
     def check_room(self, incoming_bytes: int) -> None:
         """Refuse what would eat into the reserve of the disk.
 

@@ -73,6 +73,17 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A pack whose records another holds now, one behind the other as they were."""
+
+    pack: str
+    offset: int
+    """Where its first record stands in the other; what stood at ``n`` stands at ``offset + n``."""
+    size_bytes: int
+    """Of its records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class End:
     """What an end record says a whole pack holds before it."""
 
@@ -80,9 +91,14 @@ class End:
     size_bytes: int
     """Of all that stands before it."""
     closed_at: Micros
+    merged: tuple[Source, ...] = ()
+    """The packs that a merged pack took the place of, and those whose place they had taken; left out when empty."""
 
     def encode(self) -> bytes:
-        return canonical_json(msgspec.to_builtins(self)).encode()
+        entry = msgspec.to_builtins(self)
+        if not self.merged:
+            del entry["merged"]
+        return canonical_json(entry).encode()
 
 
 def read_header(raw: bytes) -> Header | None:

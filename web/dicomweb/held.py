@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from node.canonical import digest_of
+from node.catalogue.fresh import peek_content
 from node.catalogue.search import InstanceRow, instances_of, peek_instance
 from node.dicom.header import Header, scan
 from node.dicom.part10 import PREAMBLE
@@ -59,11 +60,22 @@ def file_pieces(node: Node, held: InstanceRow) -> list[bytes | Region]:
 
     Source: DICOM PS3.10 7.1.
     """
-    start = held.data_offset - held.meta_bytes
-    return [
-        PREAMBLE,
-        Region(path=pack_path(node, held), offset=start, length=held.meta_bytes + held.data_bytes),
-    ]
+    return [PREAMBLE, _file_region(node, held)]
+
+
+def _file_region(node: Node, held: InstanceRow) -> Region:
+    """Give where file meta and data set lie; a study that is sent for long is found again when its packs were merged."""
+
+    def again() -> Region | None:
+        moved = peek_content(node.database, held)
+        return None if moved is None or moved.pack == held.pack else _file_region(node, moved)
+
+    return Region(
+        path=pack_path(node, held),
+        offset=held.data_offset - held.meta_bytes,
+        length=held.meta_bytes + held.data_bytes,
+        again=again,
+    )
 
 
 def pack_path(node: Node, held: InstanceRow) -> Path:

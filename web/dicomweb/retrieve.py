@@ -12,7 +12,9 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
+from node.dicom.header import Header
 from node.dicom.json_model import bulk_value, to_json
 from web.answers import Later
 from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, check_objects, wanted
@@ -122,11 +124,13 @@ async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
 
 def _written(call: Call[NoBody], held: list[InstanceRow]) -> bytes:
     return b",".join(
-        msgspec.json.encode(
-            to_json(read_whole(call.node, one), bulk=partial(_bulk_address, _address(call, one)))
-        )
+        msgspec.json.encode(to_json(_read_fresh(call, one), bulk=partial(_bulk_address, _address(call, one))))
         for one in held
     )
+
+
+def _read_fresh(call: Call[NoBody], held: InstanceRow) -> Header:
+    return read_fresh(call.node.database, held, partial(read_whole, call.node))
 
 
 def _bulk_address(instance: str, path: str) -> str:

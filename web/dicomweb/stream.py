@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -36,6 +36,8 @@ class Region:
     path: Path
     offset: int
     length: int
+    again: Callable[[], Region | None] | None = field(default=None, compare=False)
+    """Says where the bytes are when the file is gone by the time they are sent; None: they are gone too. Blocks."""
 
 
 Piece = bytes | Region
@@ -137,7 +139,14 @@ class _Sender:
         if isinstance(piece, bytes):
             await self._response.write(piece)
             return
-        file = await self._open(piece.path)
+        try:
+            file = await self._open(piece.path)
+        except FileNotFoundError:
+            moved = await self._threads.run(piece.again) if piece.again is not None else None
+            if moved is None:
+                raise
+            piece = moved
+            file = await self._open(piece.path)
         if self._kernel_copies and piece.length >= SENDFILE_FROM_BYTES and await self._sendfile(file, piece):
             return
         descriptor, end = file.fileno(), piece.offset + piece.length
