@@ -50,6 +50,9 @@ class Ingest(Follower):
 
     def _register_landing(self) -> bool:
         """Register up to a batch of records; say whether there may be more."""
+        for pack in self._node.packs.landing():
+            if is_merged(pack) and pack not in self._damaged:
+                self._adopt(pack)
         packs = [pack for pack in self._node.packs.landing() if pack not in self._damaged]
         self._turn += 1  # whose records come first changes, so that a huge pack keeps nobody waiting
         first = self._turn % len(packs) if packs else 0
@@ -59,9 +62,6 @@ class Ingest(Follower):
             if len(records) >= BATCH:
                 break
             before = position(self._node.database, index_cursor(pack))
-            if not before and is_merged(pack):
-                self._adopt(pack)
-                continue
             found = self._next_records(pack, before, room=BATCH - len(records))
             if found:
                 records += found
@@ -87,7 +87,12 @@ class Ingest(Follower):
         return found
 
     def _adopt(self, pack: str) -> None:
-        """Take in a merged pack that the database does not know; only a restored or new one meets such."""
+        """Take in a merged pack if the database does not know it; only a restored or new one meets such.
+
+        Before anything else: it moves the cursors of the packs that it took the place of.
+        """
+        if position(self._node.database, index_cursor(pack)):
+            return
         try:
             adopt_merged(self._node, pack)
         except NotFound:

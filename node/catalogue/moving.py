@@ -104,6 +104,8 @@ def retire_packs(node: Node) -> Micros | None:
             return due
         if not node.packs.path(text(row, "successor")).exists():
             _log.error("pack %s stays: pack %s, which took its place, is not here", pack, row["successor"])
+            later = "UPDATE retired_pack SET due = ? WHERE pack = ?"
+            node.write([Statement(later, (node.now() + RETIRED_FOR, pack))])
             continue
         means = node.database.read("SELECT 1 AS means FROM instance WHERE pack = ? LIMIT 1", (pack,))
         if not means:
@@ -137,7 +139,7 @@ def adopt_merged(node: Node, pack: str) -> None:
             if known[source.pack] < source.size_bytes:
                 cursor = index_cursor(source.pack)
                 cursors.append(advance(cursor, before=known[source.pack], after=source.size_bytes))
-            cursors.append(_retire(node, source.pack, pack, again=True))
+            cursors += _retire(node, source.pack, pack, again=True)
     register(node, new, cursors=cursors)
 
 
@@ -153,7 +155,7 @@ def _move(node: Node, key: StudyKey, merged: MergedPack, taken: dict[str, tuple[
                 refusal="Merging packs was refused: their rows were moved meanwhile. Read them again.",
             )
         )
-        statements.append(_retire(node, pack, merged.name))
+        statements += _retire(node, pack, merged.name)
     try:
         done = node.write(statements, key=_write_key(merged.name))
     except Conflict:
@@ -169,10 +171,10 @@ def _move(node: Node, key: StudyKey, merged: MergedPack, taken: dict[str, tuple[
     merged.keep()
 
 
-def _retire(node: Node, pack: str, successor: str, *, again: bool = False) -> Statement:
-    """Give the statement that lets a pack go in ten minutes; refused while a row means it."""
+def _retire(node: Node, pack: str, successor: str, *, again: bool = False) -> list[Statement]:
+    """Give the statements that let a pack go in ten minutes; refused while a row means it."""
     due = node.now() + (0 if planted("merge-unlink-early") else RETIRED_FOR)
-    return Statement(
+    let_go = Statement(
         "INSERT INTO retired_pack (pack, successor, due) SELECT ?, ?, ?"
         " WHERE NOT EXISTS (SELECT 1 FROM instance WHERE pack = ?)"
         + (" ON CONFLICT (pack) DO UPDATE SET successor = excluded.successor" if again else ""),
@@ -180,6 +182,8 @@ def _retire(node: Node, pack: str, successor: str, *, again: bool = False) -> St
         expect=1,
         refusal="Merging packs was refused: a row means one of them still. Read them again.",
     )
+    hand_on = Statement("UPDATE retired_pack SET successor = ? WHERE successor = ?", (successor, pack))
+    return [let_go, hand_on]
 
 
 def _follow(pack: str, source: Source) -> Statement:
