@@ -87,12 +87,10 @@ class Ingest(Follower):
         return found
 
     def _adopt(self, pack: str) -> None:
-        """Take in a merged pack if the database does not know it; only a restored or new one meets such.
+        """Take in a merged pack that is to be looked at; only a database that was restored, or is new, meets such.
 
         Before anything else: it moves the cursors of the packs that it took the place of.
         """
-        if position(self._node.database, index_cursor(pack)):
-            return
         try:
             adopt_merged(self._node, pack)
         except NotFound:

@@ -122,18 +122,21 @@ def retire_packs(node: Node) -> Micros | None:
 
 
 def adopt_merged(node: Node, pack: str) -> None:
-    """Register a merged pack that the index does not know: the database is older than the merge, or new.
+    """Register a merged pack that the index may not know: the database is older than the merge, or new.
 
     Rows that mean packs it took the place of follow into it; what of their records was never registered
-    is; and where such a pack is still here, it counts as registered, and goes as it would have gone.
+    is; and where such a pack is here, still or again, it counts as registered, and goes in ten minutes.
     """
     database = node.database
     sources = sources_of(node.packs, pack)
     records = list(node.packs.marked(pack, 0))
     node.write([_follow(pack, source) for source in sources])
     known = {source.pack: position(database, index_cursor(source.pack)) for source in sources}
-    new = [record for record in records if not _is_known(record.location.offset, sources, known)]
-    cursors = [advance(index_cursor(pack), before=0, after=records[-1].next_offset)]
+    new: list[MarkedRecord] = []
+    cursors: list[Statement] = []
+    if not position(database, index_cursor(pack)):
+        new = [record for record in records if not _is_known(record.location.offset, sources, known)]
+        cursors.append(advance(index_cursor(pack), before=0, after=records[-1].next_offset))
     for source in sources:
         if node.packs.path(source.pack).exists():
             if known[source.pack] < source.size_bytes:

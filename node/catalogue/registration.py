@@ -23,7 +23,7 @@ from node.dicom.normal import normal_digest
 from node.errors import Damaged, InvalidRequest, NotFound
 from node.events import InstanceConflictFound, PatientConflictFound
 from node.failpoints import failpoint, planted
-from node.names import Cause, NodeId, StudyKey
+from node.names import Cause, StudyKey
 from node.node import Node
 from node.store.packs import MarkedRecord
 

@@ -84,5 +84,5 @@ def killed_after(effects: int) -> Iterator[_Life]:
             one.stop()
         for descriptor in held:
             with suppress(OSError):
-                if "merged-" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+                if "/merging/" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
                     os.close(descriptor)  # as the kernel does: its lock goes with it

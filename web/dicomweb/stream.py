@@ -157,6 +157,7 @@ class _Sender:
     def close(self) -> None:
         if self._file is not None:
             self._file.close()
+            self._file = None
 
     async def _open(self, path: Path) -> BinaryIO:
         if self._file is None or self._path != path:

@@ -24,7 +24,7 @@ from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.journal.cursors import position
 from node.journal.records import Journal
 from node.node import Node
-from node.store.packs import index_cursor
+from node.store.packs import Location, index_cursor
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import (
@@ -237,6 +237,39 @@ def test_verify_names_a_merged_pack_that_was_altered_cut_off_or_taken_away(
     assert "4 instances" in finding.what
 
 
+@pytest.mark.parametrize("when", ["before its list", "behind its list", "between a row and its record"])
+def test_verify_that_runs_meanwhile_says_nothing(
+    node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    packs, done = scatter(node, 4), []
+    names, check = node.packs.names, node.packs.check
+
+    def merged_and_gone() -> None:
+        if not done:
+            done.append(1)
+            merge_packs(node, KEY, packs)
+            clock.advance(RETIRED_FOR)
+            retire_packs(node)
+
+    def listed() -> list[str]:
+        if when == "before its list":
+            merged_and_gone()
+        found = names()
+        if when == "behind its list":
+            merged_and_gone()
+        return found
+
+    def checked(location: Location) -> object:
+        if when == "between a row and its record":
+            merged_and_gone()
+        return check(location)
+
+    monkeypatch.setattr(node.packs, "names", listed)
+    monkeypatch.setattr(node.packs, "check", checked)
+    assert findings(node) == []
+    assert done
+
+
 def test_no_merge_without_room(node: Node, clock: FrozenClock) -> None:
     packs = scatter(node, 3)
     node.packs._reserve_bytes = 1 << 60
@@ -284,6 +317,7 @@ def test_a_new_index_finds_the_same_rows_whether_old_packs_are_still_here_or_not
         retire_packs(node)
         rebuilt = anew(node, tmp_path / f"{n}.db")
         ingest(rebuilt)
+        assert retired(rebuilt) == (retired(node) if not n else [])
         assert contents(rebuilt) == contents(node)
         assert repeats(rebuilt) == repeats(node) == {"2.25.1.1.1": 4}
         assert read_all(rebuilt) == read_all(node)
@@ -310,6 +344,28 @@ def test_an_older_index_follows_into_merged_packs_and_registers_the_rest(
     assert read_all(restored) == read_all(node)
     assert repeats(restored) == repeats(node) == {"2.25.1.1.1": 2}
     restored.database.close()
+
+
+def test_old_packs_that_a_backup_brings_back_are_not_counted_again(
+    node: Node, clock: FrozenClock, tmp_path: Path
+) -> None:
+    packs = [associate(node, slice_of(n), slice_of(1), at_s=n) for n in range(1, 4)]
+    ingest(node)
+    merged = merge_packs(node, KEY, packs)
+    for pack in packs:
+        shutil.copy(node.packs.path(pack), tmp_path)  # as a copy does that never deletes
+    clock.advance(RETIRED_FOR)
+    retire_packs(node)
+    before = rows_of(node), repeats(node)
+    for pack in packs:
+        shutil.copy(tmp_path / f"{pack}.pack", node.packs.path(pack))
+    for pack in node.packs.names():
+        node.packs.directory.land(pack)
+    ingest(node)
+    assert ((rows_of(node), repeats(node)), findings(node)) == (before, [])
+    clock.advance(RETIRED_FOR)
+    retire_packs(node)
+    assert node.packs.names() == [merged.pack]
 
 
 def test_packs_that_crowd_are_chosen_by_door_the_first_first(node: Node) -> None:
