@@ -66,7 +66,7 @@ class Merge(Follower):
             if self._seen - before > UNWRITTEN:
                 node.write([advance(READER, before=before, after=self._seen)])
             return 0
-        return None if due is None else min(self.POLL_S, (due - node.now()) / SECOND)
+        return None if due is None else min(self.POLL_S, max(0.0, (due - node.now()) / SECOND))
 
     def _merge_one(self, key: StudyKey, record: Record) -> bool:
         """Merge once; say whether the study may need it again."""

@@ -27,6 +27,7 @@ from node.store.record import Source
 
 RETIRED_FOR: Micros = 10 * MINUTE
 """So long an old pack stays for those who hold a row that means it."""
+RETIRED_AT_ONCE = 100
 _PLACE = ("pack", "offset", "meta_bytes", "data_offset", "data_bytes")
 _log = logging.getLogger(__name__)
 
@@ -96,29 +97,31 @@ def settle_merges(node: Node) -> None:
 
 
 def retire_packs(node: Node) -> Micros | None:
-    """Unlink the packs whose time has come; give when the next one's does, None when there is none."""
-    rows = node.database.read("SELECT pack, successor, due FROM retired_pack ORDER BY due, pack")
-    for row in rows:
-        pack, due = text(row, "pack"), integer(row, "due")
-        if due > node.now():
-            return due
-        if not node.packs.path(text(row, "successor")).exists():
-            _log.error("pack %s stays: pack %s, which took its place, is not here", pack, row["successor"])
-            later = "UPDATE retired_pack SET due = ? WHERE pack = ?"
-            node.write([Statement(later, (node.now() + RETIRED_FOR, pack))])
+    """Unlink packs whose time has come, some at a time; give when the next one's does, None when there is none."""
+    due = node.database.read(
+        "SELECT pack, successor FROM retired_pack WHERE due <= ? ORDER BY due, pack LIMIT ?",
+        (node.now(), RETIRED_AT_ONCE),
+    )
+    statements: list[Statement] = []
+    gone: list[str] = []
+    for row in due:
+        pack, successor = text(row, "pack"), text(row, "successor")
+        if not node.packs.path(successor).exists():
+            _log.error("pack %s stays: pack %s, which took its place, is not here", pack, successor)
+            later = node.now() + RETIRED_FOR
+            statements.append(Statement("UPDATE retired_pack SET due = ? WHERE pack = ?", (later, pack)))
             continue
-        means = node.database.read("SELECT 1 AS means FROM instance WHERE pack = ? LIMIT 1", (pack,))
-        if not means:
+        statements.append(Statement("DELETE FROM retired_pack WHERE pack = ?", (pack,)))
+        if not node.database.read("SELECT 1 AS means FROM instance WHERE pack = ? LIMIT 1", (pack,)):
             node.packs.forget(pack)
-            node.packs.directory.remove(pack)
-            failpoint("merge-unlinked")
-        node.write(
-            [
-                Statement("DELETE FROM retired_pack WHERE pack = ?", (pack,)),
-                *([] if means else [Statement("DELETE FROM cursor WHERE reader = ?", (index_cursor(pack),))]),
-            ]
-        )
-    return None
+            gone.append(pack)
+            statements.append(Statement("DELETE FROM cursor WHERE reader = ?", (index_cursor(pack),)))
+    node.packs.directory.remove(*gone)
+    if statements:
+        failpoint("merge-unlinked")
+        node.write(statements)
+    (next_,) = node.database.read("SELECT min(due) AS due FROM retired_pack")
+    return None if next_["due"] is None else integer(next_, "due")
 
 
 def adopt_merged(node: Node, pack: str) -> None:

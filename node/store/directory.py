@@ -179,11 +179,13 @@ class PackDirectory:
             self.remove(name)
         (self._merging / name).unlink(missing_ok=True)
 
-    def remove(self, name: str) -> None:
-        """Remove a pack whose records stand elsewhere."""
-        self.path(name).unlink(missing_ok=True)
-        self.landed(name)
-        sync_directory(self._path)
+    def remove(self, *names: str) -> None:
+        """Remove packs whose records stand elsewhere."""
+        for name in names:
+            self.path(name).unlink(missing_ok=True)
+            self.landed(name)
+        if names:
+            sync_directory(self._path)
 
     def free_bytes(self) -> int:
         """Give the free space on the disk under the packs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from tests.kit.mortal import killed_after
 
 FEW = 2
 PACKS = 5
+EXAMPLES = 600 if os.environ.get("MERIDIAN_LONG") else 40
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +118,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_any_order_of_storing_merging_ending_and_waiting_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, object]]

@@ -9,7 +9,7 @@ import pytest
 
 from actors import merge
 from actors.merge import READER, Merge
-from node.catalogue import crowding
+from node.catalogue import crowding, moving
 from node.catalogue.crowding import FEW
 from node.catalogue.moving import RETIRED_FOR
 from node.clock import SECOND
@@ -103,6 +103,19 @@ def test_one_step_is_one_merge(node: Node, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(packs_meant(node)) == 9
     assert actor.step() == 0
     assert len(packs_meant(node)) == 5
+
+
+def test_old_packs_go_some_at_a_time(node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "RETIRED_AT_ONCE", 4)
+    scatter(node, FEW + 1)
+    merge_all(node)
+    clock.advance(RETIRED_FOR)
+    actor = Merge(Failures(), node)
+    left = []
+    while actor.step() == 0:
+        left.append(len(node.packs.names()))
+    assert left == [6, 2]
+    assert len(node.packs.names()) == 1
 
 
 def test_doors_are_kept_apart(node: Node) -> None:
