@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +13,13 @@ import pytest
 from node.catalogue import moving
 from node.catalogue.crowding import FEW, Small, choose, find_small
 from node.catalogue.fresh import read_fresh
-from node.catalogue.moving import RETIRED_FOR, merge_packs, retire_packs, settle_merges
+from node.catalogue.moving import RETIRED_FOR, merge_packs, retire_packs
 from node.catalogue.registration import _Stored, register
 from node.catalogue.search import InstanceRow
 from node.clock import MINUTE
 from node.database.port import Statement
-from node.database.sqlite import SqliteDatabase
 from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.journal.cursors import position
-from node.journal.records import Journal
 from node.node import Node
 from node.store.packs import Location, index_cursor
 from tests.kit.bare_node import bare_node
@@ -297,77 +294,6 @@ def test_what_a_row_means_is_not_unlinked(node: Node, clock: FrozenClock) -> Non
     assert packs[1] not in node.packs.names()
 
 
-def test_settling_twice_and_over_nothing_changes_nothing(node: Node) -> None:
-    merge_packs(node, KEY, scatter(node, 3))
-    names = node.packs.names()
-    settle_merges(node)
-    settle_merges(node)
-    assert node.packs.names() == names
-
-
-def test_a_new_index_finds_the_same_rows_whether_old_packs_are_still_here_or_not(
-    node: Node, clock: FrozenClock, tmp_path: Path
-) -> None:
-    packs = [associate(node, slice_of(n), slice_of(1), at_s=n) for n in range(1, 5)]
-    ingest(node)
-    first = merge_packs(node, KEY, packs[:2])
-    merge_packs(node, KEY, [*packs[2:], first.pack])
-    for n, wait in enumerate((0, RETIRED_FOR)):
-        clock.advance(wait)
-        retire_packs(node)
-        rebuilt = anew(node, tmp_path / f"{n}.db")
-        ingest(rebuilt)
-        assert retired(rebuilt) == (retired(node) if not n else [])
-        assert contents(rebuilt) == contents(node)
-        assert repeats(rebuilt) == repeats(node) == {"2.25.1.1.1": 4}
-        assert read_all(rebuilt) == read_all(node)
-        assert findings(rebuilt) == []
-        rebuilt.database.close()
-
-
-def test_an_older_index_follows_into_merged_packs_and_registers_the_rest(
-    node: Node, clock: FrozenClock, tmp_path: Path
-) -> None:
-    """As after a restore: the backup knows some of the packs that were merged since, and nothing of the merges."""
-    early = scatter(node, 3)
-    late = [associate(node, slice_of(n), slice_of(1), at_s=n) for n in (4, 5)]
-    with_backup(node, tmp_path / "older.db")
-    ingest(node)
-    first = merge_packs(node, KEY, [*early, late[0]])
-    merge_packs(node, KEY, [late[1], first.pack])
-    clock.advance(RETIRED_FOR)
-    retire_packs(node)
-    restored = anew(node, tmp_path / "older.db")
-    assert findings(restored) != []
-    ingest(restored)
-    assert findings(restored) == []
-    assert read_all(restored) == read_all(node)
-    assert repeats(restored) == repeats(node) == {"2.25.1.1.1": 2}
-    restored.database.close()
-
-
-def test_old_packs_that_a_backup_brings_back_are_not_counted_again(
-    node: Node, clock: FrozenClock, tmp_path: Path
-) -> None:
-    packs = [associate(node, slice_of(n), slice_of(1), at_s=n) for n in range(1, 4)]
-    ingest(node)
-    merged = merge_packs(node, KEY, packs)
-    for pack in packs:
-        shutil.copy(node.packs.path(pack), tmp_path)  # as a copy does that never deletes
-    clock.advance(RETIRED_FOR)
-    retire_packs(node)
-    before = rows_of(node), repeats(node)
-    for pack in packs:
-        shutil.copy(tmp_path / f"{pack}.pack", node.packs.path(pack))
-    for pack in node.packs.names():
-        node.packs.directory.land(pack)
-    ingest(node)
-    assert ((rows_of(node), repeats(node)), findings(node)) == (before, [])
-    clock.advance(RETIRED_FOR)
-    retire_packs(node)
-    assert node.packs.names() == [merged.pack]
-
-
 def test_packs_that_crowd_are_chosen_by_door_the_first_first(node: Node) -> None:
     assert choose(find_small(node, KEY)) == []
     packs = scatter(node, FEW)
@@ -415,24 +341,6 @@ def replace_write(node: Node, write: object) -> Node:
     slow = Slow(**{name: getattr(node, name) for name in Node.__dataclass_fields__})
     Slow.write = lambda self, statements, key=None: write(statements, key)  # type: ignore[assignment, operator, method-assign]
     return slow
-
-
-def contents(node: Node) -> list[tuple[str, str, str]]:
-    return [(row.sop_uid, row.digest, row.state) for row in rows_of(node)]
-
-
-def with_backup(node: Node, path: Path) -> None:
-
-    with sqlite3.connect(node.state / "meridian.db") as source, sqlite3.connect(path) as target:
-        source.backup(target)
-
-
-def anew(node: Node, database: Path) -> Node:
-    """Put another database beside the packs, all of which the index is to look at again, as the runbook says."""
-    for name in node.packs.names():
-        node.packs.directory.land(name)
-    other = SqliteDatabase(database, node.clock)
-    return replace(node, database=other, journal=Journal(other, node.clock, node.id))
 
 
 def test_a_second_content_is_compared_with_the_first_wherever_that_is_now(
