@@ -205,11 +205,8 @@ def _is_known(offset: int, sources: Sequence[Source], known: dict[str, int]) -> 
 
 def _is_meant(node: Node, pack: str) -> bool:
     """Say whether the batch that moves rows into a pack was written; if not, it cannot be from here on."""
-    rows = node.database.read(
-        "SELECT 1 AS means FROM instance WHERE pack = ? UNION ALL SELECT 1 FROM retired_pack WHERE successor = ?",
-        (pack, pack),
-    )
-    return bool(rows) or node.database.write([], _write_key(pack)).repeated
+    node.database.write([], _write_key(pack))
+    return position(node.database, index_cursor(pack)) > 0
 
 
 def _is_needed(node: Node, pack: str) -> bool:
