@@ -21,8 +21,9 @@ from node.errors import Damaged, InvalidRequest, NotFound
 from node.journal.cursors import advance, position
 from node.names import Cause
 from node.node import Node
+from node.store.facts import MarkedRecord
 from node.store.merging import is_merged
-from node.store.packs import MarkedRecord, index_cursor
+from node.store.packs import index_cursor
 
 BATCH = 400
 _log = logging.getLogger(__name__)

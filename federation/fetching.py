@@ -25,7 +25,7 @@ from node.errors import Conflict, Damaged, GridError, InvalidRequest, NotFound
 from node.events import Event
 from node.names import Cause, Digest, NodeId, StudyKey, StudyUID
 from node.node import Node
-from node.store.packs import AssociationFacts
+from node.store.facts import AssociationFacts
 
 WHOLE_BYTES = 8 << 20
 """A data set up to this is handed to the pack at once, which writes it in one go."""

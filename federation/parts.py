@@ -25,7 +25,8 @@ from node.clock import Micros
 from node.errors import Damaged, NotFound
 from node.keys.sealed import CHUNK_BYTES, SealedFile, SealedReader, SealedWriter
 from node.names import Digest, NodeId, StudyUID
-from node.store.packs import PREAMBLE, Location, Packs
+from node.store.facts import Location
+from node.store.packs import PREAMBLE, Packs
 
 VERSION = 1
 PART_BYTES = 64 << 20

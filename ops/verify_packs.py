@@ -14,7 +14,8 @@ from node.database.port import read_as, text
 from node.errors import Damaged, GridError, NotFound
 from node.journal.cursors import position
 from node.node import Node
-from node.store.packs import Location, MarkedRecord, index_cursor
+from node.store.facts import Location, MarkedRecord
+from node.store.packs import index_cursor
 from ops.findings import Finding
 
 

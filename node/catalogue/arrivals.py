@@ -16,7 +16,8 @@ from node.dicom.attributes import Attributes, read_attributes
 from node.dicom.header import Header, scan
 from node.errors import GridError, InvalidRequest, Unavailable
 from node.names import Accession, NodeId, StudyKey
-from node.store.packs import Location, MarkedRecord, Packs
+from node.store.facts import Location, MarkedRecord
+from node.store.packs import Packs
 
 _BEGINNINGS_BYTES = (64 << 10, 1 << 20)
 _LAST_TAG = 0x00280011

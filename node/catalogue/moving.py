@@ -21,8 +21,9 @@ from node.failpoints import failpoint, planted
 from node.journal.cursors import advance, position
 from node.names import StudyKey
 from node.node import Node
+from node.store.facts import Location, MarkedRecord
 from node.store.merging import MergedPack, sources_of
-from node.store.packs import Location, MarkedRecord, index_cursor
+from node.store.packs import index_cursor
 from node.store.record import Source
 
 RETIRED_FOR: Micros = 10 * MINUTE

@@ -25,7 +25,7 @@ from node.events import InstanceConflictFound, PatientConflictFound
 from node.failpoints import failpoint, planted
 from node.names import Cause, StudyKey
 from node.node import Node
-from node.store.packs import MarkedRecord
+from node.store.facts import MarkedRecord
 
 _log = logging.getLogger(__name__)
 

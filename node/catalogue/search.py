@@ -18,7 +18,7 @@ from node.clock import Micros
 from node.database.port import Database, Level, integer, read_as
 from node.errors import NotFound
 from node.names import Cause, Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyKey, StudyUID
-from node.store.packs import Location
+from node.store.facts import Location
 
 EVERYTHING: Condition = ("1 = 1", ())
 """For those who act for the node itself, never for a person."""

@@ -15,7 +15,7 @@ from typing import Protocol
 from node.dicom.header import STUDY_INSTANCE_UID, scan
 from node.errors import GridError, InvalidRequest
 from node.names import StudyUID, is_uid
-from node.store.packs import Growing
+from node.store.writing import Growing
 
 BLOCK_BYTES = 640 << 10
 """What is read into at a time: a CT slice fits, and 64 associations hold 40 MiB."""

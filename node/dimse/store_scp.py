@@ -27,8 +27,10 @@ from node.dimse.rules import Admitted
 from node.errors import GridError, InvalidRequest
 from node.failpoints import failpoint, planted
 from node.names import Cause, NodeId, StudyUID, is_uid
+from node.store.facts import AssociationFacts, Stored
 from node.store.pack_file import Bytes
-from node.store.packs import AssociationFacts, Growing, Packs, PackWriter, Stored
+from node.store.packs import Packs
+from node.store.writing import Growing, PackWriter
 
 OPEN_PACKS = 8
 """Studies that one association may have open at once; a ninth ends the pack longest unused."""

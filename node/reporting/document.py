@@ -32,7 +32,7 @@ from node.reporting.structured_report import (
     make_sr,
     read_part10,
 )
-from node.store.packs import AssociationFacts
+from node.store.facts import AssociationFacts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

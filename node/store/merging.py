@@ -20,7 +20,8 @@ from node.failpoints import failpoint, planted
 from node.names import Digest
 from node.store.descriptors import Descriptors
 from node.store.directory import MERGED
-from node.store.packs import MarkedRecord, Packs
+from node.store.facts import MarkedRecord
+from node.store.packs import Packs
 from node.store.reading import chunks_at, digest_at, look
 from node.store.record import DIGEST_BYTES, End, Source, encode_end, read_end
 

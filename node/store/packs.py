@@ -8,85 +8,25 @@ nothing of the catalogue: what a record means to a study is `node.catalogue`'s.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from node.canonical import canonical_json
-from node.clock import Clock, Micros
-from node.errors import Damaged, Defect, GridError, Unavailable
+from node.clock import Clock
+from node.errors import Damaged, GridError, Unavailable
 from node.failpoints import planted
-from node.names import Cause, Digest, NodeId, StudyUID
+from node.names import Cause, Digest
 from node.store.descriptors import Descriptor, Descriptors
 from node.store.directory import PackDirectory
-from node.store.pack_file import Bytes, PackFile, Placed
+from node.store.facts import AssociationFacts, Location, MarkedRecord
 from node.store.reading import Found, digest_at, look, read_at
 from node.store.record import DIGEST_BYTES, Foreign, data_digest, read_end
 from node.store.recovery import Recovered, recover_pack
+from node.store.writing import PackWriter
 
 PREAMBLE = bytes(128) + b"DICM"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssociationFacts:
-    """What only the association knew about an instance, kept beside its bytes."""
-
-    calling: str
-    called: str
-    address: str
-    certificate: str
-    """Digest of the sender's certificate; empty without TLS."""
-    rule: str
-    """The admission rule that let it in, ``CALLING@ADDRESS``; empty at other doors."""
-    rule_version: int
-    issuer: str
-    trust_issuer: bool
-    department: str
-    transfer_syntax: str
-    received_at: Micros
-    origin: NodeId
-    study_uid: StudyUID
-    door: str
-    """``dicom``, ``peer``, ``report`` or ``import``."""
-    cause: Cause
-    """One for all instances of an association, part or import."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
-    """Where a record's bytes lie; file meta stands straight before the data set."""
-
-    pack: str
-    offset: int
-    """Of the record."""
-    meta_bytes: int
-    data_offset: int
-    data_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """An instance is on disk, synced and marked."""
-
-    location: Location
-    digest: Digest
-    """Of the data set, without file meta."""
-    next_offset: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkedRecord:
-    """A record that a live reader may believe."""
-
-    location: Location
-    facts: AssociationFacts
-    sop_class: str
-    sop_uid: str
-    digest: Digest
-    next_offset: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +71,12 @@ class Packs:
     def open_writer(self, *, study_uid: str, cause: Cause) -> PackWriter:
         """Give a writer for the instances of one study from one association, part or import."""
         return PackWriter(
-            self, self._directory, self._clock, study_uid=study_uid, cause=cause, roll_bytes=self._roll_bytes
+            self._directory,
+            self._clock,
+            study_uid=study_uid,
+            cause=cause,
+            roll_bytes=self._roll_bytes,
+            room=self.check_room,
         )
 
     def recover(self) -> RecoveryReport:
@@ -299,124 +244,12 @@ class Packs:
         return raw
 
 
-class PackWriter:
-    """Stores instances of one study in packs of their own; for one thread."""
-
-    def __init__(
-        self,
-        packs: Packs,
-        directory: PackDirectory,
-        clock: Clock,
-        *,
-        study_uid: str,
-        cause: Cause,
-        roll_bytes: int,
-    ) -> None:
-        self._packs = packs
-        self._directory = directory
-        self._clock = clock
-        self._study_uid = study_uid
-        self._cause = cause
-        self._roll_bytes = roll_bytes
-        self._file: PackFile | None = None
-
-    def append(
-        self,
-        facts: AssociationFacts,
-        *,
-        sop_class: str,
-        sop_uid: str,
-        file_meta: bytes,
-        data_set: Bytes | Iterable[Bytes],
-        digest: bytes | None = None,
-    ) -> Stored:
-        """Store an instance; when this returns, it is written, synced and marked.
-
-        Parameters
-        ----------
-        file_meta
-            Group 0002, without preamble.
-        data_set, digest
-            The bytes, or chunks of them, which are then held one at a time; and their SHA-256 if it is known.
-
-        Raises
-        ------
-        Unavailable
-            The disk is full, or failed. Nothing of the instance remains, and the next one gets a new pack.
-        """
-        file, entry = self._ready(facts, sop_class, sop_uid)
-        room = self._packs.check_room
-        placed = file.append(entry, file_meta, data_set=data_set, room=room, digest=digest)
-        return _stored(file, placed, file_meta)
-
-    def begin(self, facts: AssociationFacts, *, sop_class: str, sop_uid: str, file_meta: bytes) -> Growing:
-        """Begin to store an instance of unknown length, one at a time; raises as `append` does."""
-        file, entry = self._ready(facts, sop_class, sop_uid)
-        file.begin(entry, file_meta)
-        return Growing(file, file_meta, self._packs.check_room)
-
-    def close(self) -> None:
-        """End the pack; what was stored is safe without it."""
-        if self._file is not None:
-            self._file.close(self._clock.now())
-            self._file = None
-
-    def _ready(self, facts: AssociationFacts, sop_class: str, sop_uid: str) -> tuple[PackFile, bytes]:
-        if (facts.study_uid, facts.cause) != (self._study_uid, self._cause):
-            raise Defect(
-                "Storing an instance was refused: this pack is another study's, or another association's."
-            )
-        entry = {"facts": msgspec.to_builtins(facts), "sop_class": sop_class, "sop_uid": sop_uid}
-        return self._writable(), canonical_json(entry).encode()
-
-    def _writable(self) -> PackFile:
-        if self._file is not None and (self._file.broken or self._file.size >= self._roll_bytes):
-            self.close()
-        if self._file is None:
-            self._file = PackFile(self._directory)
-        return self._file
-
-
-class Growing:
-    """An instance on its way into a pack: nothing of it counts before `finish`, nothing is left after `drop`."""
-
-    def __init__(self, file: PackFile, file_meta: bytes, room: Callable[[int], None]) -> None:
-        self._file, self._file_meta, self._room = file, file_meta, room
-
-    def write(self, chunk: Bytes) -> None:
-        """Write the next bytes of the data set; raises as `PackWriter.append` does."""
-        self._file.grow(chunk, self._room)
-
-    def look(self) -> AbstractContextManager[memoryview]:
-        """Give all that was written of the data set, to be looked through."""
-        return self._file.grown()
-
-    def finish(self, digest: bytes) -> Stored:
-        """Store it: written, synced and marked when this returns; `digest` is the SHA-256 of the data set."""
-        return _stored(self._file, self._file.finish(digest), self._file_meta)
-
-    def drop(self) -> None:
-        """Leave nothing of it. Never raises."""
-        self._file.cut_back()
-
-
 class _Entry(msgspec.Struct, frozen=True):
     """The JSON part of an instance's record."""
 
     facts: AssociationFacts
     sop_class: str
     sop_uid: str
-
-
-def _stored(file: PackFile, placed: Placed, file_meta: bytes) -> Stored:
-    location = Location(
-        pack=file.name,
-        offset=placed.offset,
-        meta_bytes=len(file_meta),
-        data_offset=placed.data_offset,
-        data_bytes=placed.data_bytes,
-    )
-    return Stored(location=location, digest=placed.digest, next_offset=file.size)
 
 
 def _look(pack: str, descriptor: Descriptor, offset: int, size: int | None = None) -> Found | None:

@@ -18,7 +18,7 @@ from node.database.port import text
 from node.dicom.part10 import read_part10
 from node.errors import GridError
 from node.node import Node
-from node.store.packs import Location
+from node.store.facts import Location
 from ops.compose import compose_node
 from tests.kit.raw_sender import Aborted, Sent, read_file, send_files
 from tests.kit.running import RunningAlliance, running_alliance

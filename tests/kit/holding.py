@@ -8,7 +8,7 @@ from node.catalogue.registration import register
 from node.dicom.header import identify, scan
 from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
-from node.store.packs import AssociationFacts
+from node.store.facts import AssociationFacts
 from tests.kit.instances import EXPLICIT, file_meta, make_ct
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from node.clock import Clock
 from node.names import Cause, NodeId, StudyUID
-from node.store.packs import AssociationFacts, Packs, PackWriter, Stored
+from node.store.facts import AssociationFacts, Stored
+from node.store.packs import Packs
+from node.store.writing import PackWriter
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import CT_IMAGE, EXPLICIT, file_meta, make_ct
 

@@ -15,7 +15,7 @@ from node.database.port import convert_row, integer, text
 from node.errors import GridError
 from node.journal.cursors import position
 from node.node import Node
-from node.store.packs import Location
+from node.store.facts import Location
 from ops.verify import verify
 from tests.kit.actors import Failures
 from tests.kit.bare_node import bare_node

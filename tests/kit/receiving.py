@@ -19,7 +19,8 @@ from node.config import Config, DicomSection, NodeSection
 from node.dimse.barrier import CaughtUp, index_of
 from node.dimse.rules import FILE, Rule, Rules, write_rules
 from node.dimse.server import Receiver, stay_small
-from node.store.packs import MarkedRecord, Packs
+from node.store.facts import MarkedRecord
+from node.store.packs import Packs
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,7 +10,8 @@ from node.catalogue.registration import Registered, register
 from node.journal.cursors import advance, position
 from node.names import Cause, StudyUID
 from node.node import Node
-from node.store.packs import AssociationFacts, MarkedRecord, index_cursor
+from node.store.facts import AssociationFacts, MarkedRecord
+from node.store.packs import index_cursor
 from tests.kit.instances import CT_IMAGE, EXPLICIT, file_meta
 
 

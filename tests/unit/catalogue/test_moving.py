@@ -21,7 +21,8 @@ from node.database.port import Statement
 from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.journal.cursors import position
 from node.node import Node
-from node.store.packs import Location, index_cursor
+from node.store.facts import Location
+from node.store.packs import index_cursor
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import (

@@ -15,7 +15,8 @@ from node.dimse.refusals import FILE, RefusalLog
 from node.dimse.rules import Admitted
 from node.dimse.store_scp import Answer, Caller, Session, StoreRequest
 from node.names import Cause, NodeId
-from node.store.packs import MarkedRecord, Packs
+from node.store.facts import MarkedRecord
+from node.store.packs import Packs
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import CT_IMAGE, DEFLATED, EXPLICIT, make_ct
 

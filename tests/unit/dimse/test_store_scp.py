@@ -12,7 +12,8 @@ from node.dimse.rules import Admitted
 from node.dimse.store_scp import OPEN_PACKS, Answer, Caller, Session, StoreRequest
 from node.errors import Unavailable
 from node.names import Cause, NodeId
-from node.store.packs import MarkedRecord, Packs
+from node.store.facts import MarkedRecord
+from node.store.packs import Packs
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import BIG, CT_IMAGE, DEFLATED, EXPLICIT, IMPLICIT, deflate, make_ct
 from tests.kit.packs import open_packs

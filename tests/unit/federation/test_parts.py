@@ -14,7 +14,8 @@ from node.canonical import digest_of
 from node.errors import Damaged
 from node.keys.sealed import SealedWriter, open_sealed
 from node.names import NodeId, StudyUID
-from node.store.packs import Packs, Stored
+from node.store.facts import Stored
+from node.store.packs import Packs
 from tests.kit.instances import CT_IMAGE, EXPLICIT, file_meta, make_ct
 from tests.kit.packs import make_facts, open_packs, open_writer, store
 

@@ -9,7 +9,8 @@ import pytest
 
 from node.errors import Damaged, Defect, InvalidRequest, NotFound, Unavailable
 from node.names import Cause
-from node.store.packs import Location, Packs, Stored
+from node.store.facts import Location, Stored
+from node.store.packs import Packs
 from node.store.record import Foreign
 from tests.kit.instances import CT_IMAGE, file_meta, make_ct
 from tests.kit.packs import make_facts, open_packs, open_writer, store

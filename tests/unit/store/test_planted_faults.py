@@ -9,7 +9,8 @@ import pytest
 
 from node import failpoints
 from node.errors import Damaged
-from node.store.packs import Packs, Stored
+from node.store.facts import Stored
+from node.store.packs import Packs
 from tests.kit.packs import open_packs, open_writer, store
 
 

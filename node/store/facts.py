@@ -1,0 +1,67 @@
+"""What a pack knows of an instance: what its association told, where its bytes lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node.clock import Micros
+from node.names import Cause, Digest, NodeId, StudyUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationFacts:
+    """What only the association knew about an instance, kept beside its bytes."""
+
+    calling: str
+    called: str
+    address: str
+    certificate: str
+    """Digest of the sender's certificate; empty without TLS."""
+    rule: str
+    """The admission rule that let it in, ``CALLING@ADDRESS``; empty at other doors."""
+    rule_version: int
+    issuer: str
+    trust_issuer: bool
+    department: str
+    transfer_syntax: str
+    received_at: Micros
+    origin: NodeId
+    study_uid: StudyUID
+    door: str
+    """``dicom``, ``peer``, ``report`` or ``import``."""
+    cause: Cause
+    """One for all instances of an association, part or import."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a record's bytes lie; file meta stands straight before the data set."""
+
+    pack: str
+    offset: int
+    """Of the record."""
+    meta_bytes: int
+    data_offset: int
+    data_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """An instance is on disk, synced and marked."""
+
+    location: Location
+    digest: Digest
+    """Of the data set, without file meta."""
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedRecord:
+    """A record that a live reader may believe."""
+
+    location: Location
+    facts: AssociationFacts
+    sop_class: str
+    sop_uid: str
+    digest: Digest
+    next_offset: int
