@@ -104,6 +104,8 @@ class SqliteDatabase:
             self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA journal_mode = WAL")
+        # Else a long batch spills pages of the database to /var/tmp, which may be full, and is not encrypted.
+        connection.execute("PRAGMA temp_store = MEMORY")
         durable = "NORMAL" if planted("no-database-sync") else "FULL"
         connection.execute(f"PRAGMA synchronous = {durable}")
         return connection
