@@ -188,7 +188,11 @@ def receiver_run(
                 wrong.append(f"a hang: {error}")
         if len(sender.refused) > 1 or any(status != 0xA700 for status in sender.refused):
             wrong.append(f"refused with {[f'{status:04X}' for status in sender.refused]}")
-        wrong += [*_written_after_a_failed_sync(log), *_again(nursery, folder, sender)]
+        wrong += [
+            *_written_after_a_failed_sync(log),
+            *_written_elsewhere(log, folder),
+            *_again(nursery, folder, sender),
+        ]
         wrong += wrong_with(
             folder,
             acknowledged=template.acknowledged | sender.acknowledged,
@@ -225,6 +229,7 @@ def grid_run(nursery: Nursery, template: Template, *, step: str) -> Run:
             wrong.append(f"a hang: {error}")
         finally:
             process.end()
+        wrong += _written_elsewhere(log, folder)
         wrong += wrong_with(folder, acknowledged=template.acknowledged, sent=template.sent)
         return Outcome(calls_in(log), hits(log), wrong)
 
@@ -262,6 +267,14 @@ def _written_after_a_failed_sync(log: Path) -> Iterator[str]:
             yield f"{call} of a pack whose sync had failed"
         if call.endswith("sync") and "INJECTED" in line:
             failed.add(pack)
+
+
+def _written_elsewhere(log: Path, folder: Path) -> Iterator[str]:
+    """Name calls that write to another folder: what is encrypted, backed up or has room is the state folder."""
+    for line in log.read_text(errors="replace").splitlines():
+        match = re.search(r' (?!openat)(\w+)\((?:(?![12]<)\d+<(/[^>]*)>|"(/[^"]*)")', line)
+        if match and not (match[2] or match[3]).startswith(str(folder)):
+            yield f"{match[1]} of {match[2] or match[3]}"
 
 
 @contextmanager
