@@ -33,8 +33,8 @@ class Kind:
 
 KINDS = {
     "ct": Kind("CT", CT_IMAGE, 512, 512, 50),
-    "mr": Kind("MR", MR_IMAGE, 256, 256, 75),
-    "small": Kind("MR", MR_IMAGE, 68, 68, 125),
+    "mr": Kind("MR", MR_IMAGE, 256, 256, 60),
+    "small": Kind("MR", MR_IMAGE, 68, 68, 100),
     "dx": Kind("DX", DX_IMAGE, 2800, 2688, 2),
 }
 """525 KB, 132 KB, 10 KB and 15 MB an instance."""
