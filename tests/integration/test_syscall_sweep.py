@@ -27,7 +27,7 @@ AND_IN_A_FILE = (1, 1100, 2)
 OPEN = ("openat",)
 TRANSIENT = "Rejected('rejected: result 2, source 1, reason 1')"
 """Nobody is let in while the rules cannot be read, and nobody is called unknown."""
-nightly = pytest.mark.skipif(not LONG, reason="a nightly sweep: MERIDIAN_LONG=1")
+nightly = pytest.mark.long
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(1200)]
 
