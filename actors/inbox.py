@@ -48,6 +48,8 @@ class Inbox:
         """
         with self._changed:
             if envelope.message is WAKE:
+                if self._woken:
+                    return  # who waits knows already: a stream of rings must not run every actor's thread
                 self._woken = True
             elif len(self._waiting) < LIMIT or type(envelope.message) is _STOP:
                 self._waiting.append(envelope)
