@@ -19,7 +19,7 @@ from node.errors import GridError, InvalidRequest
 from tests.kit.instances import BIG, DEFLATED, EXPLICIT, IMPLICIT, JPEG_BASELINE, RLE, part10
 from tests.kit.malformed import Source, written_sources
 from tests.kit.soundness import unsound
-from tests.kit.spoiling import nest
+from tests.kit.spoiled import nest
 
 SYNTAXES = (EXPLICIT, IMPLICIT, BIG, DEFLATED, JPEG_BASELINE, RLE)
 

@@ -33,7 +33,8 @@ from tests.kit.instances import (
     encoding_of,
     make_ct,
 )
-from tests.kit.spoiling import KINDS, Spoiled
+from tests.kit.spoiled import Spoiled
+from tests.kit.spoiling import KINDS
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom"
 HEAD_BYTES = 8192

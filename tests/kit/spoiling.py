@@ -7,11 +7,9 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
 
-from node.dicom.header import scan
-from node.dicom.walk import LONG_VRS, Element
+from node.dicom.walk import LONG_VRS
 from tests.kit.instances import (
     BIG,
     DEFLATED,
@@ -22,13 +20,11 @@ from tests.kit.instances import (
     UNDEFINED,
     Encoding,
     deflate,
-    encoding_of,
 )
+from tests.kit.spoiled import PIXELS, Spoiled, bomb, nest
 
 ITEM, ITEM_BIG = b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00"
-PIXELS = 0x7FE00010
 LARGE_BYTES = 700 << 10
-BOMB_BYTES = 66 << 20
 HOSTILE_UIDS = (
     b"",
     b"\0",
@@ -59,43 +55,6 @@ HOSTILE_UIDS = (
     b"0",
     b"\xff" * 10,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Spoiled:
-    """What a command and its data set say."""
-
-    transfer_syntax: str
-    data_set: bytes
-    sop_class: str
-    sop_uid: str
-
-    @property
-    def how(self) -> Encoding:
-        return encoding_of(self.transfer_syntax)
-
-    @property
-    def plain(self) -> bytes:
-        """The data set, inflated."""
-        if self.transfer_syntax != DEFLATED:
-            return self.data_set
-        return zlib.decompress(self.data_set, wbits=-zlib.MAX_WBITS)
-
-    def elements(self) -> list[tuple[int, Element]]:
-        return list(
-            scan(
-                self.plain, EXPLICIT if self.transfer_syntax == DEFLATED else self.transfer_syntax
-            ).elements.items()
-        )
-
-    def saying(self, plain: bytes) -> Spoiled:
-        """Give it with another data set, deflated where the syntax says so."""
-        return replace(self, data_set=deflate(plain) if self.transfer_syntax == DEFLATED else plain)
-
-    def inserted(self, *raw: bytes, before: int = 0x00100010) -> Spoiled:
-        """Put elements where their tag belongs, or elsewhere."""
-        at = next((e.start for tag, e in self.elements() if tag >= before), len(self.plain))
-        return self.saying(self.plain[:at] + b"".join(raw) + self.plain[at:])
 
 
 Kind = Callable[[Spoiled, random.Random], Spoiled]
@@ -154,26 +113,6 @@ def nested(one: Spoiled, chance: random.Random) -> Spoiled:
     raw = nest(one.how.explicit, one.how.little, depth, vr, tag, delimited)
     cut = chance.random() < 0.2
     return one.inserted(raw[: chance.randrange(len(raw))] if cut else raw, before=tag)
-
-
-@cache
-def nest(explicit: bool, little: bool, depth: int, vr: str, tag: int, delimited: bool) -> bytes:
-    """Write a sequence in a sequence; heads first, so that ten thousand levels cost no more than their bytes."""
-    how = Encoding(explicit=explicit, little=little)
-    if depth > 100:
-        heads = [how.element(tag, vr, b"", length=UNDEFINED) + how.mark(0xE000, UNDEFINED)] * depth
-        if not delimited:
-            one = len(how.element(tag, vr, b"")) + 8
-            lengths = [one * left + 8 for left in range(depth, 0, -1)]
-            heads = [
-                how.element(tag, vr, b"", length=n - one + 8) + how.mark(0xE000, n - one) for n in lengths
-            ]
-            return b"".join(heads) + bytes(8)
-        return b"".join(heads) + (how.mark(0xE00D) + how.mark(0xE0DD)) * depth
-    inner = how.element(0x00100010, "PN", "A^B ")
-    for _ in range(depth):
-        inner = how.sequence(tag, how.item(inner, delimited=delimited), delimited=delimited, vr=vr)
-    return inner
 
 
 def many(one: Spoiled, chance: random.Random) -> Spoiled:
@@ -242,23 +181,9 @@ def deflated_badly(one: Spoiled, chance: random.Random) -> Spoiled:
         lambda: chance.randbytes(100),
     ]
     if chance.random() < 0.04:
-        bomb = _bomb(one)
-        choices = [lambda: bomb, lambda: deflate(bomb), lambda: bomb[:-4]]
+        swelling = bomb(one)
+        choices = [lambda: swelling, lambda: deflate(swelling), lambda: swelling[:-4]]
     return replace(one, transfer_syntax=DEFLATED, data_set=chance.choice(choices)())
-
-
-def _bomb(one: Spoiled) -> bytes:
-    """Deflate an instance with a very large black image: a stream goes on where another was flushed."""
-    how = Encoding()
-    head = b"".join(one.plain[e.start : e.offset + e.length] for t, e in one.elements() if t < PIXELS)
-    stream = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    pixels = how.element(PIXELS, "OW", b"", length=BOMB_BYTES)
-    return stream.compress(head + pixels) + stream.flush(zlib.Z_SYNC_FLUSH) + _zeros()
-
-
-@cache
-def _zeros() -> bytes:
-    return deflate(*[bytes(1 << 20)] * (BOMB_BYTES >> 20))
 
 
 def wrong_vr(one: Spoiled, chance: random.Random) -> Spoiled:
