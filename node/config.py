@@ -31,6 +31,14 @@ class DicomSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 11112
     aet: str = ""
+    also_called: tuple[str, ...] = ()
+    """Other AE titles that this node answers to; a rule may be for one of them."""
+    tls_port: int = 0
+    """0: no listener with TLS. Source: 2762 is what DICOM PS3.15 B suggests."""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_trust: str = ""
+    """PEM of the authorities, or of the devices' certificates, that are accepted; without it none is asked for."""
     max_associations: int = 64
     release_barrier_s: float = 2.0
 
@@ -130,15 +138,38 @@ def check_config(config: Config) -> None:
         raise InvalidRequest("Reading [node] name was refused: it is empty. Write the hospital's name.")
     if len(config.aet) > 16:
         raise InvalidRequest(f"Reading [dicom] aet was refused: {config.aet!r} is longer than 16 characters.")
+    for title in config.dicom.also_called:
+        if not 0 < len(title) <= 16 or not title.isascii() or not title.isprintable() or "\\" in title:
+            raise InvalidRequest(
+                f"Reading [dicom] also_called was refused: {title!r} is no AE title. Write 1 to 16 ASCII characters."
+            )
     for section, port in (("dicom", config.dicom.port), ("web", config.web.port)):
         if not 0 < port < 65536:
             raise InvalidRequest(f"Reading [{section}] port was refused: {port} is not 1 to 65535.")
+    _check_tls(config.dicom)
     if bool(config.web.certificate) != bool(config.web.key):
         raise InvalidRequest("Reading [web] was refused: certificate and key must be given together.")
     if not is_loopback(config.web.host) and not config.web.certificate:
         raise InvalidRequest(
             f"Reading [web] was refused: plain HTTP on {config.web.host} would show patients' data."
             " Give certificate and key, or listen on 127.0.0.1."
+        )
+
+
+def _check_tls(dicom: DicomSection) -> None:
+    if not 0 <= dicom.tls_port < 65536:
+        raise InvalidRequest(f"Reading [dicom] tls_port was refused: {dicom.tls_port} is not 0 to 65535.")
+    if dicom.tls_port and dicom.tls_port == dicom.port:
+        raise InvalidRequest(
+            f"Reading [dicom] tls_port was refused: {dicom.tls_port} is port already. Write another, as 2762."
+        )
+    if bool(dicom.tls_certificate) != bool(dicom.tls_key):
+        raise InvalidRequest(
+            "Reading [dicom] was refused: tls_certificate and tls_key must be given together."
+        )
+    if dicom.tls_port and not dicom.tls_certificate:
+        raise InvalidRequest(
+            "Reading [dicom] tls_port was refused: TLS needs a certificate. Give tls_certificate and tls_key."
         )
 
 

@@ -108,22 +108,43 @@ class PatientConflictFound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAdmitted(Event):
-    """An administrator admitted a device. Subject ``device/AET/ADDRESS``."""
+    """An administrator admitted a device. Subject ``device/RULE``; version 1 knew neither the last five nor trust."""
 
+    VERSION: ClassVar[int] = 2
     calling: str
     address: str
     issuer: str
+    trust_issuer: bool
     department: str
     by: str
+    certificate: str
+    called: str
+    classes: tuple[str, ...]
+    others: bool
+    at_once: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceBlocked(Event):
-    """An administrator shut a device out."""
+    """An administrator shut a device out; version 1 knew no certificate and no called AE title."""
+
+    VERSION: ClassVar[int] = 2
+    calling: str
+    address: str
+    by: str
+    certificate: str
+    called: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRuleRemoved(Event):
+    """An administrator took a rule away; what it decided is for the next most exact one."""
 
     calling: str
     address: str
     by: str
+    certificate: str
+    called: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

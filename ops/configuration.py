@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from node.config import Config, check_config
+from node.dimse.tls import dicom_tls_context
 from node.errors import Conflict
 from node.names import NodeId, node_id
 
@@ -22,6 +23,11 @@ language = "zh-CN"         # what a page shows before a person chooses: zh-CN or
 host = "{dicom_host}"      # the address devices send to
 port = {dicom_port}
 aet = "{aet}"              # at most 16 characters
+also_called = []           # other AE titles this node answers to; a rule may be for one of them
+tls_port = 0               # 0: no TLS; 2762 is the usual one
+tls_certificate = ""       # PEM: the node's certificate, then those that signed it
+tls_key = ""               # PEM without a passphrase, mode 0600
+tls_trust = ""             # PEM: authorities, or devices' certificates; given, a device must show one of theirs
 max_associations = 64
 release_barrier_s = 2.0    # on release, wait this long for the index: store, release, query works
 
@@ -97,9 +103,22 @@ def describe(config: Config) -> list[str]:
     listener = (
         f"listens for peers on port {config.alliance.port}" if config.alliance.port else "dials out only"
     )
+    titles = " or ".join(dict.fromkeys((config.aet, *config.dicom.also_called)))
     return [
         f"{config.node.name} ({config.id}), {config.node.zone}",
-        f"devices send to {config.aet} at {config.dicom.host}:{config.dicom.port}",
+        f"devices send to {titles} at {config.dicom.host}:{config.dicom.port}",
+        *_tls_words(config),
         f"people come to {'https' if config.web.certificate else 'http'}://{config.web.host}:{config.web.port}",
         f"toward the alliance it {listener}",
     ]
+
+
+def _tls_words(config: Config) -> list[str]:
+    """Say how devices come with TLS, once its files were found to work."""
+    dicom = config.dicom
+    if not dicom.tls_certificate:
+        return []
+    dicom_tls_context(config)
+    whose = f"one that {dicom.tls_trust} vouches for" if dicom.tls_trust else "none"
+    where = f"at {dicom.host}:{dicom.tls_port}" if dicom.tls_port else "nowhere: tls_port is 0"
+    return [f"... with TLS {where}; certificate asked of them: {whose}"]

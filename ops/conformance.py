@@ -13,6 +13,7 @@ from pathlib import Path
 from node.catalogue.matching import MATCHED_KEYS
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S, MAX_PDU_BYTES
+from node.dimse.store_scp import ClassNotTaken
 from node.errors import Damaged, GridError, InvalidRequest, NotFound, Unavailable
 from web.table import ROUTES
 
@@ -21,6 +22,7 @@ STATUSES: tuple[tuple[int, str], ...] = (
     (0x0000, "stored: written, synced and marked; or the same data set is here already"),
     (Unavailable.dimse, "out of resources: the disk reserve, or the disk itself; send again later"),
     (0xA900, "data set does not match the SOP class or instance that the command names"),
+    (ClassNotTaken.dimse, "SOP class not supported: the rule of this device does not take it"),
     (
         InvalidRequest.dimse,
         "cannot understand: truncated, malformed, or no valid study, series or instance UID",
@@ -47,8 +49,9 @@ def statement() -> str:
         "| Storage | SCU | Basic Text SR 1.2.840.10008.5.1.4.1.1.88.11 | explicit, else implicit VR little endian |",
         "",
         f"Maximum PDU {MAX_PDU_BYTES // 1024} KiB; a connection that has not associated after {ASSOCIATE_DEADLINE_S:g} s, or says",
-        f"nothing for {IDLE_S:g} s, is closed. Callers are admitted by rules over calling AE title, called AE title and",
-        "address; an unknown caller is rejected (calling AE title not recognised) and shown to the administrator.",
+        f"nothing for {IDLE_S:g} s, is closed. Callers are admitted by rules over calling AE title, called AE title,",
+        "address or network and certificate; an unknown caller is rejected (calling AE title not recognised) and shown",
+        "to the administrator. A rule may name the SOP classes that it takes.",
         "",
         "### C-STORE statuses",
         "",
@@ -83,7 +86,9 @@ def statement() -> str:
         "## Security",
         "",
         "Web: TLS with given files or the node's own certificate; off loopback plain HTTP is refused. Between nodes: mutual",
-        "TLS with the roster as trust list, envelopes sealed for one recipient (see federation/PROTOCOL.md). DIMSE: no TLS.",
+        "TLS with the roster as trust list, envelopes sealed for one recipient (see federation/PROTOCOL.md). DIMSE: plain,",
+        "and on a second port TLS 1.2 and 1.3 with the cipher suites of RFC 9325; callers' certificates are required when",
+        "a trust list is given, and rules may name them.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -256,8 +256,26 @@ _MERGING: Migration = (
     "CREATE INDEX retired_due ON retired_pack (due)",
 )
 
+_ADMISSION: Migration = (
+    # Content: devices seen, and the rules an administrator gave. A rule is for calling, address (or network),
+    # certificate and for_called, ``*`` for any; certificate also ``some``. classes: JSON list of families and UIDs.
+    # others: whether what no family names is taken. called, shown: what was called and which certificate shown last.
+    """CREATE TABLE device_ruled (calling TEXT NOT NULL, address TEXT NOT NULL, certificate TEXT NOT NULL DEFAULT '*',
+        for_called TEXT NOT NULL DEFAULT '*', rule TEXT NOT NULL, version INTEGER NOT NULL, issuer TEXT NOT NULL,
+        trust_issuer INTEGER NOT NULL DEFAULT 0, department TEXT NOT NULL, classes TEXT NOT NULL DEFAULT '["*"]',
+        others INTEGER NOT NULL DEFAULT 1, at_once INTEGER NOT NULL DEFAULT 0, called TEXT NOT NULL,
+        shown TEXT NOT NULL DEFAULT '', first_at INTEGER NOT NULL, last_at INTEGER NOT NULL,
+        refusals INTEGER NOT NULL, PRIMARY KEY (calling, address, certificate, for_called)) STRICT, WITHOUT ROWID""",
+    """INSERT INTO device_ruled (calling, address, rule, version, issuer, trust_issuer, department, called, first_at,
+        last_at, refusals) SELECT calling, address, rule, version, issuer, trust_issuer, department, called, first_at,
+        last_at, refusals FROM device""",
+    "DROP TABLE device",
+    "ALTER TABLE device_ruled RENAME TO device",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
+    _ADMISSION,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

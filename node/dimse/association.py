@@ -30,7 +30,6 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from node.dimse.connection import MAX_PDU_BYTES, PDU_DEADLINE_S
 from node.dimse.guard import GuardedSocket
-from node.dimse.places import Places
 from node.dimse.rules import Refusal
 from node.dimse.spool import Spool
 from node.dimse.store_scp import Answer, Caller, Session, StoreRequest
@@ -43,16 +42,29 @@ _LOG = logging.getLogger(__name__)
 class Desk(Protocol):
     """What an association asks of the receiver that it belongs to."""
 
-    places: Places
-
     def open_session(self, caller: Caller) -> Session | Refusal:
         """Decide about a caller, and write it down."""
+
+    def take_place(self, session: Session) -> bool:
+        """Turn a connection into an association; False when there is no place for it."""
+
+    def leave(self, address: str, session: Session | None) -> None:
+        """Give its place back, as a connection or as an association."""
 
     def new_spool(self) -> Spool:
         """Give something to take a data set in."""
 
     def released(self, session: Session) -> None:
         """Wait until the index knows what came, for a while."""
+
+
+class Handed(NamedTuple):
+    """A connection, and what was read from it."""
+
+    peer: socket.socket
+    address: str
+    request: bytes
+    certificate: str
 
 
 class ReceivingServer(ThreadedAssociationServer):
@@ -66,9 +78,10 @@ class ReceivingServer(ThreadedAssociationServer):
     def server_activate(self) -> None:
         """Listen to nothing."""
 
-    def serve(self, peer: socket.socket, address: str, request: bytes) -> None:
+    def serve(self, peer: socket.socket, address: str, request: bytes, *, certificate: str) -> None:
         """Begin the association; its threads take it from here, and give its place back."""
-        ReceivingHandler(cast(Any, Handed(peer, address, request)), (address, 0), self)
+        handed = Handed(peer, address, request, certificate)
+        ReceivingHandler(cast(Any, handed), (handed.address, 0), self)
 
 
 class Reading(DULServiceProvider):
@@ -122,7 +135,7 @@ class Negotiation(ACSE):
 class ReceivingAssociation(Association):
     """One association of the receiver."""
 
-    def __init__(self, ae: ApplicationEntity, server: ReceivingServer, address: str) -> None:
+    def __init__(self, ae: ApplicationEntity, server: ReceivingServer, handed: Handed) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self._server = server
         self.desk = server.desk
@@ -134,7 +147,7 @@ class ReceivingAssociation(Association):
         )  # these set the reader's clocks
         self.dimse = Messages(self)
         self.acse = Negotiation(self)
-        self._address = address
+        self._address, self._certificate = handed.address, handed.certificate
 
     def run_reactor(self) -> None:
         """Run to the end, and end the packs however it comes."""
@@ -146,7 +159,7 @@ class ReceivingAssociation(Association):
         finally:
             if self.session is not None:
                 self.session.close()
-            self.desk.places.leave(self._address, associated=self.session is not None)
+            self.desk.leave(self._address, self.session)
 
     def hang_up(self) -> None:
         """Close the connection, whatever state it is in; the threads then end by themselves."""
@@ -167,6 +180,7 @@ class ReceivingAssociation(Association):
             calling=str(request.calling_ae_title or "").strip(),
             called=str(request.called_ae_title or "").strip(),
             address=self._address,
+            certificate=self._certificate,
         )
         try:
             opened = self.desk.open_session(caller)
@@ -175,7 +189,7 @@ class ReceivingAssociation(Association):
             return (2, 1, 1)  # transient, no reason given
         if isinstance(opened, Refusal):
             return (1, 1, opened.why.diagnostic)  # permanent
-        if not self.desk.places.associate(self._address):
+        if not self.desk.take_place(opened):
             return (2, 3, 2)  # transient, local limit exceeded
         self.session = opened
         cast(GuardedSocket, self.dul.socket).deadline_s = PDU_DEADLINE_S
@@ -196,14 +210,6 @@ class ReceivingAssociation(Association):
         super()._serve_request(msg, context_id)  # type: ignore[arg-type]  # its own union is not exported
 
 
-class Handed(NamedTuple):
-    """A connection, and what was read from it."""
-
-    peer: socket.socket
-    address: str
-    request: bytes
-
-
 class ReceivingHandler(RequestHandler):
     """Makes an association of ours from a connection that was handed on."""
 
@@ -212,7 +218,7 @@ class ReceivingHandler(RequestHandler):
 
     def _create_association(self) -> Association:
         handed = self.request
-        association = ReceivingAssociation(self.ae, self.server, handed.address)
+        association = ReceivingAssociation(self.ae, self.server, handed)
         association.name = f"AcceptorThread-{handed.address}-{handed.peer.fileno()}"
         association.set_socket(GuardedSocket(association, handed.peer, handed.request))
         acceptor = association.acceptor

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import socket
 import struct
+import sys
 import time
 from contextlib import suppress
 
@@ -52,6 +53,11 @@ class Connection:
         self._from = self._to = 0
         self._until = 0.0
         self._tcp = peer.family in (socket.AF_INET, socket.AF_INET6)
+        self._nothing_yet: tuple[type[OSError], ...] = (BlockingIOError, TimeoutError)
+        if hasattr(
+            peer, "pending"
+        ):  # TLS; its module is big, and in memory already when there is such a socket
+            self._nothing_yet += (sys.modules["ssl"].SSLWantReadError,)
         peer.setblocking(True)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(int(_WAKE_S), 0))
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(int(SEND_DEADLINE_S), 0))
@@ -136,7 +142,7 @@ class Connection:
         while True:
             try:
                 count = self._peer.recv_into(place)
-            except (BlockingIOError, TimeoutError):
+            except self._nothing_yet:
                 count = -1
             if count == 0:
                 raise HungUp

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import socket
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse.commands import (
@@ -34,7 +34,6 @@ from node.dimse.connection import (
     TooLate,
 )
 from node.dimse.intake import Intake
-from node.dimse.places import Places
 from node.dimse.rules import Refusal
 from node.dimse.services import UNCOMPRESSED, VERIFICATION, is_storage
 from node.dimse.store_scp import Caller, Session, StoreRequest
@@ -60,6 +59,9 @@ from node.dimse.upper_layer import (
 )
 from node.failpoints import planted
 
+if TYPE_CHECKING:
+    import ssl
+
 MAX_COMMAND_BYTES = 64 << 10
 _LOG = logging.getLogger(__name__)
 
@@ -67,26 +69,33 @@ _LOG = logging.getLogger(__name__)
 class Desk(Protocol):
     """What an association asks of the receiver that it belongs to."""
 
-    places: Places
-
     def open_session(self, caller: Caller) -> Session | Refusal:
         """Decide about a caller, and write it down."""
+
+    def take_place(self, session: Session) -> bool:
+        """Turn a connection into an association; False when there is no place for it."""
+
+    def leave(self, address: str, session: Session | None) -> None:
+        """Give its place back, as a connection or as an association."""
 
     def released(self, session: Session) -> None:
         """Wait until the index knows what came, for a while."""
 
-    def hand_on(self, peer: socket.socket, address: str, request: bytes) -> None:
+    def hand_on(self, peer: socket.socket, caller: Caller, request: bytes) -> None:
         """Serve a caller that asks for other services; `request` is its A-ASSOCIATE-RQ, already read."""
 
 
 class Reception:
     """A connection, and the association that it may become."""
 
-    def __init__(self, desk: Desk, peer: socket.socket, address: str, *, certificate: str = "") -> None:
+    def __init__(
+        self, desk: Desk, peer: socket.socket, address: str, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._desk = desk
         self._peer = peer
         self._address = address
-        self._certificate = certificate
+        self._tls = tls
+        self._certificate = ""
         self._connection = Connection(peer)
         self._session: Session | None = None
         self._syntaxes: dict[int, str] = {}
@@ -103,6 +112,8 @@ class Reception:
         """Serve it to its end, however that comes. Never raises."""
         handed_on = wait = False
         try:
+            if self._tls is not None:
+                self._shake_hands(self._tls)
             handed_on = self._associate()
             wait = self._session is not None and self._serve()
         except (HungUp, TooLate, OSError) as error:
@@ -122,14 +133,25 @@ class Reception:
         self._abort(Reason.NOT_SPECIFIED)
         self._connection.hang_up()
 
+    def _shake_hands(self, tls: ssl.SSLContext) -> None:
+        """Begin TLS; who shows no certificate that is accepted gets no further.
+
+        Source: DICOM PS3.15 B.12.
+        """
+        self._peer.settimeout(ASSOCIATE_DEADLINE_S)
+        secured = tls.wrap_socket(self._peer, server_side=True)
+        from node.dimse.tls import certificate_shown
+
+        self._certificate = certificate_shown(secured)
+        self._peer, self._connection = secured, Connection(secured)
+
     def _end(self, *, wait: bool) -> None:
         if self._intake is not None:
             self._intake.drop()
-        associated = self._session is not None
         if self._session is not None:
             self._session.close()
         self._connection.close(wait=wait)
-        self._desk.places.leave(self._address, associated=associated)
+        self._desk.leave(self._address, self._session)
 
     def _abort(self, reason: Reason) -> bool:
         with suppress(OSError):
@@ -148,7 +170,7 @@ class Reception:
         request = read_associate(bytes(body))
         if not all(_is_ours(context) for context in request.contexts):
             read = PDU_HEADER.pack(kind, length) + bytes(body) + connection.ahead
-            self._desk.hand_on(self._peer, self._address, read)
+            self._desk.hand_on(self._peer, self._caller(request), read)
             return True
         rejection = self._admit(request)
         if rejection is not None:
@@ -186,23 +208,25 @@ class Reception:
         for title, reason in ((request.calling, 3), (request.called, 7)):
             if not (title and title.isascii() and title.isprintable()):
                 return (1, 1, reason)
-        caller = Caller(
-            calling=request.calling,
-            called=request.called,
-            address=self._address,
-            certificate=self._certificate,
-        )
         try:
-            opened = self._desk.open_session(caller)
+            opened = self._desk.open_session(self._caller(request))
         except Exception:  # noqa: BLE001  # nobody may come in because deciding failed
             _LOG.exception("Deciding about an association failed")
             return (2, 1, 1)  # transient, no reason given
         if isinstance(opened, Refusal):
             return (1, 1, opened.why.diagnostic)  # permanent
-        if not self._desk.places.associate(self._address):
+        if not self._desk.take_place(opened):
             return (2, 3, 2)  # transient, local limit exceeded
         self._session = opened
         return None
+
+    def _caller(self, request: AssociateRequest) -> Caller:
+        return Caller(
+            calling=request.calling,
+            called=request.called,
+            address=self._address,
+            certificate=self._certificate,
+        )
 
     def _serve(self) -> bool:
         """Serve PDUs until one ends the association; says whether the peer has something left to read."""

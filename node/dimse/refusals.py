@@ -40,7 +40,9 @@ class Line:
     called: str
     address: str
     rule: str = ""
-    """The rule that decided, ``CALLING@ADDRESS``; empty when there was none."""
+    """The name of the rule that decided; empty when there was none."""
+    certificate: str = ""
+    """SHA-256 of the certificate that the device showed."""
     times: int = 1
     words: str = ""
     sop_class: str = ""
@@ -66,10 +68,18 @@ class RefusalLog:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def association(
-        self, kind: str, *, calling: str, called: str, address: str, rule: str = "", words: str = ""
+        self,
+        kind: str,
+        *,
+        calling: str,
+        called: str,
+        address: str,
+        certificate: str = "",
+        rule: str = "",
+        words: str = "",
     ) -> None:
         """Write that a device was let in or not; a device that tries every second is counted, not repeated."""
-        now, key = self._clock.now(), (kind, calling, called, address)
+        now, key = self._clock.now(), (kind, calling, called, address, certificate)
         with self._lock:
             at, more = self._quiet.get(key, (0, 0))
             if now - at < QUIET:
@@ -85,6 +95,7 @@ class RefusalLog:
                 calling=calling,
                 called=called,
                 address=address,
+                certificate=certificate,
                 rule=rule,
                 times=1 + more,
                 words=words,

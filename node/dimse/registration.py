@@ -8,18 +8,21 @@ from __future__ import annotations
 
 from node.database.port import Statement
 from node.database.subset import storable
+from node.dimse.devices import list_devices
+from node.dimse.networks import ANY
 from node.dimse.refusals import FILE, Line, read_lines, take_away
-from node.dimse.rules import ANY
+from node.dimse.rule_form import RuleKey
 from node.journal.cursors import advance, position
 from node.names import Cause
 from node.node import Node
 
 CURSOR = "landing/refusals"
 _SEEN = (
-    "INSERT INTO device (calling, address, called, rule, version, issuer, trust_issuer, department, first_at,"
-    " last_at, refusals) VALUES (?, ?, ?, 'unknown', 0, '', 0, '', ?, ?, ?) ON CONFLICT (calling, address)"
-    " DO UPDATE SET called = excluded.called, last_at = max(device.last_at, excluded.last_at),"
-    " refusals = device.refusals + excluded.refusals"
+    "INSERT INTO device (calling, address, certificate, for_called, called, rule, version, issuer, trust_issuer,"
+    " department, shown, first_at, last_at, refusals) VALUES (?, ?, ?, ?, ?, 'unknown', 0, '', 0, '', ?, ?, ?, ?)"
+    " ON CONFLICT (calling, address, certificate, for_called)"
+    " DO UPDATE SET called = excluded.called, shown = excluded.shown,"
+    " last_at = max(device.last_at, excluded.last_at), refusals = device.refusals + excluded.refusals"
 )
 
 
@@ -36,19 +39,24 @@ def register_refusals(node: Node) -> bool:
     lines, after = read_lines(path, before)
     if after == before:
         return False
-    statements = [statement for line in lines for statement in _rows(node, line)]
+    rules = {device.key.name: device.key for device in list_devices(node.database)}
+    statements = [_row(line, rules) for line in lines]
     node.write([*statements, *_problems(node, lines), advance(CURSOR, before=before, after=after)])
     take_away(path, after)
     return True
 
 
-def _rows(node: Node, line: Line) -> list[Statement]:
-    """Give what a line says of its device, under the rule that decided about it."""
-    calling, address = _title(line.calling), line.address
-    if line.rule:
-        calling, _, address = line.rule.rpartition("@")
+def _row(line: Line, rules: dict[str, RuleKey]) -> Statement:
+    """Give what a line says of its device, under the rule that decided about it while there is such a rule."""
+    device = rules.get(line.rule) or RuleKey(calling=_title(line.calling), address=line.address)
     refused = 0 if line.kind == "seen" else line.times
-    return [Statement(_SEEN, (calling, address, _title(line.called), line.at, line.at, refused))]
+    return Statement(
+        _SEEN,
+        (
+            *(device.calling, device.address, device.certificate, device.called),
+            *(_title(line.called), line.certificate, line.at, line.at, refused),
+        ),
+    )
 
 
 def _title(text: str) -> str:

@@ -1,9 +1,17 @@
 """Who may send to this node, decided from one file, so that the receiver needs no database.
 
-A rule is for a calling AE title and an address. The most exact rule counts,
+A rule is for a calling AE title, an address or network, a certificate and a
+called AE title. Of the rules that fit a caller the most exact one counts,
 whichever way it decides; without one a device is unknown and refused until an
-administrator admits it. The file is published by atomic rename (`admission`)
-and read again when it is another one.
+administrator admits it. The order, each step only where the one before is equal:
+
+1. calling AE title: exact before any
+2. address: exact before a longer prefix before a shorter one before any
+3. certificate: exact before any certificate before none needed
+4. called AE title: exact before any of the node's
+
+No two rules are for the same four, so for one caller no two are equally exact.
+The file is published by atomic rename (`admission`) and read again when it is another one.
 """
 
 from __future__ import annotations
@@ -14,33 +22,47 @@ import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from node.canonical import canonical_json
+from node.dimse.classes import EVERYTHING, Classes
+from node.dimse.networks import ANY, covers, exactness
 from node.errors import Unavailable
+from node.failpoints import planted
 from node.journal.texts import sync_directory
 
 FILE = "rules.json"
-ANY = "*"
+FORMAT = 2
+"""1 had neither certificate, called AE title, classes nor a limit: what it leaves out is any, all and none."""
+SOME = "some"
+"""In place of a certificate: the caller must show one that the node trusts, whichever."""
 _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What an administrator decided about a device; ``*`` stands for any calling AE title or address."""
+    """What an administrator decided about a device; ``*`` stands for any."""
 
     calling: str
     address: str
+    """An IP address, or a network in CIDR form."""
     admitted: bool
     version: int
     issuer: str
     trust_issuer: bool
     department: str
+    certificate: str = ANY
+    """SHA-256 of the caller's certificate in DER, in hex; ``some`` when it must have one."""
+    called: str = ANY
+    classes: Classes = EVERYTHING
+    at_once: int = 0
+    """Associations that each device of this rule may have open; 0: as many as the node has places."""
 
     @property
     def name(self) -> str:
-        return f"{self.calling}@{self.address}"
+        return rule_name(self.calling, self.address, certificate=self.certificate, called=self.called)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,14 +71,17 @@ class Rules:
 
     called: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    format: int = FORMAT
+    """Files of format 1 do not say it; they read as what they meant."""
 
 
 class Why(StrEnum):
-    """Why an association is refused."""
+    """Why an association, or an instance in one, is refused."""
 
     UNKNOWN = "unknown"
     BLOCKED = "blocked"
     CALLED = "called"
+    SOP_CLASS = "sop-class"
 
     @property
     def diagnostic(self) -> int:
@@ -76,37 +101,84 @@ class Admitted:
     issuer: str
     trust_issuer: bool
     department: str
+    classes: Classes = EVERYTHING
+    at_once: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A device may not send."""
+    """A device may not send, or not this."""
 
     why: Why
     words: str
     rule: str = ""
 
 
-def admit(rules: Rules, *, calling: str, called: str, address: str) -> Admitted | Refusal:
-    """Decide whether an association may be opened."""
-    rule = _most_exact(rules, calling, address)
+class Taking(Protocol):
+    """What takes instances: a rule, or what an association got from it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def classes(self) -> Classes: ...
+
+
+def rule_name(calling: str, address: str, *, certificate: str, called: str) -> str:
+    """Give a rule's name: ``CALLING@ADDRESS``, and what else it asks for."""
+    shown = "" if certificate == ANY else f" #{certificate}"
+    return f"{calling}@{address}{shown}" + ("" if called == ANY else f" >{called}")
+
+
+def admit(
+    rules: Rules, *, calling: str, called: str, address: str, certificate: str = ""
+) -> Admitted | Refusal:
+    """Decide whether an association may be opened.
+
+    Parameters
+    ----------
+    certificate
+        SHA-256 of the certificate that the caller showed and the node trusts; empty without one.
+    """
+    fitting = [rule for rule in rules.rules if _fits(rule, calling, address, certificate)]
+    rule = _most_exact([rule for rule in fitting if rule.called in (ANY, called)])
+    who = f"{calling} at {address}"
+    elsewhere = (
+        f"{calling} called {called}, which this node is not. Set {' or '.join(rules.called)} at the device."
+    )
     if rule is None:
-        words = f"{calling} at {address} is not known here. Admit or block it under Devices."
+        other = _most_exact(fitting)
+        if other is not None and other.admitted and called not in rules.called:
+            return Refusal(why=Why.CALLED, words=elsewhere, rule=other.name)
+        words = f"{who} is not known here. Admit or block it under Devices."
         return Refusal(why=Why.UNKNOWN, words=words)
-    if not rule.admitted:
-        return Refusal(
-            why=Why.BLOCKED, words=f"{calling} at {address} is blocked under Devices.", rule=rule.name
-        )
+    if not rule.admitted and not planted("blocked-rule-ignored"):
+        return Refusal(why=Why.BLOCKED, words=f"{who} is blocked under Devices.", rule=rule.name)
     if called not in rules.called:
-        words = f"{calling} called {called}, which this node is not. Set {' or '.join(rules.called)} at the device."
-        return Refusal(why=Why.CALLED, words=words, rule=rule.name)
+        return Refusal(why=Why.CALLED, words=elsewhere, rule=rule.name)
     return Admitted(
         rule=rule.name,
         version=rule.version,
         issuer=rule.issuer,
         trust_issuer=rule.trust_issuer,
         department=rule.department,
+        classes=rule.classes,
+        at_once=rule.at_once,
     )
+
+
+def takes(rule: Taking, sop_class: str) -> Refusal | None:
+    """Say why a rule does not take instances of a SOP class; None when it does."""
+    if rule.classes.take(sop_class):
+        return None
+    words = (
+        f"rule {rule.name} does not take SOP class {sop_class}. Change the rule under Devices, or the device."
+    )
+    return Refusal(why=Why.SOP_CLASS, words=words, rule=rule.name)
 
 
 class RulesFile:
@@ -133,7 +205,7 @@ class RulesFile:
                 found = self._path.stat()
                 seen = (found.st_mtime_ns, found.st_ino, found.st_size)
                 if seen != self._seen:
-                    self._rules = msgspec.json.decode(self._path.read_bytes(), type=Rules)
+                    self._rules = _read(self._path.read_bytes())
                     self._seen = seen
             except FileNotFoundError:
                 self._rules, self._seen = Rules(), None
@@ -160,9 +232,37 @@ def write_rules(path: Path, rules: Rules) -> None:
     sync_directory(path.parent)
 
 
-def _most_exact(rules: Rules, calling: str, address: str) -> Rule | None:
-    """Give the rule that counts: an exact AE title before an exact address before none."""
-    fitting = [
-        rule for rule in rules.rules if rule.calling in (ANY, calling) and rule.address in (ANY, address)
-    ]
-    return max(fitting, key=lambda rule: (rule.calling != ANY, rule.address != ANY), default=None)
+def _read(content: bytes) -> Rules:
+    """Read what was published, by this version or an earlier one.
+
+    Raises
+    ------
+    ValidationError
+        It is no rules file, or a later version wrote it: what that one asks of callers is not known here.
+    """
+    rules = msgspec.json.decode(content, type=Rules)
+    if rules.format > FORMAT:
+        raise msgspec.ValidationError(f"it has format {rules.format}, this version reads up to {FORMAT}")
+    return rules
+
+
+def _fits(rule: Rule, calling: str, address: str, certificate: str) -> bool:
+    return (
+        rule.calling in (ANY, calling)
+        and (rule.certificate in (ANY, certificate) or (rule.certificate == SOME and certificate != ""))
+        and covers(rule.address, address)
+    )
+
+
+def _most_exact(fitting: list[Rule]) -> Rule | None:
+    """Give the rule that counts, in the order that stands at the top of this file."""
+    return max(
+        fitting,
+        key=lambda rule: (
+            rule.calling != ANY,
+            exactness(rule.address),
+            (ANY, SOME).index(rule.certificate) if rule.certificate in (ANY, SOME) else 2,
+            rule.called != ANY,
+        ),
+        default=None,
+    )

@@ -25,6 +25,7 @@ from node.clock import Clock, new_id
 from node.config import Config
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse import refusals, rules
+from node.dimse.at_once import AtOnce
 from node.dimse.barrier import CaughtUp, wait_for_index
 from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S
 from node.dimse.intake import Blocks
@@ -40,6 +41,7 @@ from node.names import Cause
 from node.store.packs import Packs
 
 if TYPE_CHECKING:
+    import ssl
     from types import ModuleType
 
     from node.dimse.association import ReceivingAssociation, ReceivingServer
@@ -89,7 +91,8 @@ class Receiver:
         self._rules = RulesFile(landing / rules.FILE)
         self._refusals = RefusalLog(landing / refusals.FILE, clock)
         self._blocks = Blocks()
-        self._listening: socket.socket | None = None
+        self._at_once = AtOnce()
+        self._listening: list[socket.socket] = []
         self._receptions: dict[Reception, threading.Thread] = {}
         self._others: ReceivingServer | None = None
         self._lock = threading.Lock()
@@ -97,7 +100,12 @@ class Receiver:
     @property
     def port(self) -> int:
         """The port it listens on; 0 before `start` and after `stop`."""
-        return int(self._listening.getsockname()[1]) if self._listening is not None else 0
+        return int(self._listening[0].getsockname()[1]) if self._listening else 0
+
+    @property
+    def tls_port(self) -> int:
+        """The port it listens on with TLS; 0 when it does not."""
+        return int(self._listening[1].getsockname()[1]) if len(self._listening) > 1 else 0
 
     def start(self) -> None:
         """Listen, in threads of its own.
@@ -105,29 +113,29 @@ class Receiver:
         Raises
         ------
         Unavailable
-            The address cannot be had.
+            An address cannot be had.
+        InvalidRequest
+            What the configuration says of TLS cannot be used.
         """
         dicom = self.config.dicom
-        try:
-            self._listening = socket.create_server(
-                (dicom.host, dicom.port), family=_family(dicom.host), backlog=_BACKLOG
-            )
-        except OSError as error:
-            raise Unavailable(
-                f"Listening on {dicom.host}:{dicom.port} failed ({error.strerror})."
-                " Set another [dicom] port, or stop what holds it."
-            ) from error
-        listen = threading.Thread(target=self._listen, args=(self._listening,), name="receiver", daemon=True)
-        listen.start()
+        tls = dicom_tls(self.config) if dicom.tls_port else None
+        self._listening = [_listen_at(dicom.host, dicom.port, "port")]
+        if tls is not None:
+            self._listening.append(_listen_at(dicom.host, dicom.tls_port, "tls_port"))
+        for listening, context in zip(self._listening, (None, tls), strict=False):
+            threading.Thread(
+                target=self._listen, args=(listening, context), name="receiver", daemon=True
+            ).start()
 
     def stop(self, drain_s: float) -> None:
         """Take no more callers; let those that are here finish for a while, then abort them."""
-        listening, self._listening = self._listening, None
-        if listening is None:
+        listening, self._listening = self._listening, []
+        if not listening:
             return
-        with suppress(OSError):
-            listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
+        for each in listening:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
         until = time.monotonic() + drain_s
         while self._here() and time.monotonic() < until:
             time.sleep(_LOOK_S)
@@ -149,13 +157,13 @@ class Receiver:
         with self._lock:
             return bool(self._receptions) or bool(self._others and self._others.active_associations)
 
-    def _listen(self, listening: socket.socket) -> None:
+    def _listen(self, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Take callers in until the socket is closed."""
-        while self._listening is listening:
+        while listening in self._listening:
             try:
                 peer, found = listening.accept()
             except OSError as error:
-                if self._listening is listening:
+                if listening in self._listening:
                     _LOG.error("Taking a caller in failed (%s); going on.", error.strerror)
                     time.sleep(_LOOK_S)
                 continue
@@ -164,14 +172,14 @@ class Receiver:
                 peer.close()
                 continue
             try:
-                self._receive(peer, address)
+                self._receive(peer, address, tls)
             except (OSError, RuntimeError) as error:  # no thread, or the peer is gone
                 _LOG.error("Taking a caller in failed (%s); going on.", error)
                 self.places.leave(address, associated=False)
                 peer.close()
 
-    def _receive(self, peer: socket.socket, address: str) -> None:
-        reception = Reception(self, peer, address)
+    def _receive(self, peer: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
+        reception = Reception(self, peer, address, tls=tls)
 
         def run() -> None:
             try:
@@ -190,16 +198,21 @@ class Receiver:
                 del self._receptions[reception]
             raise
 
-    def hand_on(self, peer: socket.socket, address: str, request: bytes) -> None:
+    def hand_on(self, peer: socket.socket, caller: Caller, request: bytes) -> None:
         """Let pynetdicom serve a caller that asks for other services than these."""
         with self._lock:
             if self._others is None:
                 self._others = _others(self, self.port)
-        self._others.serve(peer, address, request)
+        self._others.serve(peer, caller.address, request, certificate=caller.certificate)
 
     def open_session(self, caller: Caller) -> Session | Refusal:
         """Decide about a caller by the rules, and write it down."""
-        who = {"calling": caller.calling, "called": caller.called, "address": caller.address}
+        who = {
+            "calling": caller.calling,
+            "called": caller.called,
+            "address": caller.address,
+            "certificate": caller.certificate,
+        }
         verdict = admit(self._rules.current(), **who)
         if isinstance(verdict, Refusal):
             self._refusals.association(verdict.why, **who, rule=verdict.rule, words=verdict.words)
@@ -217,6 +230,22 @@ class Receiver:
             stored=self._ring,
             blocks=self._blocks,
         )
+
+    def take_place(self, session: Session) -> bool:
+        """Turn a connection into an association; False when all places, or those of its device, are taken."""
+        caller = session.caller
+        if not self._at_once.enter(session.admitted, calling=caller.calling, address=caller.address):
+            return False
+        if self.places.associate(caller.address):
+            return True
+        self._at_once.leave(session.admitted, calling=caller.calling, address=caller.address)
+        return False
+
+    def leave(self, address: str, session: Session | None) -> None:
+        """Give its place back, as a connection or as an association."""
+        self.places.leave(address, associated=session is not None)
+        if session is not None:
+            self._at_once.leave(session.admitted, calling=session.caller.calling, address=address)
 
     def new_spool(self) -> Spool:
         """Give something to take a data set in."""
@@ -249,6 +278,23 @@ def stay_small() -> None:
     with suppress(AttributeError):  # not every C library has these
         libc.mallopt(_M_ARENA_MAX, 2)
         libc.malloc_trim(0)
+
+
+def dicom_tls(config: Config) -> ssl.SSLContext:
+    """Give the TLS of the second port; its module is read only where there is one."""
+    from node.dimse.tls import dicom_tls_context
+
+    return dicom_tls_context(config)
+
+
+def _listen_at(host: str, port: int, setting: str) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=_family(host), backlog=_BACKLOG)
+    except OSError as error:
+        raise Unavailable(
+            f"Listening on {host}:{port} failed ({error.strerror})."
+            f" Set another [dicom] {setting}, or stop what holds it."
+        ) from error
 
 
 def _family(host: str) -> socket.AddressFamily:

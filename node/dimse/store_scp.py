@@ -23,7 +23,7 @@ from node.dicom.header import Identifiers, identify, scan
 from node.dicom.part10 import write_file_meta
 from node.dimse.intake import Blocks, Intake
 from node.dimse.refusals import Line, RefusalLog
-from node.dimse.rules import Admitted
+from node.dimse.rules import Admitted, takes
 from node.errors import GridError, InvalidRequest
 from node.failpoints import failpoint, planted
 from node.names import Cause, NodeId, StudyUID, is_uid
@@ -42,6 +42,12 @@ class NotTheInstance(InvalidRequest):
     """The data set is not the instance that the command announces. Have the device's maker correct it."""
 
     dimse = 0xA900
+
+
+class ClassNotTaken(InvalidRequest):
+    """The device's rule does not take instances of this SOP class. Source: PS3.7 C.5.7 (SOP class not supported)."""
+
+    dimse = 0x0122
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +103,8 @@ class Session:
         blocks
             Memory shared with other sessions.
         """
-        self._caller = caller
-        self._admitted = admitted
+        self.caller = caller
+        self.admitted = admitted
         self._node = node
         self._packs = packs
         self._clock = clock
@@ -161,15 +167,15 @@ class Session:
 
     def _facts(self, request: StoreRequest, study_uid: StudyUID) -> AssociationFacts:
         return AssociationFacts(
-            calling=self._caller.calling,
-            called=self._caller.called,
-            address=self._caller.address,
-            certificate=self._caller.certificate,
-            rule=self._admitted.rule,
-            rule_version=self._admitted.version,
-            issuer=self._admitted.issuer,
-            trust_issuer=self._admitted.trust_issuer,
-            department=self._admitted.department,
+            calling=self.caller.calling,
+            called=self.caller.called,
+            address=self.caller.address,
+            certificate=self.caller.certificate,
+            rule=self.admitted.rule,
+            rule_version=self.admitted.version,
+            issuer=self.admitted.issuer,
+            trust_issuer=self.admitted.trust_issuer,
+            department=self.admitted.department,
             transfer_syntax=request.transfer_syntax,
             received_at=self._clock.now(),
             origin=self._node,
@@ -183,7 +189,7 @@ class Session:
             sop_class=request.sop_class,
             sop_uid=request.sop_uid,
             transfer_syntax=request.transfer_syntax,
-            sender=self._caller.calling,
+            sender=self.caller.calling,
         )
 
     def _kept(self, stored: Stored) -> Stored:
@@ -207,10 +213,10 @@ class Session:
                 Line(
                     kind="instance",
                     at=self._clock.now(),
-                    calling=self._caller.calling,
-                    called=self._caller.called,
-                    address=self._caller.address,
-                    rule=self._admitted.rule,
+                    calling=self.caller.calling,
+                    called=self.caller.called,
+                    address=self.caller.address,
+                    rule=self.admitted.rule,
                     words=words,
                     sop_class=request.sop_class,
                     sop_uid=request.sop_uid,
@@ -232,6 +238,7 @@ class _Incoming:
 
     def begin(self, study_uid: StudyUID) -> Growing:
         """Begin a record of unknown length."""
+        self.check_class()
         session, request = self._session, self._request
         if not (is_uid(request.sop_class) and is_uid(request.sop_uid)):
             raise _not_the_instance("SOP Class or Instance UID")
@@ -241,6 +248,12 @@ class _Incoming:
             sop_uid=request.sop_uid,
             file_meta=session._file_meta(request),
         )
+
+    def check_class(self) -> None:
+        """Refuse an instance of a class that the device's rule does not take."""
+        sop_class = self._request.sop_class
+        if sop_class and (refusal := takes(self._session.admitted, sop_class)) is not None:
+            raise ClassNotTaken(f"Storing an instance was refused: {refusal.words}")
 
     def finish(self, growing: Growing, digest: bytes) -> None:
         """Store what was begun."""
@@ -254,6 +267,7 @@ class _Incoming:
         InvalidRequest
             It cannot be read, has no place in a study, or is not what the command says.
         """
+        self.check_class()
         identifiers = identify(scan(data_set, self._request.transfer_syntax))
         if (identifiers.sop_uid, identifiers.sop_class) != (self._request.sop_uid, self._request.sop_class):
             other = identifiers.sop_uid != self._request.sop_uid

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +176,97 @@ def test_pages_speak_one_language_fit_desk_and_phone_and_can_be_used_by_all(
             if (wide := page.evaluate("document.documentElement.scrollWidth")) > size[0]:
                 faults.append(f"{shown.name} {language}: {wide} px on a screen of {size[0]}")
     assert faults == []
+
+
+def test_rule_is_written_tried_and_removed_by_hand(
+    office: Office, desks: Callable[[str, str], Page], shots: Path
+) -> None:
+    page = desks("alpha", "administrator")
+    page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    for language in ("zh", "en"):
+        speak(page, language)
+        page.goto("/node/devices")
+        page.get_by_test_id("rule-add").click()
+        page.get_by_test_id("rule-calling").fill("MR1")
+        page.get_by_test_id("rule-address").fill("10.1.2.3/16")
+        page.get_by_test_id("rule-department").fill("MR")
+        page.get_by_test_id("rule-save").click()
+        wrong = page.get_by_text("主机位须为 0" if language == "zh" else "whose host bits are 0")
+        expect(wrong).to_be_visible()
+        page.wait_for_timeout(400)
+        page.screenshot(path=shots / f"rule-wrong-{language}-1440.png", animations="disabled")
+        page.get_by_test_id("rule-address").fill("10.1.0.0/16")
+        expect(wrong).to_be_hidden()
+        classes = page.get_by_test_id("rule-classes").locator("input")
+        classes.press("Backspace")
+        classes.fill("MR ")
+        classes.press("Tab")
+        page.get_by_test_id("rule-others").uncheck()
+        page.get_by_text("准入试算" if language == "zh" else "Who would be let in").last.click()
+        page.get_by_test_id("try-calling").fill("MR1")
+        page.get_by_test_id("try-address").fill("10.1.200.9")
+        page.get_by_test_id("try-ask").click()
+        verdict = page.get_by_test_id("try-verdict")
+        expect(verdict).to_contain_text("尚未保存" if language == "zh" else "not saved")
+        page.get_by_test_id("try-class").fill("1.2.840.10008.5.1.4.1.1.2")
+        page.get_by_test_id("try-ask").click()
+        expect(verdict).to_contain_text("不接收此 SOP 类" if language == "zh" else "is not taken")
+        page.wait_for_timeout(400)
+        assert barriers(page) == []
+        for size in (DESK, PHONE):
+            page.set_viewport_size({"width": size[0], "height": size[1]})
+            page.screenshot(
+                path=shots / f"rule-{language}-{size[0]}.png", animations="disabled", full_page=True
+            )
+        page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+        page.get_by_test_id("rule-save").click()
+        row = page.get_by_test_id("device-MR1")
+        expect(row).to_contain_text("10.1.0.0/16")
+        page.get_by_test_id("try-open").click()
+        page.get_by_test_id("try-calling").fill("US1")
+        page.get_by_test_id("try-address").fill("10.1.200.9")
+        page.get_by_test_id("try-ask").click()
+        expect(page.get_by_test_id("try-verdict")).to_contain_text(
+            "未知设备" if language == "zh" else "unknown"
+        )
+        page.screenshot(path=shots / f"devices-tried-{language}-1440.png", animations="disabled")
+        row.get_by_test_id("device-remove").click()
+        page.get_by_test_id("device-remove-confirm").click()
+        expect(row).to_have_count(0)
+
+
+def test_device_that_was_refused_is_admitted_by_hand_and_then_heard(
+    desks: Callable[[str, str], Page], alliance: RunningAlliance
+) -> None:
+    administrator: Visitor = alliance.visitor("alpha", "administrator")
+    everybody = {"calling": "*", "address": "127.0.0.1"}
+    rule = {**everybody, "issuer": "HIS", "department": "放射科"}
+    administrator.post("/api/devices/remove", everybody)
+    try:
+        assert not echoes(alliance, calling="CT7")
+        page = desks("alpha", "administrator")
+        speak(page, "zh")
+        page.goto("/node/devices")
+        row = page.get_by_test_id("device-CT7")
+        expect(row).to_contain_text("未知")
+        row.get_by_test_id("device-admit").click()
+        page.get_by_test_id("admit-issuer").fill("HIS")
+        page.get_by_test_id("admit-department").fill("CT")
+        page.get_by_test_id("admit-confirm").click()
+        expect(row).to_contain_text("已准入")
+        assert echoes(alliance, calling="CT7")
+        row.get_by_test_id("device-block").click()
+        expect(row).to_contain_text("已禁止")
+        assert not echoes(alliance, calling="CT7")
+    finally:
+        administrator.post("/api/devices/admit", rule)
+
+
+def echoes(alliance: RunningAlliance, *, calling: str) -> bool:
+    """Ask the clinic for an echo with dcmtk, as a device of that name."""
+    dicom = alliance.nodes["alpha"].dicom
+    command = ["echoscu", "-aet", calling, "-aec", dicom.aet, dicom.host, str(dicom.port)]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
 
 
 def test_study_with_two_patients_is_marked_and_offers_no_request(

@@ -93,6 +93,53 @@ def test_a_device_is_admitted_and_blocked(site: Site, root: Visitor) -> None:
     assert (status, error["field"]) == (422, "address")
 
 
+def test_a_rule_is_written_tried_changed_and_removed(root: Visitor) -> None:
+    rule = {
+        "calling": "MR1",
+        "address": "10.2.0.0/16",
+        "classes": ["MR"],
+        "others": False,
+        "atOnce": 2,
+        "version": 0,
+    }
+    listed = root.post("/api/devices/rule", rule)
+    assert (listed["called"], "MR" in listed["families"]) == (["CENTRE"], True)
+    (made,) = [one for one in listed["items"] if one["calling"] == "MR1"]
+    assert (made["name"], made["classes"], made["others"], made["atOnce"]) == (
+        "MR1@10.2.0.0/16",
+        ["MR"],
+        False,
+        2,
+    )
+    assert refused(root, "POST", "/api/devices/rule", rule)[0] == 409, "another administrator made it already"
+
+    asked = {"calling": "MR1", "address": "10.2.3.4", "sopClass": "1.2.840.10008.5.1.4.1.1.2"}
+    assert root.post("/api/devices/preview", asked)["outcome"] == "sop-class"
+    wider = {
+        **rule,
+        "version": 1,
+        "address": "10.0.0.0/8",
+        "replaces": {"calling": "MR1", "address": "10.2.0.0/16"},
+    }
+    tried = root.post(
+        "/api/devices/preview", {**asked, "sopClass": "", "address": "10.9.9.9", "draft": wider}
+    )
+    assert (tried["outcome"], tried["rule"], tried["version"]) == ("admitted", "MR1@10.0.0.0/8", 0)
+    assert root.post("/api/devices/preview", {**asked, "address": "10.9.9.9"})["outcome"] == "unknown"
+    status, error = refused(
+        root, "POST", "/api/devices/preview", {**asked, "draft": {**wider, "address": "x"}}
+    )
+    assert (status, error["field"]) == (422, "draft.address")
+
+    items = root.post("/api/devices/rule", wider)["items"]
+    assert [one["name"] for one in items if one["calling"] == "MR1"] == ["MR1@10.0.0.0/8"]
+    gone = {"calling": "MR1", "address": "10.0.0.0/8", "version": 7}
+    assert refused(root, "POST", "/api/devices/remove", gone)[0] == 409
+    assert "MR1" not in [
+        one["calling"] for one in root.post("/api/devices/remove", {**gone, "version": 1})["items"]
+    ]
+
+
 def test_a_destination_is_edited_asked_for_an_echo_and_removed(root: Visitor) -> None:
     form = {"name": "本院PACS", "aet": "PACS", "host": "127.0.0.1", "port": 1, "enabled": True}
     made = root.post("/api/destinations", form)

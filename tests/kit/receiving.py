@@ -17,6 +17,7 @@ from node.bell import Bell
 from node.clock import SystemClock
 from node.config import Config, DicomSection, NodeSection
 from node.dimse.barrier import CaughtUp, index_of
+from node.dimse.classes import EVERYTHING, Classes
 from node.dimse.rules import FILE, Rule, Rules, write_rules
 from node.dimse.server import Receiver, stay_small
 from node.store.facts import MarkedRecord
@@ -37,7 +38,16 @@ def admit_all(state: Path, *rules: Rule) -> None:
     write_rules(state / "landing" / FILE, Rules(called=("ALPHA",), rules=published))
 
 
-def rule(calling: str = "*", address: str = "*", *, admitted: bool = True) -> Rule:
+def rule(
+    calling: str = "*",
+    address: str = "*",
+    *,
+    admitted: bool = True,
+    certificate: str = "*",
+    called: str = "*",
+    classes: Classes = EVERYTHING,
+    at_once: int = 0,
+) -> Rule:
     """Give a rule."""
     return Rule(
         calling=calling,
@@ -47,6 +57,10 @@ def rule(calling: str = "*", address: str = "*", *, admitted: bool = True) -> Ru
         issuer="HIS",
         trust_issuer=False,
         department="radiology",
+        certificate=certificate,
+        called=called,
+        classes=classes,
+        at_once=at_once,
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from node.clock import SECOND
 from node.database.port import Statement, integer, text
-from node.dimse.admission import admit_device, list_devices
+from node.dimse.admission import admit_device
+from node.dimse.devices import list_devices
 from node.dimse.refusals import FILE, REWRITE_BYTES, Line, RefusalLog, read_lines, take_away
 from node.dimse.registration import CURSOR, register_refusals
 from node.errors import Conflict

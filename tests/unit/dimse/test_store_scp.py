@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from node.clock import Clock
 from node.dicom.part10 import read_part10
+from node.dimse.classes import Classes
 from node.dimse.refusals import FILE, Line, RefusalLog, read_lines
 from node.dimse.rules import Admitted
 from node.dimse.store_scp import OPEN_PACKS, Answer, Caller, Session, StoreRequest
@@ -24,14 +26,21 @@ ADMITTED = Admitted(rule="CT1@*", version=3, issuer="HIS", trust_issuer=True, de
 class Place:
     """A session with what it writes to."""
 
-    def __init__(self, folder: Path, *, reserve_bytes: int = 0, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        reserve_bytes: int = 0,
+        clock: Clock | None = None,
+        admitted: Admitted = ADMITTED,
+    ) -> None:
         self.clock = clock or FrozenClock()
         self.packs: Packs = open_packs(folder / "packs", clock=self.clock, reserve_bytes=reserve_bytes)
         self.path = folder / "landing" / FILE
         self.rung = 0
         self.session = Session(
             Caller(calling="CT1", called="ALPHA", address="10.0.0.7"),
-            ADMITTED,
+            admitted,
             node=NodeId("alpha"),
             packs=self.packs,
             clock=self.clock,
@@ -205,3 +214,30 @@ def test_the_comment_of_a_refusal_is_in_the_default_repertoire(place: Place) -> 
     why = Unavailable("Storing an instance was refused: 磁盘已满 C:\\ full. Free some space.")
     request = StoreRequest(sop_class="", sop_uid="", transfer_syntax=EXPLICIT)
     assert place.session.store(request, memoryview(b""), refusal=why).comment == "C:  full. Free some space."
+
+
+def test_a_class_that_the_rule_does_not_take_is_refused_with_words_and_the_rest_goes_on(
+    tmp_path: Path,
+) -> None:
+    only_sr = replace(ADMITTED, classes=Classes(names=("SR",), others=False))
+    place = Place(tmp_path, admitted=only_sr)
+    answer = place.send(make_ct())
+    assert answer.status == 0x0122
+    assert answer.comment == f"rule CT1@* does not take SOP class {CT_IMAGE}. Change"[:64].strip()
+    (line,) = place.refused()
+    assert (line.kind, line.status, line.sop_class, line.rule) == ("instance", 0x0122, CT_IMAGE, "CT1@*")
+    assert line.words.endswith("Change the rule under Devices, or the device.")
+    assert place.records() == []
+    assert place.send(make_ct(), sop_class="1.2.840.10008.5.1.4.1.1.88.11").status == 0xA900
+    takes_ct = Place(
+        tmp_path / "ct", admitted=replace(ADMITTED, classes=Classes(names=("CT",), others=False))
+    )
+    assert takes_ct.send(make_ct()).status == 0
+
+
+def test_a_planted_list_of_classes_that_is_ignored_lets_an_instance_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path, admitted=replace(ADMITTED, classes=Classes(names=("SR",), others=False)))
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"class-list-ignored"}))
+    assert place.send(make_ct()).status == 0

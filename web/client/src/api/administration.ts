@@ -46,16 +46,50 @@ export interface Alliance {
   peers: Peer[]
 }
 
-export interface Device {
+/** Whom a rule is for; `*` stands for any, `some` for whichever certificate is trusted. */
+export interface RuleKey {
   calling: string
   address: string
+  certificate: string
   called: string
+}
+
+/** A device that called, or a rule for some. */
+export interface Device {
+  name: string
+  calling: string
+  address: string
+  certificate: string
+  forCalled: string
   rule: 'unknown' | 'admitted' | 'blocked'
+  /** What its editor saw; a change upon an older one is refused. */
+  version: number
   issuer: string
+  trustIssuer: boolean
   department: string
+  classes: string[]
+  others: boolean
+  atOnce: number
+  called: string
+  shown: string
   firstAt: Micros
   lastAt: Micros
   refusals: number
+}
+
+export interface DeviceList {
+  items: Device[]
+  /** AE titles of this node. */
+  called: string[]
+  families: string[]
+}
+
+/** What the rules would decide; `version` 0: the deciding rule is not saved. */
+export interface Verdict {
+  outcome: 'admitted' | 'unknown' | 'blocked' | 'called' | 'sop-class'
+  rule: string
+  version: number
+  words: string
 }
 
 export interface Destination {

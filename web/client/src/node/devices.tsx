@@ -1,16 +1,19 @@
-/** Devices that called here: admit one with its issuer and department, or block it. */
+/** Devices that called here and the rules for them: admit, block, edit, remove, and try who would be let in. */
 
-import { Button, Form, Input, Modal } from 'antd'
+import { Button, Popconfirm } from 'antd'
 import { useState } from 'react'
 import { useAction } from '../api/action'
-import type { Device } from '../api/administration'
+import type { Device, DeviceList } from '../api/administration'
 import { post } from '../api/client'
 import { about, useResource } from '../api/resource'
 import { useText } from '../language'
-import { useSession } from '../session/session'
 import { Mark, type Shape, type Tone } from '../shown/mark'
 import { Moment } from '../shown/moment'
+import { AdmitDialog } from './admit-dialog'
 import { Listed } from './listed'
+import { RuleDialog } from './rule-dialog'
+import { ANY, keyOf } from './rules'
+import { TryRules } from './try-rules'
 
 const RULES: Record<Device['rule'], [Shape, Tone]> = {
   unknown: ['triangle', 'warn'],
@@ -20,57 +23,145 @@ const RULES: Record<Device['rule'], [Shape, Tone]> = {
 
 export function Devices() {
   const text = useText()
-  const devices = useResource<{ items: Device[] }>('/api/devices', about('device'))
+  const devices = useResource<DeviceList>('/api/devices', about('device'))
   const [admitting, setAdmitting] = useState<Device | null>(null)
-  const { busy, run } = useAction()
-  const block = async ({ calling, address }: Device) => {
-    if (await run(() => post('/api/devices/block', { calling, address }))) devices.reload()
-  }
+  const [edited, setEdited] = useState<Device | 'new' | null>(null)
+  const [trying, setTrying] = useState(false)
+  const { value, reload } = devices
+  const called = value?.called ?? []
   return (
     <>
-      <p className="quiet">{text('devices.how')}</p>
+      <div className="page-actions">
+        <Button type="primary" onClick={() => setEdited('new')} data-testid="rule-add">
+          {text('rules.add')}
+        </Button>
+        <Button onClick={() => setTrying(!trying)} aria-expanded={trying} data-testid="try-open">
+          {text('try.title')}
+        </Button>
+        <span className="quiet">{text('devices.how')}</span>
+      </div>
+      {trying && <TryRules called={called[0] ?? ''} />}
       <Listed
         label={text('tab.devices')}
         resource={devices}
-        keyOf={(device) => `${device.calling} ${device.address}`}
+        keyOf={(device) => device.name}
         testIdOf={(device) => `device-${device.calling}`}
         toneOf={(device) => (device.rule === 'unknown' ? 'urgent' : '')}
         empty={text('devices.none')}
         headings={[
           { key: 'calling', title: text('devices.calling'), className: 'code', show: (device) => device.calling },
           { key: 'address', title: text('devices.address'), className: 'code', show: (device) => device.address },
-          { key: 'called', title: text('devices.called'), className: 'code wide', show: (device) => device.called },
+          { key: 'asks', title: text('rules.asks'), show: (device) => <Asks device={device} /> },
           { key: 'rule', title: text('column.state'), show: (device) => <RuleMark device={device} /> },
+          { key: 'takes', title: text('rules.takes'), show: (device) => <Takes device={device} /> },
           { key: 'issuer', title: text('column.issuer'), show: (device) => device.issuer || '–' },
           { key: 'department', title: text('column.department'), show: (device) => device.department || '–' },
-          { key: 'last', title: text('devices.lastSeen'), className: 'wide', show: (device) => <Moment at={device.lastAt} /> },
+          { key: 'last', title: text('devices.lastSeen'), className: 'wide', show: (device) => (device.lastAt ? <Moment at={device.lastAt} /> : '–') },
           { key: 'refusals', title: text('devices.refusals'), className: 'number', show: (device) => device.refusals },
           {
             key: 'act',
             title: text('column.action'),
             show: (device) => (
-              <span className="buttons">
-                <Button
-                  size="small"
-                  type={device.rule === 'unknown' ? 'primary' : 'default'}
-                  onClick={() => setAdmitting(device)}
-                  data-testid="device-admit"
-                >
-                  {text(device.rule === 'admitted' ? 'devices.change' : 'devices.admit')}
-                </Button>
-                {device.rule !== 'blocked' && (
-                  <Button size="small" disabled={busy} onClick={() => void block(device)} data-testid="device-block">
-                    {text('devices.block')}
-                  </Button>
-                )}
-              </span>
+              <Buttons device={device} admit={() => setAdmitting(device)} edit={() => setEdited(device)} reload={reload} />
             ),
           },
         ]}
       />
-      <AdmitDialog key={admitting?.calling} device={admitting} close={() => setAdmitting(null)} done={devices.reload} />
+      <AdmitDialog key={admitting?.name} device={admitting} close={() => setAdmitting(null)} done={reload} />
+      <RuleDialog
+        key={edited === null ? 'none' : edited === 'new' ? 'new' : `${edited.name} ${edited.version}`}
+        edited={edited}
+        called={called}
+        families={value?.families ?? []}
+        close={() => setEdited(null)}
+        done={reload}
+      />
     </>
   )
+}
+
+interface ButtonsProps {
+  device: Device
+  admit: () => void
+  edit: () => void
+  reload: () => void
+}
+
+function Buttons({ device, admit, edit, reload }: ButtonsProps) {
+  const text = useText()
+  const { busy, run } = useAction()
+  const change = async (path: string) => {
+    await run(() => post(path, { ...keyOf(device), version: device.version }))
+    reload()
+  }
+  return (
+    <span className="buttons">
+      {device.rule !== 'admitted' && (
+        <Button
+          size="small"
+          type={device.rule === 'unknown' ? 'primary' : 'default'}
+          onClick={admit}
+          data-testid="device-admit"
+        >
+          {text('devices.admit')}
+        </Button>
+      )}
+      <Button size="small" onClick={edit} data-testid="device-edit">
+        {text('common.edit')}
+      </Button>
+      {device.rule !== 'blocked' && (
+        <Button size="small" disabled={busy} onClick={() => void change('/api/devices/block')} data-testid="device-block">
+          {text('devices.block')}
+        </Button>
+      )}
+      <Popconfirm
+        title={text('rules.removeTitle')}
+        description={text(device.rule === 'unknown' ? 'rules.forgetHow' : 'rules.removeHow')}
+        okText={text('common.remove')}
+        cancelText={text('common.cancel')}
+        okButtonProps={{ 'data-testid': 'device-remove-confirm' }}
+        onConfirm={() => void change('/api/devices/remove')}
+      >
+        <Button size="small" danger disabled={busy} data-testid="device-remove">
+          {text('common.remove')}
+        </Button>
+      </Popconfirm>
+    </span>
+  )
+}
+
+/** What else a caller must bring; for one that waits, what it brought. */
+function Asks({ device }: { device: Device }) {
+  const text = useText()
+  const { rule, certificate, forCalled, called, shown } = device
+  if (rule === 'unknown') {
+    const brought = [called, shown && `#${shown.slice(0, 12)}…`].filter(Boolean)
+    return brought.length ? <span className="code">{brought.join(' ')}</span> : <Nothing />
+  }
+  const asked = [
+    forCalled !== ANY && text('rules.asksCalled', { called: forCalled }),
+    certificate === 'some' && text('certificate.some'),
+    certificate.length === 64 && text('rules.asksDigest', { digest: certificate.slice(0, 12) }),
+  ].filter(Boolean)
+  return asked.length ? <>{asked.join(text('common.listMark'))}</> : <Nothing />
+}
+
+function Nothing() {
+  return <span className="nothing">–</span>
+}
+
+function Takes({ device }: { device: Device }) {
+  const text = useText()
+  if (device.rule !== 'admitted') return <Nothing />
+  const all = device.classes.includes(ANY)
+  const named = all ? text(device.others ? 'rules.everything' : 'rules.allClasses') : device.classes.slice(0, 6).join(text('common.listMark'))
+  const more = [
+    !all && device.classes.length > 6 && text('rules.moreClasses', { count: device.classes.length - 6 }),
+    all && !device.others && text('rules.noOthers'),
+    !all && device.others && text('rules.andOthers'),
+    device.atOnce > 0 && text('rules.limited', { count: device.atOnce }),
+  ].filter(Boolean)
+  return <>{[named, ...more].filter(Boolean).join(text('common.listMark'))}</>
 }
 
 function RuleMark({ device }: { device: Device }) {
@@ -80,59 +171,5 @@ function RuleMark({ device }: { device: Device }) {
     <Mark shape={shape} tone={tone} testId="device-rule">
       {text(`rule.${device.rule}`)}
     </Mark>
-  )
-}
-
-interface AdmitDialogProps {
-  device: Device | null
-  close: () => void
-  done: () => void
-}
-
-function AdmitDialog({ device, close, done }: AdmitDialogProps) {
-  const text = useText()
-  const { me } = useSession()
-  const [form] = Form.useForm<{ issuer: string; department: string }>()
-  const { busy, run } = useAction()
-  const admit = async (given: { issuer: string; department?: string }) => {
-    if (!device) return
-    const { calling, address } = device
-    const body = { calling, address, issuer: given.issuer, department: given.department ?? '' }
-    if (!(await run(() => post('/api/devices/admit', body)))) return
-    close()
-    done()
-  }
-  return (
-    <Modal
-      open={device !== null}
-      title={text('devices.admitTitle', { name: device?.calling ?? '' })}
-      onCancel={close}
-      onOk={() => form.submit()}
-      okText={text('devices.admit')}
-      cancelText={text('common.cancel')}
-      confirmLoading={busy}
-      okButtonProps={{ 'data-testid': 'admit-confirm' }}
-    >
-      <p>{text('devices.admitHow')}</p>
-      <Form
-        form={form}
-        layout="vertical"
-        onFinish={admit}
-        requiredMark={false}
-        initialValues={{ issuer: device?.issuer || me?.node.id, department: device?.department }}
-      >
-        <Form.Item
-          name="issuer"
-          label={text('column.issuer')}
-          extra={text('devices.issuerHow')}
-          rules={[{ required: true, message: text('form.missing') }]}
-        >
-          <Input data-testid="admit-issuer" />
-        </Form.Item>
-        <Form.Item name="department" label={text('column.department')}>
-          <Input data-testid="admit-department" />
-        </Form.Item>
-      </Form>
-    </Modal>
   )
 }

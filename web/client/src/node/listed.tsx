@@ -14,7 +14,7 @@ export interface Heading<T> {
 
 interface ListedProps<T> {
   label: string
-  resource: Resource<{ items: T[] }>
+  resource: Pick<Resource<{ items: T[] }>, 'value' | 'error' | 'reload'>
   headings: Heading<T>[]
   keyOf: (item: T) => string
   testIdOf: (item: T) => string
