@@ -133,7 +133,8 @@ def _encapsulated(header: Header, pixels: Span, number: int, frames: int) -> lis
     by_offset = {span.offset - 8 - (table.offset + table.length): n for n, span in enumerate(fragments)}
     if (offsets := header.value(_OFFSETS)) and (lengths := header.value(_LENGTHS)):
         return _extended(fragments, by_offset, _nth(offsets, number, 8), _nth(lengths, number, 8))
-    begins = [by_offset.get(at, -1) for (at,) in struct.iter_unpack("<L", _cut(header, table)[: 4 * frames])]
+    whole = min(frames, table.length // 4)
+    begins = [by_offset.get(at, -1) for (at,) in struct.iter_unpack("<L", _cut(header, table)[: 4 * whole])]
     if len(begins) != frames or begins[0] != 0 or any(a >= b for a, b in pairwise(begins)):
         begins = _without_table(header, fragments, frames)
     return fragments[begins[number - 1] : begins[number] if number < frames else None]

@@ -16,7 +16,19 @@ from node.dicom.json_model import to_json
 from node.dicom.normal import normal_digest
 from node.dicom.part10 import read_part10
 from node.errors import GridError, InvalidRequest
-from tests.kit.instances import BIG, DEFLATED, EXPLICIT, IMPLICIT, JPEG_BASELINE, RLE, part10
+from tests.kit.instances import (
+    BIG,
+    DEFLATED,
+    EXPLICIT,
+    IMPLICIT,
+    JPEG_BASELINE,
+    LITTLE,
+    RLE,
+    UNDEFINED,
+    encapsulate,
+    make_ct,
+    part10,
+)
 from tests.kit.malformed import Source, written_sources
 from tests.kit.soundness import unsound
 from tests.kit.spoiled import nest
@@ -83,6 +95,10 @@ def _syntax(data: bytes) -> str:
 def _data_sets() -> Iterator[bytes]:
     for source in written_sources():
         yield _chosen(source)
+    pixels = encapsulate(b"\xff\xd8" + bytes(6), b"\xff\xd8" + bytes(4), table=bytes(7))
+    plain = make_ct(change={0x00280008: ("IS", "2 "), 0x7FE00010: None})
+    frames = plain + LITTLE.element(0x7FE00010, "OB", pixels, length=UNDEFINED)
+    yield bytes([SYNTAXES.index(JPEG_BASELINE)]) + frames
     for depth in (1, 31, 33):
         for delimited in (True, False):
             yield b"\0" + nest(True, True, depth, "SQ", 0x00081140, delimited)

@@ -194,6 +194,8 @@ def explained(header: Header) -> str:
         return "pydicom does not know that this syntax is deflated (PS3.5 A.7, A.9)"
     if charset is not None and charset.vr not in ("", "CS"):
         return "pydicom reads the character set when it opens, and fails where its VR is a number's"
+    if b"\0" in (header.value(SPECIFIC_CHARACTER_SET) or b"").rstrip(b"\0"):
+        return "pydicom looks a codec up by what the character set says, and fails where that has a NUL"
     return ""
 
 

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from node.dicom.frames import frame_bytes, frame_spans
+from node.dicom.frames import frame_bytes, frame_of, frame_spans
 from node.dicom.header import scan
 from node.errors import InvalidRequest, NotFound
 from tests.kit.instances import (
@@ -135,3 +135,10 @@ def test_extended_offset_table_gives_the_true_length() -> None:
 def test_video_has_no_frames_to_cut() -> None:
     with pytest.raises(InvalidRequest, match="video"):
         frame_bytes(encapsulated(b"mpeg", frames=30), "1.2.840.10008.1.2.4.100", 1)
+
+
+def test_an_offset_table_cut_within_a_number_is_no_table() -> None:
+    pixels = encapsulate(b"\xff\xd8" + bytes(6), b"\xff\xd8" + bytes(4), table=bytes(7))
+    plain = make_ct(change={0x00280008: ("IS", "2"), 0x7FE00010: None})
+    header = scan(plain + LITTLE.element(0x7FE00010, "OB", pixels, length=UNDEFINED), JPEG_BASELINE)
+    assert frame_of(header, 2) == b"\xff\xd8" + bytes(4)
