@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 SOCKET_PATH_LIMIT = 107
+_MOMENT_S = 0.02
 _CLOCK_TICK_NS = 1_000_000_000
 """A folder may change again within the tick of its time stamp: a list made so soon after a change is not kept."""
 
@@ -78,9 +79,14 @@ class Bell:
         self._socket.close()
 
     def _run(self, inbox: socket.socket) -> None:
+        """Wake at the first ring, then take what rings come within a moment for one: a device sends hundreds a second."""
         try:
             while inbox.recv(16):
+                with suppress(BlockingIOError):
+                    while inbox.recv(16, socket.MSG_DONTWAIT):
+                        continue
                 self._wake()
+                time.sleep(_MOMENT_S)
         except OSError:
             return
 
