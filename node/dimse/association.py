@@ -198,7 +198,8 @@ class ReceivingAssociation(Association):
     def _serve_request(self, msg: object, context_id: int) -> None:
         """Serve a request; a C-STORE without its UIDs, which pynetdicom leaves unanswered, is refused with words."""
         if isinstance(msg, C_STORE) and not msg.is_valid_request and msg.MessageID is not None:
-            answer = store(self, msg, "")
+            agreed = {context.context_id: context for context in self.accepted_contexts}
+            answer = store(self, msg, str(agreed[context_id].transfer_syntax[0]))
             response = C_STORE()
             response.MessageIDBeingRespondedTo = msg.MessageID
             response.AffectedSOPClassUID = msg.AffectedSOPClassUID

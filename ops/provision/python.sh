@@ -5,6 +5,9 @@ cd "$(dirname "$0")/../.."
 kind=$1
 case $kind in run) lock=requirements.lock ;; develop) lock=requirements-develop.lock ;; *) echo "usage: $0 run|develop" >&2; exit 2 ;; esac
 
+if [ -L .venv ]; then
+  echo "Setting up failed: .venv is a link to another checkout's. Remove the link, then run this again." >&2; exit 1
+fi
 python=""
 for candidate in python3 python3.13 python3.12 python3.11; do
   if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

@@ -15,6 +15,8 @@ from node.dicom.header import identify, scan
 from node.dicom.json_model import to_json
 from node.dicom.normal import normal_digest
 from node.dicom.part10 import read_part10
+from node.dimse.commands import read_command
+from node.dimse.upper_layer import Malformed, read_associate
 from node.errors import GridError, InvalidRequest
 from tests.kit.instances import (
     BIG,
@@ -30,6 +32,7 @@ from tests.kit.instances import (
     part10,
 )
 from tests.kit.malformed import Source, written_sources
+from tests.kit.raw_sender import VERIFICATION, _command, _ui, _us, associate_rq
 from tests.kit.soundness import unsound
 from tests.kit.spoiled import nest
 
@@ -114,11 +117,37 @@ def _chosen(source: Source) -> bytes:
     return bytes([SYNTAXES.index(source.transfer_syntax)]) + source.data_set
 
 
+def read_request(data: bytes) -> None:
+    """Read an A-ASSOCIATE-RQ."""
+    try:
+        read_associate(data)
+    except Malformed:
+        return
+
+
+def read_message(data: bytes) -> None:
+    """Read a command set."""
+    try:
+        read_command(data)
+    except Malformed:
+        return
+
+
+def _requests() -> Iterator[bytes]:
+    yield associate_rq("CT1", "ALPHA", [(VERIFICATION, IMPLICIT), ("2.25.7", EXPLICIT)])[6:]
+
+
+def _messages() -> Iterator[bytes]:
+    yield _command([_ui(0x0002, VERIFICATION), _us(0x0100, 0x0030), _us(0x0110, 7), _us(0x0800, 0x0101)])
+
+
 TARGETS = {
     target.name: target
     for target in (
         Target(name="scan", run=scan_data_set, seeds=_data_sets),
         Target(name="readers", run=read_data_set, seeds=_data_sets),
         Target(name="part10", run=read_file, seeds=_files),
+        Target(name="request", run=read_request, seeds=_requests),
+        Target(name="command", run=read_message, seeds=_messages),
     )
 }

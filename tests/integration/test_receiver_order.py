@@ -88,7 +88,8 @@ def test_each_answer_leaves_after_record_sync_and_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "planted", ["answer-before-record", "no-data-sync", "answer-before-mark", "no-directory-sync"]
+    "planted",
+    ["answer-before-record", "no-data-sync", "answer-before-mark", "mark-before-sync", "no-directory-sync"],
 )
 def test_a_planted_fault_in_the_order_is_caught(tmp_path: Path, planted: str) -> None:
     assert faults(sent_under_strace(tmp_path, planted)) != []

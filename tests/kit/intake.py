@@ -151,10 +151,9 @@ class Intake:
 
 def store(session: Session, case: Case) -> Answer:
     """Give a session a case as an association does, piece by piece, and its answer."""
-    said = {"sop_class": case.sop_class, "sop_uid": case.sop_uid, "transfer_syntax": case.transfer_syntax}
-    if not hasattr(session, "intake"):
-        return session.store(StoreRequest(**said, data_set=memoryview(case.data_set)))
-    request = StoreRequest(**said)
+    request = StoreRequest(
+        sop_class=case.sop_class, sop_uid=case.sop_uid, transfer_syntax=case.transfer_syntax
+    )
     intake, left = session.intake(request), memoryview(case.data_set)
     while left:
         place = intake.place(len(left))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 LONG = bool(os.environ.get("MERIDIAN_LONG"))
-TARGETS = ("scan", "readers", "part10")
+TARGETS = ("scan", "readers", "part10", "request", "command")
 SECONDS = int(os.environ.get("MERIDIAN_FUZZ_SECONDS", "1800" if LONG else "12"))
 """For all targets together."""
 FOUND = 77
