@@ -20,7 +20,6 @@ from node.config import load_config
 from node.imaging.phantom import make_series
 from ops.founding import CLINIC_AND_CENTRE
 from tests.kit import walk
-from tests.kit.canaries import files_below
 from tests.kit.http import Visitor, wait_for
 from tests.kit.listeners import ports_listened_at
 from tests.kit.rows import read_rows
@@ -88,7 +87,7 @@ class Apart:
         assert len(sent) == SLICES
         assert came == sent
         assert not self.rows("centre", "SELECT 1 FROM repeated WHERE study_uid = ?", uid)
-        packs = [path.read_bytes() for path in files_below(self.alliance.directory / "centre" / "packs")]
+        packs = [path.read_bytes() for path in (self.alliance.directory / "centre" / "packs").glob("*.pack")]
         for one in came:
             assert sum(pack.count(bytes.fromhex(one["digest"])) for pack in packs) == 1
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 BLOCK_BYTES, WINDOW_BYTES, OVERLAP_BYTES = 4 << 10, 16 << 20, 1 << 10
@@ -46,10 +47,11 @@ def found_in_files(paths: Iterable[Path], needles: Needles) -> dict[str, list[Pa
     found: dict[str, list[Path]] = {}
     for path in paths:
         left = dict(needles)
-        for window in _windows(path):
-            for name in found_in(window, left):
-                found.setdefault(name, []).append(path)
-                del left[name]
+        with suppress(FileNotFoundError):  # a running node takes away what is done with
+            for window in _windows(path):
+                for name in found_in(window, left):
+                    found.setdefault(name, []).append(path)
+                    del left[name]
     return found
 
 
