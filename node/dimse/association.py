@@ -13,7 +13,7 @@ import logging
 import socket
 from contextlib import suppress
 from copy import deepcopy
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 from pydicom.dataset import Dataset
 from pynetdicom._globals import MODE_ACCEPTOR
@@ -28,34 +28,15 @@ from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import A_RELEASE, P_DATA
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
+from node.dimse.commands import MAX_COMMAND_BYTES
 from node.dimse.connection import MAX_PDU_BYTES, PDU_DEADLINE_S
+from node.dimse.desk import Desk, Rejection, enter
 from node.dimse.guard import GuardedSocket
-from node.dimse.rules import Refusal
 from node.dimse.spool import Spool
 from node.dimse.store_scp import Answer, Caller, Session, StoreRequest
 from node.errors import Unavailable
 
-MAX_COMMAND_BYTES = 64 << 10
 _LOG = logging.getLogger(__name__)
-
-
-class Desk(Protocol):
-    """What an association asks of the receiver that it belongs to."""
-
-    def open_session(self, caller: Caller) -> Session | Refusal:
-        """Decide about a caller, and write it down."""
-
-    def take_place(self, session: Session) -> bool:
-        """Turn a connection into an association; False when there is no place for it."""
-
-    def leave(self, address: str, session: Session | None) -> None:
-        """Give its place back, as a connection or as an association."""
-
-    def new_spool(self) -> Spool:
-        """Give something to take a data set in."""
-
-    def released(self, session: Session) -> None:
-        """Wait until the index knows what came, for a while."""
 
 
 class Handed(NamedTuple):
@@ -168,7 +149,7 @@ class ReceivingAssociation(Association):
             with suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_RDWR)
 
-    def open(self) -> tuple[int, int, int] | None:
+    def open(self) -> Rejection | None:
         """Ask whether this caller may come in; give the rejection when not.
 
         Source: DICOM PS3.8 9.3.4, table 9-21.
@@ -182,15 +163,9 @@ class ReceivingAssociation(Association):
             address=self._address,
             certificate=self._certificate,
         )
-        try:
-            opened = self.desk.open_session(caller)
-        except Exception:  # noqa: BLE001  # nobody may come in because deciding failed
-            _LOG.exception("Deciding about an association failed")
-            return (2, 1, 1)  # transient, no reason given
-        if isinstance(opened, Refusal):
-            return (1, 1, opened.why.diagnostic)  # permanent
-        if not self.desk.take_place(opened):
-            return (2, 3, 2)  # transient, local limit exceeded
+        opened = enter(self.desk, caller)
+        if not isinstance(opened, Session):
+            return opened
         self.session = opened
         cast(GuardedSocket, self.dul.socket).deadline_s = PDU_DEADLINE_S
         return None

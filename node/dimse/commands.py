@@ -13,6 +13,8 @@ from enum import IntEnum
 
 from node.dimse.upper_layer import Malformed
 
+MAX_COMMAND_BYTES = 64 << 10
+"""A command set that is longer has no end."""
 NO_DATA_SET = 0x0101
 SUCCESS = 0x0000
 UNRECOGNIZED_OPERATION = 0x0211

@@ -12,11 +12,12 @@ from __future__ import annotations
 import logging
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse.commands import (
     CLASS_NOT_SUPPORTED,
+    MAX_COMMAND_BYTES,
     SUCCESS,
     UNRECOGNIZED_OPERATION,
     Command,
@@ -33,8 +34,8 @@ from node.dimse.connection import (
     HungUp,
     TooLate,
 )
+from node.dimse.desk import Desk, Rejection, enter
 from node.dimse.intake import Intake
-from node.dimse.rules import Refusal
 from node.dimse.services import UNCOMPRESSED, VERIFICATION, is_storage
 from node.dimse.store_scp import Caller, Session, StoreRequest
 from node.dimse.upper_layer import (
@@ -62,27 +63,7 @@ from node.failpoints import planted
 if TYPE_CHECKING:
     import ssl
 
-MAX_COMMAND_BYTES = 64 << 10
 _LOG = logging.getLogger(__name__)
-
-
-class Desk(Protocol):
-    """What an association asks of the receiver that it belongs to."""
-
-    def open_session(self, caller: Caller) -> Session | Refusal:
-        """Decide about a caller, and write it down."""
-
-    def take_place(self, session: Session) -> bool:
-        """Turn a connection into an association; False when there is no place for it."""
-
-    def leave(self, address: str, session: Session | None) -> None:
-        """Give its place back, as a connection or as an association."""
-
-    def released(self, session: Session) -> None:
-        """Wait until the index knows what came, for a while."""
-
-    def hand_on(self, peer: socket.socket, caller: Caller, request: bytes) -> None:
-        """Serve a caller that asks for other services; `request` is its A-ASSOCIATE-RQ, already read."""
 
 
 class Reception:
@@ -196,7 +177,7 @@ class Reception:
         )
         return False
 
-    def _admit(self, request: AssociateRequest) -> tuple[int, int, int] | None:
+    def _admit(self, request: AssociateRequest) -> Rejection | None:
         """Decide whether a caller may come in; give the rejection when not.
 
         Source: DICOM PS3.8 9.3.4, table 9-21.
@@ -208,15 +189,9 @@ class Reception:
         for title, reason in ((request.calling, 3), (request.called, 7)):
             if not (title and title.isascii() and title.isprintable()):
                 return (1, 1, reason)
-        try:
-            opened = self._desk.open_session(self._caller(request))
-        except Exception:  # noqa: BLE001  # nobody may come in because deciding failed
-            _LOG.exception("Deciding about an association failed")
-            return (2, 1, 1)  # transient, no reason given
-        if isinstance(opened, Refusal):
-            return (1, 1, opened.why.diagnostic)  # permanent
-        if not self._desk.take_place(opened):
-            return (2, 3, 2)  # transient, local limit exceeded
+        opened = enter(self._desk, self._caller(request))
+        if not isinstance(opened, Session):
+            return opened
         self._session = opened
         return None
 

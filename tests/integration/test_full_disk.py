@@ -52,7 +52,7 @@ class Disk:
 @pytest.fixture(params=[TMPFS, EXT4])
 def disk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disk]:
     if request.param == EXT4 and os.geteuid():
-        pytest.skip("mounting an image is root's")
+        pytest.fail("mounting an image is root's: run these tests as root")
     scratch = tmp_path_factory.mktemp("d")
     found_node(scratch / "prepared")
     folder = scratch / "disk"
