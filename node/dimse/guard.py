@@ -16,7 +16,7 @@ from pynetdicom.transport import AssociationSocket
 from node.dimse.connection import ASSOCIATE_DEADLINE_S, MAX_PDU_BYTES, SEND_DEADLINE_S
 
 if TYPE_CHECKING:
-    from node.dimse.association import ReceivingAssociation
+    from pynetdicom.association import Association
 
 MAX_WAITING_MESSAGES = 4
 _RECEIVE_BYTES = 64 << 10
@@ -28,7 +28,7 @@ class GuardedSocket(AssociationSocket):
     deadline_s = ASSOCIATE_DEADLINE_S
     """For the rest of a PDU; short until the association stands."""
 
-    def __init__(self, association: ReceivingAssociation, peer: socket.socket, read_already: bytes) -> None:
+    def __init__(self, association: Association, peer: socket.socket, read_already: bytes) -> None:
         super().__init__(association, client_socket=peer)
         self._read_already = memoryview(read_already)
 
