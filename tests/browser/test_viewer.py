@@ -125,6 +125,26 @@ def test_length_ends_with_its_click_whatever_is_pressed_next(viewing, slices):
         assert viewing.lengths_mm() == [], "what was being drawn is gone too"
 
 
+def test_presses_that_a_busy_page_hears_late_all_count(viewing, slices):
+    """A page that was busy is handed what was pressed meanwhile in one go, before any of its timers."""
+    fixed, first, last = (100, 120), (220, 160), (400, 380)
+    viewing.page.keyboard.press("l")
+    viewing.presses_in_one_go([(fixed, fixed), (first, first), (first, last)])
+    (shown,) = viewing.lengths_mm()
+    assert abs(shown - slices[MIDDLE].distance_mm(fixed, last)) <= NEAR_MM
+
+
+def test_hand_that_trembles_while_it_clicks_still_sets_both_ends(viewing, slices):
+    start, end = (100, 130), (300, 160)
+    viewing.page.keyboard.press("l")
+    for x, y in (start, end):
+        viewing.press((x, y))
+        viewing.move((x + 2, y - 1))
+        viewing.page.mouse.up()
+    (shown,) = viewing.lengths_mm()
+    assert abs(shown - slices[MIDDLE].distance_mm(start, end)) <= NEAR_MM
+
+
 def test_label_is_true_at_each_moment_of_a_drag_and_after_it(viewing, slices):
     """A label drawn one step late would keep the length of the step before: each step differs from the last."""
     start = (120, 140)

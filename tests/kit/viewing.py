@@ -14,6 +14,18 @@ from playwright.sync_api import FloatRect, Page, expect
 Place = tuple[int, int]
 """Column and row of an image, from 0."""
 
+PRESSES = """(ways) => {
+  const hand = (type, [x, y], buttons) =>
+    document.elementFromPoint(x, y).dispatchEvent(
+      new MouseEvent(type, { bubbles: true, cancelable: true, clientX: x, clientY: y, button: 0, buttons }))
+  for (const [from, to] of ways) {
+    hand('mousemove', from, 0)
+    hand('mousedown', from, 1)
+    hand('mousemove', to, 1)
+    hand('mouseup', to, 0)
+  }
+}"""
+
 
 @dataclass
 class Viewing:
@@ -87,6 +99,12 @@ class Viewing:
     def click(self, place: Place) -> None:
         self.press(place)
         self.page.mouse.up()
+
+    def presses_in_one_go(self, presses: list[tuple[Place, Place]]) -> None:
+        """Press at each first place and let go at the second, within one task of the page."""
+        left, top = self.corner()
+        ways = [[[left + x, top + y] for x, y in press] for press in presses]
+        self.page.evaluate(PRESSES, ways)
 
     def lengths_mm(self) -> list[float]:
         """Give the lengths that stand on the screen, read from their labels once."""

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState, type RefObject } from 'react'
 import { closeEngine, giveLeftButton, openEngine, startEngine, type ToolName } from './engine'
 import { readSeries, type Frame } from './frames'
 import { Stack, type StackFacts } from './stack'
+import { steadyHand } from './steady'
 import { publishFacts } from './test-facts'
 
 export interface Loading {
@@ -46,6 +47,7 @@ export function useStack(host: RefObject<HTMLDivElement | null>, root: string | 
           publishFacts(next)
         })
         giveLeftButton(chosen.current)
+        const unsteady = steadyHand(element)
         const frame = element.parentElement ?? element
         const observer = new ResizeObserver(() => {
           toWholePixels(element, frame)
@@ -54,6 +56,7 @@ export function useStack(host: RefObject<HTMLDivElement | null>, root: string | 
         observer.observe(frame)
         close = () => {
           observer.disconnect()
+          unsteady()
           opened.close()
           closeEngine(engine)
           publishFacts(null)
