@@ -24,6 +24,7 @@ class Bell:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._place = str(directory)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._listeners: list[Callable[[], None]] = []
@@ -48,7 +49,7 @@ class Bell:
     def _others(self) -> list[str]:
         """Give where others listen; looked up again when the folder changed, since it is asked for every instance."""
         try:
-            changed_at = self._directory.stat().st_mtime_ns
+            changed_at = os.stat(self._place).st_mtime_ns  # noqa: PTH116  # after every instance: a Path's costs twice
             listed_at = time.time_ns()
             if changed_at != self._changed_at or changed_at > self._listed_at - _CLOCK_TICK_NS:
                 own = str(self._own)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+
+import msgspec
 
 from node.dicom.syntax import is_deflated, is_explicit, is_little_endian
 from node.dicom.walk import MAX_PADDING_BYTES, PIXELS, Cut, Element, Walk, looks_explicit, refused, tag_name
@@ -27,8 +28,7 @@ _HEADER_GROUP = 0x0028
 """The last group that says who and what an image shows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The top level of one data set, by tag."""
 
     data: memoryview
@@ -62,8 +62,7 @@ class Header:
         return self.whole or next(reversed(self.elements), -1) >> 16 > max(tag >> 16, _HEADER_GROUP)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identifiers:
+class Identifiers(msgspec.Struct, frozen=True, kw_only=True):
     """The four UIDs without which an instance has no place."""
 
     sop_class: SOPClassUID

@@ -15,6 +15,8 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
+
 from node.errors import InvalidRequest
 from node.failpoints import planted
 
@@ -39,7 +41,7 @@ _NOT_HERE = (0x0000, 0x0002, 0xFFFE)
 _MAY_NEST = ("SQ", "UN", "")
 
 
-class Element(NamedTuple):
+class Element(msgspec.Struct, frozen=True, gc=False):
     """Where a top-level element stands; offsets in bytes from the start of the (inflated) data set."""
 
     vr: str

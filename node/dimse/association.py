@@ -240,4 +240,6 @@ def store(association: ReceivingAssociation, request: C_STORE, transfer_syntax: 
         sop_uid=str(request.AffectedSOPInstanceUID or ""),
         transfer_syntax=transfer_syntax,
     )
-    return association.session.store(asked, spool.view(), refusal=spool.refusal)
+    answer = association.session.store(asked, spool.view(), refusal=spool.refusal)
+    association.session.tell()
+    return answer

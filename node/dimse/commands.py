@@ -8,8 +8,9 @@ Source: DICOM PS3.7 6.3, 9.3, E.1, E.2.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 from node.dimse.upper_layer import Malformed
 
@@ -34,8 +35,7 @@ class Field(IntEnum):
     C_CANCEL = 0x0FFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A command set; an absent UID is empty."""
 
     field: int

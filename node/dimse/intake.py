@@ -21,7 +21,7 @@ BLOCK_BYTES = 640 << 10
 """What is read into at a time: a CT slice fits, and 64 associations hold 40 MiB."""
 HEADER_BYTES = 1 << 20
 """Where a data set must have said its Study UID."""
-_HASH_BYTES = 128 << 10
+_HASH_BYTES = 64 << 10
 _SPARE = 8
 """Blocks kept for the next instances."""
 
@@ -91,27 +91,27 @@ class Intake:
             self._hash()
 
     def finish(self) -> None:
-        """Store the instance; it is synced and marked when this returns.
+        """Store the instance; it is synced and marked when this returns. Its memory is given back by `drop`.
 
         Raises
         ------
         GridError
             Nothing of it was kept; says why.
         """
+        if self._refusal is not None:
+            raise self._refusal
+        self._hash()
+        if self._growing is None:
+            self._store.append(self._view[: self._at], self._digest.digest())
+            return
         try:
-            if self._refusal is not None:
-                raise self._refusal
-            self._hash()
-            if self._growing is None:
-                self._store.append(self._view[: self._at], self._digest.digest())
-                return
             self._growing.write(self._view[: self._at])
             with self._growing.look() as data_set:
                 self._store.check(data_set)
             growing, self._growing = self._growing, None
             self._store.finish(growing, self._digest.digest())
         finally:
-            self.drop()
+            self._forget()
 
     def drop(self) -> None:
         """Leave nothing of what is not stored, and give the memory back; it takes no more then."""

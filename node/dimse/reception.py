@@ -87,7 +87,9 @@ class Reception:
         self._command = bytearray()
         self._waiting: tuple[int, Command] | None = None
         """The request whose data set is coming, and its context."""
+        self._asked: StoreRequest | None = None
         self._intake: Intake | None = None
+        """Takes the instance that is asked to be stored."""
 
     def run(self) -> None:
         """Serve it to its end, however that comes. Never raises."""
@@ -262,7 +264,12 @@ class Reception:
         command = read_command(bytes(self._command))
         self._command.clear()
         if command.is_request and command.field == Field.C_STORE and context in self._storing:
-            self._intake = self._opened.intake(self._request(context, command))
+            self._asked = StoreRequest(
+                sop_class=command.sop_class,
+                sop_uid=command.sop_uid,
+                transfer_syntax=self._syntaxes[context],
+            )
+            self._intake = self._opened.intake(self._asked)
         if command.has_data_set:
             self._waiting = (context, command)
         else:
@@ -285,30 +292,37 @@ class Reception:
 
     def _answer(self, context: int, command: Command) -> None:
         """Answer a request that is whole; C-CANCEL and stray responses have none."""
-        status, comment = UNRECOGNIZED_OPERATION, ""
-        if self._intake is not None:
-            intake, self._intake = self._intake, None
-            answer = self._opened.finish(self._request(context, command), intake)
-            status, comment = answer.status, answer.comment
+        if self._intake is not None and self._asked is not None:
+            self._answer_store(context, command, self._asked, self._intake)
         elif command.field == Field.C_ECHO:
-            status = SUCCESS
-        elif command.field == Field.C_STORE:
-            status = CLASS_NOT_SUPPORTED
-        if command.is_request:
-            response = write_response(command, status, comment)
-            self._connection.send(write_command(context, response, self._peer_takes))
+            self._connection.send(self._response(context, command, SUCCESS))
+        elif command.is_request:
+            unknown = command.field != Field.C_STORE
+            status = UNRECOGNIZED_OPERATION if unknown else CLASS_NOT_SUPPORTED
+            self._connection.send(self._response(context, command, status))
+
+    def _answer_store(self, context: int, command: Command, asked: StoreRequest, intake: Intake) -> None:
+        """Store an instance and answer.
+
+        The answer is made before, in the hope that it is a success: afterwards this thread has slept for the disk, and
+        the sender waits for each line that it runs.
+        """
+        response = self._response(context, command, SUCCESS)
+        answer = self._opened.finish(asked, intake)
+        if answer.status != SUCCESS:
+            response = self._response(context, command, answer.status, answer.comment)
+        self._connection.send(response)
+        self._asked = self._intake = None
+        intake.drop()
+        self._opened.tell()
+
+    def _response(self, context: int, command: Command, status: int, comment: str = "") -> bytes:
+        return write_command(context, write_response(command, status, comment), self._peer_takes)
 
     @property
     def _opened(self) -> Session:
         assert self._session is not None
         return self._session
-
-    def _request(self, context: int, command: Command) -> StoreRequest:
-        return StoreRequest(
-            sop_class=command.sop_class,
-            sop_uid=command.sop_uid,
-            transfer_syntax=self._syntaxes[context],
-        )
 
 
 def _is_ours(context: Proposed) -> bool:

@@ -18,6 +18,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from node.clock import Clock
 from node.dicom.header import Identifiers, identify, scan
 from node.dicom.part10 import write_file_meta
@@ -61,8 +63,7 @@ class Caller:
     """Digest of its certificate; empty without TLS."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreRequest:
+class StoreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a C-STORE-RQ says of the instance that follows; an absent UID is empty."""
 
     sop_class: str
@@ -70,8 +71,7 @@ class StoreRequest:
     transfer_syntax: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Status and Error Comment of a C-STORE-RSP."""
 
     status: int
@@ -99,7 +99,7 @@ class Session:
         Parameters
         ----------
         stored
-            Called after each instance is on disk: a wake-up for the index, free to be lost.
+            Called by `tell`: a wake-up for the index, free to be lost.
         blocks
             Memory shared with other sessions.
         """
@@ -145,6 +145,10 @@ class Session:
             _Incoming(self, request).append(data_set)
 
         return self._answer(request, append)
+
+    def tell(self) -> None:
+        """Wake the index; after an answer, which does not wait for that."""
+        self._stored()
 
     def close(self) -> None:
         """End the packs; what was answered for is safe without it."""
@@ -192,10 +196,8 @@ class Session:
             sender=self.caller.calling,
         )
 
-    def _kept(self, stored: Stored) -> Stored:
+    def _kept(self, stored: Stored) -> None:
         self._reached[stored.location.pack] = stored.next_offset
-        self._stored()
-        return stored
 
     def _writer(self, study_uid: StudyUID) -> PackWriter:
         writer = self._writers.pop(study_uid, None)
@@ -223,7 +225,6 @@ class Session:
                     status=error.dimse,
                 )
             )
-            self._stored()
         except OSError as trouble:
             _LOG.error("Writing down a refusal failed (%s): %s", trouble, words)
         return Answer(status=error.dimse, comment=_comment(words))

@@ -1,15 +1,18 @@
-"""What a pack knows of an instance: what its association told, where its bytes lie."""
+"""What a pack knows of an instance: what its association told, where its bytes lie.
+
+Structs, not dataclasses: each instance makes four of them between its last byte
+and its answer, and theirs are made in C.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from node.clock import Micros
 from node.names import Cause, Digest, NodeId, StudyUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssociationFacts:
+class AssociationFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What only the association knew about an instance, kept beside its bytes."""
 
     calling: str
@@ -33,8 +36,7 @@ class AssociationFacts:
     """One for all instances of an association, part or import."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
+class Location(msgspec.Struct, frozen=True, kw_only=True):
     """Where a record's bytes lie; file meta stands straight before the data set."""
 
     pack: str
@@ -45,8 +47,7 @@ class Location:
     data_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """An instance is on disk, synced and marked."""
 
     location: Location
@@ -55,8 +56,7 @@ class Stored:
     next_offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkedRecord:
+class MarkedRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A record that a live reader may believe."""
 
     location: Location

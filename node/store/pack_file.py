@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+import msgspec
+
 from node.clock import Micros
 from node.errors import Unavailable
 from node.failpoints import failpoint, planted
@@ -24,8 +26,7 @@ from node.store.record import HEADER_BYTES, End, Header, data_digest, encode_end
 Bytes = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """Where a record was written."""
 
     offset: int
@@ -95,9 +96,7 @@ class PackFile:
         header = Header(facts_bytes=len(facts), meta_bytes=len(file_meta), data_bytes=len(data_set))
         head = header.encode() + facts + file_meta
         trailing = trailer(head, digest or hashlib.sha256(data_set).digest())
-        with self._kept("writing"):
-            self._write([head, data_set, trailing], self.size)
-        return self._promise(header, trailing)
+        return self._promise(header, trailing, ((self.size, (head, data_set, trailing)),))
 
     def begin(self, facts: bytes, file_meta: bytes) -> None:
         """Begin a record whose length is not known yet; until it is finished zeros stand for its header."""
@@ -144,10 +143,8 @@ class PackFile:
             data_bytes=growing.end - growing.begin,
         )
         trailing = trailer(header.encode() + growing.facts + growing.file_meta, digest)
-        with self._kept("writing"):
-            self._write([trailing], growing.end)
-            self._write([header.encode()], self.size)
-        return self._promise(header, trailing)
+        written = ((growing.end, (trailing,)), (self.size, (header.encode(),)))
+        return self._promise(header, trailing, written)
 
     def cut_back(self) -> None:
         """Take off what stands behind the last mark: the record begun is dropped."""
@@ -202,32 +199,40 @@ class PackFile:
             )
         return self._growing
 
-    def _promise(self, header: Header, trailing: bytes) -> Placed:
-        """Sync what was written, then mark it."""
-        failpoint("received")
-        with self._kept("syncing"):
-            if planted("mark-before-sync"):
-                self._write([end_mark(trailing)], self.size + header.record_bytes)
-            if not planted("no-data-sync"):
-                os.fdatasync(self._descriptor)
+    def _promise(
+        self, header: Header, trailing: bytes, written: Sequence[tuple[int, Sequence[Bytes]]]
+    ) -> Placed:
+        """Write what is left of a record, sync it, then mark it.
+
+        What needs no sync is made before it: this thread has slept then, and all it touches is far from its core.
+        """
         placed = Placed(
             offset=self.size,
             data_offset=self.size + header.head_bytes,
             data_bytes=header.data_bytes,
             digest=data_digest(trailing),
         )
-        self._mark(end_mark(trailing), header)
-        return placed
-
-    def _mark(self, mark: bytes, header: Header) -> None:
-        at = self.size + header.record_bytes
-        if planted("answer-before-mark"):
-            self._owed_mark = mark
-        else:
-            with self._kept("marking"):
-                self._write([mark], at)
-        self.size += header.marked_bytes
+        mark, at, after = end_mark(trailing), self.size + header.record_bytes, self.size + header.marked_bytes
+        act = "writing"
+        try:
+            for where, parts in written:
+                self._write(parts, where)
+            failpoint("received")
+            act = "syncing"
+            if planted("mark-before-sync"):
+                self._write((mark,), at)
+            if not planted("no-data-sync"):
+                os.fdatasync(self._descriptor)
+            act = "marking"
+            if planted("answer-before-mark"):
+                self._owed_mark = mark
+            else:
+                self._write((mark,), at)
+        except OSError as error:
+            raise self._failed(act, error) from error
+        self.size = after
         self._records += 1
+        return placed
 
     def _pay_mark(self) -> None:
         """Write the mark that a planted fault kept back."""
@@ -237,14 +242,18 @@ class PackFile:
 
     def _write(self, parts: Sequence[Bytes], at: int) -> None:
         """Write all of it at an offset, however little the kernel takes at a time."""
+        size = sum(map(len, parts))
+        taken = os.pwritev(self._descriptor, parts, at)
+        if taken == size:
+            return
         left = [memoryview(part).cast("B") for part in parts if len(part)]
         while left:
-            taken = os.pwritev(self._descriptor, left, at)
             at += taken
             while left and taken >= len(left[0]):
                 taken -= len(left.pop(0))
             if left:
                 left[0] = left[0][taken:]
+                taken = os.pwritev(self._descriptor, left, at)
 
     @contextmanager
     def _kept(self, act: str) -> Iterator[None]:
@@ -252,11 +261,14 @@ class PackFile:
         try:
             yield
         except OSError as error:
-            self._break()
-            raise Unavailable(
-                f"Storing an instance was refused: {act} its pack failed ({error.strerror})."
-                " Check the disk, then send again."
-            ) from error
+            raise self._failed(act, error) from error
+
+    def _failed(self, act: str, error: OSError) -> Unavailable:
+        self._break()
+        return Unavailable(
+            f"Storing an instance was refused: {act} its pack failed ({error.strerror})."
+            " Check the disk, then send again."
+        )
 
     def _break(self) -> None:
         """Close at the last mark, for good; recovery ends the pack at the next start."""

@@ -40,8 +40,7 @@ class Foreign(InvalidRequest):
     """A newer version wrote a record: it is neither read nor cut off here. The message says what it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The first 32 bytes of a record: its flags and the lengths of its parts."""
 
     facts_bytes: int
