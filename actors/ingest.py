@@ -34,7 +34,7 @@ class Ingest(Follower):
 
     NAME = "ingest"
     POLL_S = 1.0
-    SPACING_S = 0.03
+    SPACING_S = 0.05
 
     def __init__(self, failed: Failed, node: Node) -> None:
         super().__init__(failed)

@@ -1,6 +1,6 @@
 """Keeps actors up: one that fails is started again without touching the others, later and later, then it escalates.
 
-Reads: nothing. Tells: every actor, when the bell rings. Writes: nothing; its
+Reads: nothing. Tells: every actor, when the bell rings; the index alone, when the landing's does. Writes: nothing; its
 states are read by whoever shows them.
 
 Something that is away for now (`Retry.LATER`: a database, a disk, a peer) is
@@ -111,10 +111,10 @@ class Supervisor:
         if child is not None and child.ref is not None:
             child.ref.stop(block=False)
 
-    def wake(self) -> None:
-        """Wake all actors: what the bell calls. Returns at once."""
-        for child in tuple(self._children.values()):
-            if child.ref is not None:
+    def wake(self, only: str = "") -> None:
+        """Wake all actors, or one of them: what a bell calls. Returns at once."""
+        for name, child in tuple(self._children.items()):
+            if child.ref is not None and only in ("", name):
                 _tell(child.ref)
 
     def states(self) -> list[ActorState]:

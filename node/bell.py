@@ -1,10 +1,14 @@
 """Wake-ups between the processes of one node. A bell carries nothing that matters and may be lost.
 
-Every listener must also look by itself once in a while.
+Every listener must also look by itself once in a while. A node has two bells,
+each in a folder of its own: one for what was written to the database, which all
+of its actors follow, one for what came to the landing, hundreds of times a
+second, which only the index does.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -14,9 +18,15 @@ from contextlib import suppress
 from pathlib import Path
 
 SOCKET_PATH_LIMIT = 107
-_MOMENT_S = 0.02
+LANDING = "landing"
+"""The folder of the landing's bell, within that of the other."""
+MOMENT_S = 0.05
+"""Rings that come closer than this are one: a device sends hundreds of instances a second."""
 _CLOCK_TICK_NS = 1_000_000_000
 """A folder may change again within the tick of its time stamp: a list made so soon after a change is not kept."""
+
+
+_LOG = logging.getLogger(__name__)
 
 
 class Bell:
@@ -24,7 +34,6 @@ class Bell:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._place = str(directory)
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._listeners: list[Callable[[], None]] = []
@@ -33,23 +42,47 @@ class Bell:
         self._paths: list[str] = []
         self._changed_at = self._listed_at = 0
         self._own = directory / f"{os.getpid()}-{id(self):x}.bell"
+        self._owed = threading.Event()
+        self._ringing = threading.Lock()
+        self._ringer: threading.Thread | None = None
+        self._closed = False
 
     def ring(self) -> None:
-        """Wake everybody who listens, here and in the other processes. Never blocks, never fails."""
+        """Wake everybody who listens, here and in the other processes, very soon. Never blocks, never fails."""
+        if self._owed.is_set():
+            return
+        self._owed.set()
+        if self._ringer is None:
+            with self._lock:
+                if self._ringer is None and not self._closed:
+                    self._ringer = threading.Thread(target=self._ring_on, name="ringer", daemon=True)
+                    with suppress(RuntimeError):  # no thread is to be had: listeners look by themselves
+                        self._ringer.start()
+
+    def _ring_on(self) -> None:
+        while self._owed.wait():
+            with self._ringing:
+                if self._closed:
+                    return
+                self._owed.clear()
+                self._ring_now()
+            time.sleep(MOMENT_S)
+
+    def _ring_now(self) -> None:
         self._wake()
         for path in self._others():
             try:
                 self._socket.sendto(b"!", path)
-            except BlockingIOError:
-                continue  # it has wake-ups waiting; one more would say nothing new
-            except OSError:
+            except (ConnectionRefusedError, FileNotFoundError):
                 with suppress(OSError):
                     Path(path).unlink(missing_ok=True)  # its process is gone
+            except OSError:
+                continue  # most of all: it has wake-ups waiting, and one more would say nothing new
 
     def _others(self) -> list[str]:
-        """Give where others listen; looked up again when the folder changed, since it is asked for every instance."""
+        """Give where others listen; looked up again when the folder has changed."""
         try:
-            changed_at = os.stat(self._place).st_mtime_ns  # noqa: PTH116  # after every instance: a Path's costs twice
+            changed_at = self._directory.stat().st_mtime_ns
             listed_at = time.time_ns()
             if changed_at != self._changed_at or changed_at > self._listed_at - _CLOCK_TICK_NS:
                 own = str(self._own)
@@ -69,10 +102,15 @@ class Bell:
                 threading.Thread(target=self._run, args=(self._inbox,), name="bell", daemon=True).start()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Ring for the last time if that is owed, and stop listening."""
         with self._lock:
             inbox, self._inbox = self._inbox, None
             self._listeners.clear()
+        with self._ringing:
+            if self._owed.is_set() and not self._closed:
+                self._ring_now()
+            self._closed = True
+        self._owed.set()  # the ringer's thread ends
         if inbox is not None:
             self._own.unlink(missing_ok=True)
             inbox.shutdown(socket.SHUT_RDWR)
@@ -80,17 +118,17 @@ class Bell:
         self._socket.close()
 
     def _run(self, inbox: socket.socket) -> None:
-        """Wake at the first ring, then take what rings come within a moment for one: a device sends hundreds a second."""
         try:
             while inbox.recv(16):
-                with suppress(BlockingIOError):
-                    while inbox.recv(16, socket.MSG_DONTWAIT):
-                        continue
                 self._wake()
-                time.sleep(_MOMENT_S)
         except OSError:
             return
 
     def _wake(self) -> None:
-        for wake in tuple(self._listeners):
-            wake()
+        with self._lock:
+            listeners = list(self._listeners)
+        for wake in listeners:
+            try:
+                wake()
+            except Exception:  # noqa: BLE001  # whoever listens and fails must not keep the others from hearing
+                _LOG.exception("A listener failed when the bell rang")

@@ -36,6 +36,9 @@ class Node:
     packs: Packs
     keys: KeyStore
     bell: Bell
+    """Rung after each batch that followers of the database must see."""
+    landed: Bell
+    """Rung when an instance, or a refusal, lies in the landing."""
 
     @property
     def id(self) -> NodeId:
@@ -67,6 +70,7 @@ class Node:
         return [*self.journal.append(subject, [event], after=0, cause=cause), row]
 
     def close(self) -> None:
-        """Let go of the database and the bell; for whoever composed it."""
+        """Let go of the database and the bells; for whoever composed it."""
         self.bell.close()
+        self.landed.close()
         self.database.close()

@@ -10,7 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from node.bell import Bell
+from node.bell import LANDING, Bell
 from node.canonical import digest_of
 from node.clock import Clock, SystemClock
 from node.config import Config, load_config
@@ -36,6 +36,7 @@ def compose_node(state: Path, *, process: str = "tool", clock: Clock | None = No
     config = load_config(state)
     time = clock or SystemClock()
     database = open_database(state, time)
+    run = run_directory(state)
     return Node(
         config=config,
         state=state,
@@ -45,7 +46,8 @@ def compose_node(state: Path, *, process: str = "tool", clock: Clock | None = No
         texts=Texts(database, time, state / "texts"),
         packs=open_packs(state, config, process=process, clock=time),
         keys=open_keys(state, config, time),
-        bell=Bell(run_directory(state)),
+        bell=Bell(run),
+        landed=Bell(run / LANDING),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from actors.collect import Collect, Fetch
@@ -82,6 +83,7 @@ class Grid:
         """Start actors first, so that what waits is under way before anybody looks."""
         self._supervisor.start()
         self._node.bell.listen(self.wake)
+        self._node.landed.listen(partial(self._supervisor.wake, Ingest.NAME))
         if self._mailboxes is not None:
             self._mailboxes.start()
         self._web.start()

@@ -32,7 +32,7 @@ def serve_in_one_process(state: Path) -> int:
         state,
         packs=node.packs,
         clock=node.clock,
-        bell=node.bell,
+        bell=node.landed,
         caught_up=index_of(database_path(state)),
     )
     grid, worker = Grid(node, stopping), JobWorker(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from node.bell import Bell
+from node.bell import LANDING, Bell
 from node.clock import SystemClock
 from node.config import load_config
 from node.dimse.barrier import index_of
@@ -22,7 +22,7 @@ def run_receiver(state: Path, stopping: threading.Event) -> int:
     packs = open_packs(state, config, process="receiver", clock=clock)
     for damage in packs.recover().damaged:
         print(damage, flush=True)
-    bell = Bell(run_directory(state))
+    bell = Bell(run_directory(state) / LANDING)
     receiver = Receiver(
         config, state, packs=packs, clock=clock, bell=bell, caught_up=index_of(database_path(state))
     )

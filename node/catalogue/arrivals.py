@@ -19,7 +19,7 @@ from node.names import Accession, NodeId, StudyKey
 from node.store.facts import Location, MarkedRecord
 from node.store.packs import Packs
 
-_BEGINNINGS_BYTES = (64 << 10, 1 << 20)
+_BEGINNINGS_BYTES = (16 << 10, 128 << 10, 1 << 20)
 _LAST_TAG = 0x00280011
 """The highest tag that `read_attributes` looks at."""
 

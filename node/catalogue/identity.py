@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 
 from node.dicom.attributes import StudyAttributes
@@ -51,6 +52,7 @@ class Patient:
     sex: str
 
 
+@lru_cache(maxsize=256)
 def is_placeholder(patient_id: str) -> bool:
     """Say whether a Patient ID names nobody."""
     plain = _plain(patient_id)

@@ -7,7 +7,8 @@ registered makes no difference, so a rebuild agrees.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from node.catalogue.search import InstanceRow
 

@@ -99,8 +99,7 @@ class SeriesRow:
     source_digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceRow:
+class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row of table ``instance``; ``state`` is chosen, alternative or conflict."""
 
     origin: NodeId

@@ -17,7 +17,7 @@ _KEY = ("origin", "study_uid")
 _STUDY = tuple(field.name for field in fields(StudyRow))
 _SERIES = tuple(field.name for field in fields(SeriesRow))
 _PERSON = ("name", "birth_date", "sex")
-_INSTANCE = tuple(field.name for field in fields(InstanceRow))
+_INSTANCE = InstanceRow.__struct_fields__
 
 
 def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:

@@ -136,11 +136,13 @@ class Packs:
         descriptor = self._open(pack)
         offset, records = from_offset, 0
         while True:
-            landing = self._directory.is_landing(pack)
-            # The size before the mark: were it the other way round, a mark and a record written in between would
-            # look like a record whose mark was altered.
-            size = os.fstat(descriptor.number).st_size
-            found = _look(pack, descriptor, offset, size)
+            found = _look(pack, descriptor, offset)
+            if found is None or not found.marked:
+                # Whether it lands still before its size, its size before its mark: were it the other way round, what
+                # is written in between would look like a pack that breaks off, or like a mark that was altered.
+                landing = self._directory.is_landing(pack)
+                size = os.fstat(descriptor.number).st_size
+                found = _look(pack, descriptor, offset, size)
             if found is None or not found.marked:
                 if found is not None and size > found.next_offset:
                     raise _damaged(pack, offset, "its end mark was altered")

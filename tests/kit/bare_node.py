@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from node.bell import Bell
+from node.bell import LANDING, Bell
 from node.clock import Clock
 from node.config import Config, NodeSection
 from node.database.sqlite import SqliteDatabase
@@ -31,4 +31,5 @@ def bare_node(folder: Path, name: str, clock: Clock) -> Node:
         packs=Packs(state / "packs", clock, roll_bytes=1 << 30, reserve_bytes=0),
         keys=KeyStore.open(state / "keys", NodeId(name), clock),
         bell=Bell(state / "run"),
+        landed=Bell(state / "run" / LANDING),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from node.catalogue import crowding
 from node.catalogue.fresh import read_fresh
@@ -174,8 +175,8 @@ def check_rebuilt(node: Node, database: Path) -> None:
     rebuilt = replace(rebuilt, journal=Journal(other, node.clock, node.id))
     ingest(rebuilt)
     places = {"pack": "", "offset": 0, "data_offset": 0}
-    assert [replace(row, **places) for row in rows_of(rebuilt)] == [  # type: ignore[arg-type]
-        replace(row, **places)
+    assert [structs.replace(row, **places) for row in rows_of(rebuilt)] == [
+        structs.replace(row, **places)
         for row in rows_of(node)  # type: ignore[arg-type]
     ]
     assert count(rebuilt) == count(node)

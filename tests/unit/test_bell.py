@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from node.bell import Bell
+from node.bell import MOMENT_S, Bell
+from tests.kit.http import wait_for
 
 
 @pytest.fixture
@@ -56,8 +57,46 @@ def test_a_listener_that_died_is_forgotten(bell: Bell, tmp_path: Path) -> None:
     dead = tmp_path / "run" / "1-dead.bell"
     dead.touch()
     bell.ring()
-    assert not dead.exists()
+    wait_for("the dead one to be forgotten", lambda: not dead.exists())
     bell.ring()
+
+
+def test_many_rings_are_few_wake_ups_and_the_last_is_heard(bell: Bell, tmp_path: Path) -> None:
+    heard: list[float] = []
+    listener = Bell(tmp_path / "run")
+    listener.listen(lambda: heard.append(time.monotonic()))
+    began = time.monotonic()
+    while time.monotonic() < began + 10 * MOMENT_S:
+        bell.ring()
+    last = time.monotonic()
+    wait_for("the last ring", lambda: bool(heard) and heard[-1] >= last)
+    assert 2 <= len(heard) <= (heard[-1] - began) / MOMENT_S + 2
+    listener.close()
+
+
+def test_what_is_owed_is_rung_when_it_closes(tmp_path: Path) -> None:
+    listener, rung = listening(tmp_path)
+    for _ in range(20):  # a tool rings and ends; whichever thread is first, the ring is heard
+        bell = Bell(tmp_path / "run")
+        bell.ring()
+        bell.close()
+        assert rung.wait(10)
+        rung.clear()
+    listener.close()
+
+
+def test_listener_that_fails_keeps_nobody_else_from_hearing(bell: Bell) -> None:
+    rung = threading.Event()
+
+    def fail() -> None:
+        raise RuntimeError("a loop that is closed")
+
+    bell.listen(fail)
+    bell.listen(rung.set)
+    for _ in range(2):
+        bell.ring()
+        assert rung.wait(10)
+        rung.clear()
 
 
 def test_ringing_in_a_folder_that_is_gone_does_nothing(bell: Bell, tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def test_an_instance_is_stored_byte_for_byte_in_its_syntax(place: Place, syntax:
     file = read_part10(place.packs.read_file(record.location))
     assert (file.transfer_syntax, file.sop_class, file.sop_uid) == (syntax, CT_IMAGE, "2.25.1.1.1")
     assert bytes(file.data_set) == data_set
+    assert place.rung == 0, "the answer comes first"
+    place.session.tell()
     assert place.rung == 1
 
 
