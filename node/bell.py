@@ -22,6 +22,7 @@ LANDING = "landing"
 """The folder of the landing's bell, within that of the other."""
 MOMENT_S = 0.05
 """Rings that come closer than this are one: a device sends hundreds of instances a second."""
+_IDLE_S = 5.0
 _CLOCK_TICK_NS = 1_000_000_000
 """A folder may change again within the tick of its time stamp: a list made so soon after a change is not kept."""
 
@@ -51,16 +52,22 @@ class Bell:
         """Wake everybody who listens, here and in the other processes, very soon. Never blocks, never fails."""
         if self._owed.is_set():
             return
-        self._owed.set()
-        if self._ringer is None:
-            with self._lock:
-                if self._ringer is None and not self._closed:
-                    self._ringer = threading.Thread(target=self._ring_on, name="ringer", daemon=True)
-                    with suppress(RuntimeError):  # no thread is to be had: listeners look by themselves
-                        self._ringer.start()
+        with self._lock:
+            self._owed.set()
+            if self._ringer is None and not self._closed:
+                ringer = threading.Thread(target=self._ring_on, name="ringer", daemon=True)
+                with suppress(RuntimeError):  # no thread is to be had: listeners look by themselves
+                    ringer.start()
+                    self._ringer = ringer
 
     def _ring_on(self) -> None:
-        while self._owed.wait():
+        """Ring as often as is owed, until nothing has been for a while."""
+        while True:
+            self._owed.wait(_IDLE_S)
+            with self._lock:
+                if not self._owed.is_set():
+                    self._ringer = None
+                    return
             with self._ringing:
                 if self._closed:
                     return
