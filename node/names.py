@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType
 
 from node.errors import InvalidRequest
@@ -78,7 +79,12 @@ def is_uid(text: str) -> bool:
 
     Source: DICOM PS3.5 9.1.
     """
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    return len(text) <= 64 and _reads_as_uid(text)
+
+
+@lru_cache(maxsize=4096)
+def _reads_as_uid(text: str) -> bool:
+    return _UID.fullmatch(text) is not None
 
 
 def study_of(subject: Subject) -> StudyKey:

@@ -87,9 +87,10 @@ class Reception:
         self._command = bytearray()
         self._waiting: tuple[int, Command] | None = None
         """The request whose data set is coming, and its context."""
-        self._asked: StoreRequest | None = None
+        self._asked: tuple[StoreRequest, bytes] | None = None
+        """What is asked to be stored, and the answer that it gets if all goes well."""
         self._intake: Intake | None = None
-        """Takes the instance that is asked to be stored."""
+        """Takes its data set."""
 
     def run(self) -> None:
         """Serve it to its end, however that comes. Never raises."""
@@ -264,12 +265,14 @@ class Reception:
         command = read_command(bytes(self._command))
         self._command.clear()
         if command.is_request and command.field == Field.C_STORE and context in self._storing:
-            self._asked = StoreRequest(
+            asked = StoreRequest(
                 sop_class=command.sop_class,
                 sop_uid=command.sop_uid,
                 transfer_syntax=self._syntaxes[context],
             )
-            self._intake = self._opened.intake(self._asked)
+            # Made now, while its sender is busy sending: afterwards she waits for each line that this thread runs.
+            self._asked = (asked, self._response(context, command, SUCCESS))
+            self._intake = self._opened.intake(asked)
         if command.has_data_set:
             self._waiting = (context, command)
         else:
@@ -293,7 +296,7 @@ class Reception:
     def _answer(self, context: int, command: Command) -> None:
         """Answer a request that is whole; C-CANCEL and stray responses have none."""
         if self._intake is not None and self._asked is not None:
-            self._answer_store(context, command, self._asked, self._intake)
+            self._answer_store(context, command, self._intake, *self._asked)
         elif command.field == Field.C_ECHO:
             self._connection.send(self._response(context, command, SUCCESS))
         elif command.is_request:
@@ -301,13 +304,10 @@ class Reception:
             status = UNRECOGNIZED_OPERATION if unknown else CLASS_NOT_SUPPORTED
             self._connection.send(self._response(context, command, status))
 
-    def _answer_store(self, context: int, command: Command, asked: StoreRequest, intake: Intake) -> None:
-        """Store an instance and answer.
-
-        The answer is made before, in the hope that it is a success: afterwards this thread has slept for the disk, and
-        the sender waits for each line that it runs.
-        """
-        response = self._response(context, command, SUCCESS)
+    def _answer_store(
+        self, context: int, command: Command, intake: Intake, asked: StoreRequest, response: bytes
+    ) -> None:
+        """Store an instance and answer; ``response`` says that all went well."""
         answer = self._opened.finish(asked, intake)
         if answer.status != SUCCESS:
             response = self._response(context, command, answer.status, answer.comment)

@@ -274,6 +274,7 @@ def stay_small() -> None:
             name, cast("ModuleType", None)
         )  # import then fails, as if it were not installed
     gc.collect()
+    gc.freeze()
     libc = ctypes.CDLL(None)
     with suppress(AttributeError):  # not every C library has these
         libc.mallopt(_M_ARENA_MAX, 2)

@@ -36,6 +36,18 @@ class AssociationFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One for all instances of an association, part or import."""
 
 
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """The JSON part of an instance's record."""
+
+    facts: AssociationFacts
+    sop_class: str
+    sop_uid: str
+
+    def encode(self) -> bytes:
+        """Give it as it is written: keys sorted, no spaces."""
+        return msgspec.json.encode(self, order="sorted")
+
+
 class Location(msgspec.Struct, frozen=True, kw_only=True):
     """Where a record's bytes lie; file meta stands straight before the data set."""
 

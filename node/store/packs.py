@@ -20,7 +20,7 @@ from node.failpoints import planted
 from node.names import Cause, Digest
 from node.store.descriptors import Descriptor, Descriptors
 from node.store.directory import PackDirectory
-from node.store.facts import AssociationFacts, Location, MarkedRecord
+from node.store.facts import Entry, Location, MarkedRecord
 from node.store.reading import Found, digest_at, look, read_at
 from node.store.record import DIGEST_BYTES, Foreign, data_digest, read_end
 from node.store.recovery import Recovered, recover_pack
@@ -246,14 +246,6 @@ class Packs:
         return raw
 
 
-class _Entry(msgspec.Struct, frozen=True):
-    """The JSON part of an instance's record."""
-
-    facts: AssociationFacts
-    sop_class: str
-    sop_uid: str
-
-
 def _look(pack: str, descriptor: Descriptor, offset: int, size: int | None = None) -> Found | None:
     try:
         whole = os.fstat(descriptor.number).st_size if size is None else size
@@ -264,7 +256,7 @@ def _look(pack: str, descriptor: Descriptor, offset: int, size: int | None = Non
 
 def _record(pack: str, found: Found) -> MarkedRecord:
     try:
-        entry = msgspec.json.decode(found.facts, type=_Entry)
+        entry = msgspec.json.decode(found.facts, type=Entry)
     except msgspec.MsgspecError as error:
         raise _damaged(pack, found.offset, f"its facts cannot be read ({error})") from error
     return MarkedRecord(

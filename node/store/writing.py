@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
-import msgspec
-
-from node.canonical import canonical_json
 from node.clock import Clock
 from node.errors import Defect
 from node.names import Cause
 from node.store.directory import PackDirectory
-from node.store.facts import AssociationFacts, Location, Stored
+from node.store.facts import AssociationFacts, Entry, Location, Stored
 from node.store.pack_file import Bytes, PackFile, Placed
 
 
@@ -86,8 +83,7 @@ class PackWriter:
             raise Defect(
                 "Storing an instance was refused: this pack is another study's, or another association's."
             )
-        entry = {"facts": msgspec.to_builtins(facts), "sop_class": sop_class, "sop_uid": sop_uid}
-        return self._writable(), canonical_json(entry).encode()
+        return self._writable(), Entry(facts=facts, sop_class=sop_class, sop_uid=sop_uid).encode()
 
     def _writable(self) -> PackFile:
         if self._file is not None and (self._file.broken or self._file.size >= self._roll_bytes):
