@@ -53,11 +53,11 @@ class Connection:
         self._from = self._to = 0
         self._until = 0.0
         self._tcp = peer.family in (socket.AF_INET, socket.AF_INET6)
-        self._scatters = not hasattr(peer, "pending")
+        secured = hasattr(peer, "pending")
+        self._scatters = not secured
+        """Whether one read may fill two places; TLS has no such call."""
         self._nothing_yet: tuple[type[OSError], ...] = (BlockingIOError, TimeoutError)
-        if hasattr(
-            peer, "pending"
-        ):  # TLS; its module is big, and in memory already when there is such a socket
+        if secured:  # its module is big, and in memory already when there is such a socket
             self._nothing_yet += (sys.modules["ssl"].SSLWantReadError,)
         peer.setblocking(True)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEVAL.pack(int(_WAKE_S), 0))
@@ -126,6 +126,8 @@ class Connection:
     def send(self, content: bytes) -> None:
         """Write all of it, at once: an answer in two pieces would wait for the peer's acknowledgement."""
         self._peer.sendall(content)
+        # The kernel forgets this at every answer. Without it a sender that writes header and body apart waits 40 ms for
+        # each (Nagle against delayed acknowledgement): 18 instances a second instead of 400.
         if self._tcp:
             self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
