@@ -32,6 +32,7 @@ from federation.envelope_errors import (
 from federation.roster import Roster, RosterEntry
 from federation.sequence import Position, check_position
 from node.canonical import canonical_json, digest_of
+from node.database.subset import check_value
 from node.errors import Damaged, InvalidRequest, NotFound, Refused
 from node.keys.aead import KEY_BYTES, NONCE_BYTES, TAG_BYTES, decrypt, encrypt, new_key, new_nonce
 from node.keys.encoding import from_base64, to_base64
@@ -368,6 +369,8 @@ def _read_inner(signed: bytes, header: Header) -> Inner:
         raw = msgspec.json.decode(signed, type=_InnerJson)
         if canonical_json(json.loads(signed)).encode() != signed:
             raise InvalidRequest("not in its one spelling")
+        for said in (raw.inc, raw.prev, raw.head, raw.cause, raw.type):
+            check_value(said)
         if raw.v != VERSION or raw.suite != header.suite:
             raise InvalidRequest(f"version {raw.v}, suite {raw.suite!r}")
     except (msgspec.DecodeError, ValueError, RecursionError, InvalidRequest) as error:

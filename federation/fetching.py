@@ -6,7 +6,7 @@ A part that comes twice, or was half stored when the process ended, adds only wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,13 @@ from federation.problems import problem_once
 from federation.sharing import set_digest, share_event
 from federation.transport.port import MailboxLink
 from node.database.port import Statement, integer, read_as, text
+from node.dicom.header import identify, scan
 from node.errors import Conflict, Damaged, GridError, InvalidRequest, NotFound
 from node.events import Event
 from node.names import Cause, Digest, NodeId, StudyKey, StudyUID
 from node.node import Node
 from node.store.facts import AssociationFacts
+from node.store.writing import PackWriter
 
 WHOLE_BYTES = 8 << 20
 """A data set up to this is handed to the pack at once, which writes it in one go."""
@@ -177,22 +179,47 @@ def _store(node: Node, part: OfferedRow, path: Path) -> int:
             writer = node.packs.open_writer(study_uid=part.study_uid, cause=part.cause)
             try:
                 for n in new:
-                    member = manifest.members[n - 1]
-                    writer.append(
-                        _facts(part, member),
-                        sop_class=member.sop_class,
-                        sop_uid=member.sop_uid,
-                        file_meta=opened.file_meta(n),
-                        data_set=_data_set(opened, n, member),
-                    )
+                    _append(writer, part, opened, n)
             finally:
                 writer.close()
         return len(new)
 
 
-def _data_set(opened: OpenPart, n: int, member: Member) -> bytes | Iterator[bytes]:
-    chunks = opened.data_set(n)
-    return b"".join(chunks) if member.data_bytes <= WHOLE_BYTES else chunks
+def _append(writer: PackWriter, part: OfferedRow, opened: OpenPart, n: int) -> None:
+    """Store one instance. It is looked through like one that a device sends: what a peer vouches for may be wrong."""
+    member = opened.manifest.members[n - 1]
+    facts, file_meta = _facts(part, member), opened.file_meta(n)
+    if member.data_bytes <= WHOLE_BYTES:
+        data_set = b"".join(opened.data_set(n))
+        _check(part, n, member, data_set)
+        writer.append(
+            facts,
+            sop_class=member.sop_class,
+            sop_uid=member.sop_uid,
+            file_meta=file_meta,
+            data_set=data_set,
+        )
+        return
+    digest = hashlib.sha256()
+    growing = writer.begin(facts, sop_class=member.sop_class, sop_uid=member.sop_uid, file_meta=file_meta)
+    try:
+        for chunk in opened.data_set(n):
+            digest.update(chunk)
+            growing.write(chunk)
+        with growing.look() as grown:
+            _check(part, n, member, grown)
+    except BaseException:
+        growing.drop()
+        raise
+    growing.finish(digest.digest())
+
+
+def _check(part: OfferedRow, n: int, member: Member, data_set: bytes | memoryview) -> None:
+    """Refuse what cannot be read, or is not the instance that the manifest names."""
+    found = identify(scan(data_set, member.transfer_syntax))
+    named = (part.study_uid, member.sop_class, member.sop_uid)
+    if (found.study_uid, found.sop_class, found.sop_uid) != named:
+        raise Damaged(f"Opening part {part.k} failed: instance {n} is not the one that its manifest names.")
 
 
 def _here(node: Node, key: StudyKey) -> set[tuple[str, str]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from federation.appliers import APPLIERS, Appliers
+from federation.appliers import APPLIERS, Applier, Appliers
 from federation.envelope import Envelope, Opened, open_envelope
 from federation.envelope_errors import (
     ChainBroken,
@@ -35,6 +35,7 @@ from federation.transport.port import Delivery
 from node.canonical import digest_of
 from node.clock import SECOND, Micros
 from node.database.port import Statement, integer, text
+from node.database.subset import check_subset
 from node.errors import Conflict, GridError, Retry, Unavailable
 from node.failpoints import failpoint
 from node.keys.encoding import to_base64
@@ -180,7 +181,7 @@ def _decide(
         reason = "its type is not known here. Update this node."
     else:
         try:
-            return entry.statements(node, received, inner.body), Outcome.APPLIED
+            return _asked_for(entry, node, received, inner.body), Outcome.APPLIED
         except GridError as error:
             if isinstance(error, Conflict) or error.retry is Retry.LATER:
                 raise
@@ -188,6 +189,14 @@ def _decide(
         except Exception as error:  # noqa: BLE001 - one message must not stop all that follow it for ever
             reason = f"this node failed on it ({type(error).__name__}). Report it."
     return _skip(node, opened, envelope, reason), Outcome.SKIPPED
+
+
+def _asked_for(entry: Applier, node: Node, received: Received, body: str) -> list[Statement]:
+    """Give what a message asks for; refused when no row may hold it, so that it does not stop what comes after."""
+    statements = entry.statements(node, received, body)
+    for statement in statements:
+        check_subset(statement)
+    return statements
 
 
 def _write(node: Node, opened: Opened, statements: list[Statement], *, last: Position | None) -> None:

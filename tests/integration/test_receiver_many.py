@@ -90,6 +90,7 @@ def test_sixty_four_that_send_at_once_stay_below_100_mb(tmp_path: Path) -> None:
     assert peak_kb < 100_000
 
 
+@pytest.mark.timeout(SOAK_S + 300)
 def test_a_long_mixed_day_leaves_memory_threads_and_files_as_they_were(tmp_path: Path) -> None:
     admit_all(tmp_path)
     process = ReceiverProcess(tmp_path)

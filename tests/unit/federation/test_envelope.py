@@ -133,6 +133,13 @@ def test_the_reference_by_hand_opens_too(alliance: FoundedAlliance) -> None:
     assert take(alliance, seal_by_hand(alliance, words(alliance).to_bytes())).inner == words(alliance)
 
 
+@pytest.mark.parametrize("field", ["cause", "type", "head"])
+def test_what_no_row_may_hold_is_refused(alliance: FoundedAlliance, field: str) -> None:
+    inner = words(alliance, **{field: "x'00'"})
+    with pytest.raises(GridError, match="signed what no node writes"):
+        take(alliance, seal_by_hand(alliance, inner.to_bytes()))
+
+
 def test_a_chain_is_taken_in_its_order(alliance: FoundedAlliance) -> None:
     last: Position | None = None
     for n in range(1, 5):

@@ -148,6 +148,12 @@ def test_a_message_that_this_node_fails_on_stops_nothing(post: Correspondence) -
     assert Envelope.from_text(str(kept["envelope"])).header.n == 1
 
 
+def test_a_message_whose_words_no_row_may_hold_stops_nothing(post: Correspondence) -> None:
+    assert post.deliver(*post.write("x'00'", "b")) == [Outcome.SKIPPED, Outcome.APPLIED]
+    assert post.read() == ["b"]
+    assert "x'..'" in shown(post.centre)["message-refused"]
+
+
 def test_a_conflict_is_decided_anew(post: Correspondence) -> None:
     post.notebook.fail["a"] = Conflict("Taking a note was refused: somebody else was first.")
     assert post.deliver(*post.write("a")) == [Outcome.APPLIED]
