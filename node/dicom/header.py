@@ -20,6 +20,8 @@ from node.names import SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID, is_uid
 
 MAX_INFLATED_BYTES = 1 << 40 if planted("no-inflate-cap") else 64 << 20
 
+_INFLATED_FROM_BYTES, _INFLATED_BY_BYTES = 64 << 10, 1 << 20
+
 SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018
 STUDY_INSTANCE_UID = 0x0020000D
@@ -166,7 +168,7 @@ def scan(
     )
 
 
-def inflate(data: bytes | memoryview, *, whole: bool = True) -> bytes:
+def inflate(data: bytes | memoryview, *, whole: bool = True) -> bytearray:
     """Inflate a deflated data set under a cap of 64 MiB; zeros may follow its end, and the trailer that gzip writes.
 
     Raises
@@ -177,20 +179,32 @@ def inflate(data: bytes | memoryview, *, whole: bool = True) -> bytes:
     Source: DICOM PS3.5 A.5, RFC 1951, RFC 1952 2.3.1.
     """
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated = bytearray()  # grown by steps: zlib itself would hold all of it twice at the end
+    view, at = memoryview(data), 0
     try:
-        inflated = stream.decompress(data, MAX_INFLATED_BYTES + 1)
+        while not stream.eof:
+            piece = bytes(view[at : at + _INFLATED_FROM_BYTES])
+            at += len(piece)
+            grown = len(inflated)
+            while not stream.eof and (more := stream.decompress(piece, _INFLATED_BY_BYTES)):
+                inflated += more
+                piece = stream.unconsumed_tail
+                if len(inflated) > MAX_INFLATED_BYTES:
+                    raise refused(
+                        f"inflated it passes {MAX_INFLATED_BYTES >> 20} MiB", "Send it in another syntax."
+                    )
+            if at >= len(view) and len(inflated) == grown:
+                break
     except zlib.error as error:
         raise refused("its deflated bytes are damaged", "Send it again.") from error
-    if len(inflated) > MAX_INFLATED_BYTES:
-        raise refused(f"inflated it passes {MAX_INFLATED_BYTES >> 20} MiB", "Send it in another syntax.")
     if whole and not stream.eof:
         raise refused("its deflated bytes end too early", "Send it again whole.")
-    if whole and not _is_trailer(stream.unused_data, inflated):
+    if whole and not _is_trailer(stream.unused_data + view[at:], inflated):
         raise refused("something stands behind its deflated bytes", "Have the device's maker correct it.")
     return inflated
 
 
-def _is_trailer(tail: bytes, inflated: bytes) -> bool:
+def _is_trailer(tail: bytes, inflated: bytearray) -> bool:
     """Say whether bytes behind the end of a stream are padding, or checksum and length of what was inflated."""
     if not tail:
         return True

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 from typing import Protocol
 
-from node.dicom.header import STUDY_INSTANCE_UID, scan
+from node.dicom.header import STUDY_INSTANCE_UID, Header
+from node.dimse.looking import look_through
 from node.errors import GridError, InvalidRequest
 from node.names import StudyUID, is_uid
 from node.store.writing import Growing
@@ -165,7 +166,10 @@ def _study_uid(beginning: memoryview, transfer_syntax: str) -> StudyUID | None:
     InvalidRequest
         What is there of the data set cannot be read, or has no valid one.
     """
-    header = scan(beginning, transfer_syntax, size=_ANY_SIZE)
+    return look_through(beginning, transfer_syntax, _study_of, size=_ANY_SIZE)
+
+
+def _study_of(header: Header) -> StudyUID | None:
     text = header.text(STUDY_INSTANCE_UID)
     if is_uid(text):
         return StudyUID(text)

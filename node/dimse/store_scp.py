@@ -21,9 +21,10 @@ from dataclasses import dataclass
 import msgspec
 
 from node.clock import Clock
-from node.dicom.header import Identifiers, identify, scan
+from node.dicom.header import Identifiers, identify
 from node.dicom.part10 import write_file_meta
 from node.dimse.intake import Blocks, Intake
+from node.dimse.looking import look_through
 from node.dimse.refusals import Line, RefusalLog
 from node.dimse.rules import Admitted, takes
 from node.errors import GridError, InvalidRequest
@@ -269,7 +270,7 @@ class _Incoming:
             It cannot be read, has no place in a study, or is not what the command says.
         """
         self.check_class()
-        identifiers = identify(scan(data_set, self._request.transfer_syntax))
+        identifiers = look_through(data_set, self._request.transfer_syntax, identify)
         if (identifiers.sop_uid, identifiers.sop_class) != (self._request.sop_uid, self._request.sop_class):
             other = identifiers.sop_uid != self._request.sop_uid
             raise _not_the_instance("SOP Instance UID" if other else "SOP Class UID")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.instances import CT_IMAGE, EXPLICIT, IMPLICIT, make_ct
+from tests.kit.instances import CT_IMAGE, DEFLATED, EXPLICIT, IMPLICIT, make_ct
 from tests.kit.raw_sender import VERIFICATION, Aborted, RawSender, Rejected, associate_rq
 from tests.kit.receiving import ReceiverProcess, admit_all, records
 
@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 HELD = 200
 SOAK_S = 1800.0 if os.environ.get("MERIDIAN_LONG") else 180.0
+SWOLLEN_BYTES = 60 << 20
 SENDERS = 6
 """At once, in the soak."""
 
@@ -88,6 +89,38 @@ def test_sixty_four_that_send_at_once_stay_below_100_mb(tmp_path: Path) -> None:
     process.stop()
     assert len(records(tmp_path)) == 64 * 3
     assert peak_kb < 100_000
+
+
+@pytest.mark.parametrize(
+    ("fault", "holds_one"), [("", True), ("inflated-all-at-once", False)], ids=["as it is", "planted"]
+)
+def test_data_sets_that_swell_are_looked_through_one_at_a_time(
+    tmp_path: Path, fault: str, *, holds_one: bool
+) -> None:
+    admit_all(tmp_path)
+    process = ReceiverProcess(tmp_path, environment={"MERIDIAN_PLANTED": fault})
+    wide = make_ct(sop_uid="2.25.1.1.1", pixels=bytes(SWOLLEN_BYTES), transfer_syntax=DEFLATED)
+    assert len(wide) < SWOLLEN_BYTES / 500
+    statuses: list[int] = []
+
+    def send() -> None:
+        with RawSender(HOST, process.port, contexts=[(CT_IMAGE, DEFLATED)], timeout_s=60) as sender:
+            for _ in range(4):
+                sent = sender.store(
+                    sop_class=CT_IMAGE, sop_uid="2.25.1.1.1", transfer_syntax=DEFLATED, data_set=wide
+                )
+                statuses.append(sent.status)
+            sender.release()
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    peak_kb = int(Path(f"/proc/{process.pid}/status").read_text().split("VmHWM:")[1].split()[0])
+    process.stop()
+    assert statuses == [0] * 32
+    assert (peak_kb < 3 * SWOLLEN_BYTES / 1024) == holds_one, f"{peak_kb / 1024:.0f} MiB"
 
 
 @pytest.mark.timeout(SOAK_S + 300)

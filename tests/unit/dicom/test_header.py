@@ -315,3 +315,22 @@ def test_missing_or_malformed_identifiers_are_named(tag: int, name: str) -> None
     for wrong in ("1.2.03", "1..2", "abc", "1." * 40 + "1", "1.2/../3"):
         with pytest.raises(InvalidRequest, match=f"its {name}.* is not a valid UID"):
             identify(scan(make_ct(change={tag: ("UI", wrong)}), EXPLICIT))
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_535, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, (3 << 20) + 257])
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_what_was_deflated_comes_out_whatever_its_size(size: int, level: int) -> None:
+    """Steps of reading and growing end within, at and beyond it; stored blocks and long runs alike."""
+    for content in (bytes(size), random.Random(size).randbytes(size)):
+        deflater = zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
+        raw = deflater.compress(content) + deflater.flush()
+        assert inflate(raw) == content
+        assert inflate(raw + struct.pack("<LL", zlib.crc32(content), size) + bytes(2)) == content
+        assert (
+            bytes(inflate(raw[: len(raw) // 2], whole=False))
+            == content[: len(inflate(raw[: len(raw) // 2], whole=False))]
+        )
+        with pytest.raises(InvalidRequest, match="too early"):
+            inflate(raw[:-1])
+        with pytest.raises(InvalidRequest, match="stands behind"):
+            inflate(raw + b"x" * 70_000)
