@@ -28,6 +28,9 @@ class Desk(Protocol):
     def open_session(self, caller: Caller) -> Session | Refusal:
         """Decide about a caller, and write it down."""
 
+    def refuse_handshake(self, address: str, reason: str) -> None:
+        """Write down that TLS with a caller failed, before it could say who it is."""
+
     def take_place(self, session: Session) -> bool:
         """Turn a connection into an association; False when there is no place for it."""
 

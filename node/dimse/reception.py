@@ -123,7 +123,11 @@ class Reception:
         Source: DICOM PS3.15 B.12.
         """
         self._peer.settimeout(ASSOCIATE_DEADLINE_S)
-        secured = tls.wrap_socket(self._peer, server_side=True)
+        try:
+            secured = tls.wrap_socket(self._peer, server_side=True)
+        except OSError as error:
+            self._desk.refuse_handshake(self._address, getattr(error, "reason", "") or str(error))
+            raise
         from node.dimse.tls import certificate_shown
 
         self._certificate = certificate_shown(secured)

@@ -34,7 +34,9 @@ class Line:
     """One thing that the receiver wants to be known."""
 
     kind: str
-    """``seen`` (a device was let in), ``unknown``, ``blocked``, ``called`` (why it was not), ``instance``."""
+    """``seen`` (a device was let in); ``unknown``, ``blocked``, ``called`` (why it was not); ``handshake`` (TLS failed);
+    ``instance``.
+    """
     at: Micros
     calling: str
     called: str

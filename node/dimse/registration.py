@@ -40,7 +40,7 @@ def register_refusals(node: Node) -> bool:
     if after == before:
         return False
     rules = {device.key.name: device.key for device in list_devices(node.database)}
-    statements = [_row(line, rules) for line in lines]
+    statements = [_row(line, rules) for line in lines if line.kind != "handshake"]  # which names no device
     node.write([*statements, *_problems(node, lines), advance(CURSOR, before=before, after=after)])
     take_away(path, after)
     return True
@@ -89,6 +89,8 @@ def _problem(line: Line) -> tuple[str, str, str]:
     if line.kind == "instance":
         detail = f"Storing instance {line.sop_uid or 'without a UID'} was refused (0x{line.status:04X}): {line.words}"
         return "instance-refused", about, detail
+    if line.kind == "handshake":
+        return "tls-refused", about, f"A connection was refused: {line.words}"
     return "device-refused", about, f"An association was refused: {line.words}"
 
 

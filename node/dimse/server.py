@@ -231,6 +231,14 @@ class Receiver:
             blocks=self._blocks,
         )
 
+    def refuse_handshake(self, address: str, reason: str) -> None:
+        """Write down that TLS with a caller failed; a scanner that tries every second is counted, not repeated."""
+        words = (
+            f"TLS with {address} failed ({reason}). Compare its certificate and settings with this node's."
+        )
+        self._refusals.association("handshake", calling="", called="", address=address, words=words)
+        self._ring()
+
     def take_place(self, session: Session) -> bool:
         """Turn a connection into an association; False when all places, or those of its device, are taken."""
         caller = session.caller

@@ -37,7 +37,7 @@ def kinds() -> set[str]:
     named = {kind for path in SOURCES for kind in kinds_in(path.read_text("utf-8"))}
     named |= {f"envelope-{kind}" for kind in (*_KINDS.values(), "refused")}
     named |= {f"part-{reason}" for reason in PART_REASONS}
-    return named | {"instance-refused", "device-refused"}
+    return named | {"instance-refused", "device-refused", "tls-refused"}
 
 
 def test_kinds_are_found_in_source() -> None:

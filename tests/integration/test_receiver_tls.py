@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from node.config import Config, DicomSection, NodeSection
+from node.dimse.refusals import FILE, read_lines
 from node.dimse.server import Receiver
 from ops.free_ports import free_ports
 from tests.kit.certificates import Pair
@@ -111,6 +112,9 @@ def test_strangers_and_who_shows_nothing_get_no_further(place: Place, tmp_path: 
         assert sender.echo() == 0
         sender.release()
     assert records(tmp_path) == []
+    shaken = [line for line in read_lines(tmp_path / "landing" / FILE, 0)[0] if line.kind == "handshake"]
+    assert shaken, "who comes without a certificate is written down"
+    assert shaken[0].words.startswith("TLS with 127.0.0.1 failed (")
     until = time.monotonic() + 20
     while place.receiver.places._half_open and time.monotonic() < until:
         time.sleep(0.05)

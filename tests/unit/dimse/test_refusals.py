@@ -136,6 +136,13 @@ def test_without_a_file_there_is_nothing(tmp_path: Path) -> None:
     take_away(tmp_path / FILE, 7)
 
 
+def test_failed_handshake_is_shown_and_makes_no_device(node: Node, log: RefusalLog) -> None:
+    log.association("handshake", calling="", called="", address="10.0.0.9", words="TLS with 10.0.0.9 failed.")
+    register_refusals(node)
+    assert list_devices(node.database) == []
+    assert problems(node) == [("tls-refused", "A connection was refused: TLS with 10.0.0.9 failed.")]
+
+
 def test_an_unknown_device_is_shown_and_counted(node: Node, log: RefusalLog, clock: FrozenClock) -> None:
     unknown(log)
     clock.advance(20 * SECOND)
