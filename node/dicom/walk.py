@@ -148,7 +148,7 @@ class Walk:
             vr, at = VR_NAMES[code], start + 12
         elif frame.explicit and code in SHORT_VRS:
             vr = VR_NAMES[code]
-        elif frame.explicit and _is_letters(code):
+        elif frame.explicit and _is_taken_for_vr(code):
             raise self._at_fault(f"element {tag_name(tag)} has the unknown VR {code.decode('latin-1')!r}")
         else:
             (length,) = order.number(self._data, start + 4)
@@ -298,8 +298,14 @@ def holds_fragments(tag: int, vr: str) -> bool:
 
 
 def looks_explicit(data: memoryview, at: int, declared: bool) -> bool:
-    """Look at the first element: a VR stands there, or the low half of a length of over 16 KiB would."""
-    return bytes(data[at + 4 : at + 6]) in VR_NAMES if len(data) >= at + 6 else declared
+    """Look at the first element: a VR stands there, or the low half of a length of over 16 KiB would.
+
+    Two letters that are no VR are for others one all the same; they are left to be refused as that.
+    """
+    if len(data) < at + 6:
+        return declared
+    code = bytes(data[at + 4 : at + 6])
+    return code in VR_NAMES or (declared and code.isalpha() and code.isupper())
 
 
 def begins_with_item(data: memoryview, at: int, length: int) -> bool:
@@ -316,8 +322,12 @@ def items_little(data: memoryview, at: int, declared: bool) -> bool:
     return first == ITEM_BYTES[0] if first in ITEM_BYTES else declared
 
 
-def _is_letters(code: bytes) -> bool:
-    return code.isalpha() and code.isupper()
+def _is_taken_for_vr(code: bytes) -> bool:
+    """Say whether some reader takes two bytes that are no VR for one, as pydicom does, and others for half a length.
+
+    It would then see elements, a patient's name perhaps, where others see a value that holds them.
+    """
+    return b"AA" <= code <= b"ZZ"
 
 
 def tag_name(tag: int) -> str:

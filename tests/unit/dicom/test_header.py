@@ -215,6 +215,20 @@ def test_number_of_top_elements_is_capped() -> None:
         scan(many, EXPLICIT)
 
 
+@pytest.mark.parametrize("code", [b"N\0", b"A~", b"QQ", b"Ya", b"B\xff"])
+def test_bytes_that_some_readers_take_for_a_vr_are_refused(code: bytes) -> None:
+    """Half a length to one reader, a VR to another: a name would stand there for one of them only."""
+    hidden = b"\x10\x00\x10\x00PN\x04\x00A^B "
+    length = int.from_bytes(code, "little")
+    first = Encoding().element(0x00080008, "CS", "A ")
+    odd = b"\x09\x00\x10\x10" + code + b"\0\0" + hidden + bytes(length - len(hidden))
+    for elements in (first + odd, *([odd] if code.isupper() and code.isalpha() else [])):
+        with pytest.raises(InvalidRequest, match="unknown VR"):
+            scan(elements, EXPLICIT)
+        with pytest.raises(InvalidRequest, match="unknown VR"):
+            scan(first + Encoding().sequence(0x00081140, Encoding().item(elements)), EXPLICIT)
+
+
 def test_deflate_bomb_is_refused_within_its_cap() -> None:
     bomb = deflate(*[bytes(1 << 20)] * 200)
     assert len(bomb) < 300_000
