@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from node.catalogue.matching import MATCHED_KEYS
+from node.catalogue.matching import MOST_PATTERNS, QueryLevel, matched_keys
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S, MAX_PDU_BYTES
 from node.dimse.store_scp import ClassNotTaken
@@ -69,7 +69,7 @@ def statement() -> str:
         "|---|---|",
         *(f"| {route.method} | `{route.path}` |" for route in ROUTES if route.path.startswith("/dicomweb")),
         "",
-        "Matching in queries: " + ", ".join(f"`{key}`" for key in sorted(map(str, MATCHED_KEYS))) + ".",
+        *_matching(),
         "Objects are returned in the transfer syntax they were received in.",
         "",
         "## Character sets",
@@ -91,6 +91,25 @@ def statement() -> str:
         "a trust list is given, and rules may name them.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _matching() -> list[str]:
+    """Say what queries are matched on, and what PS3.4 C.2.2.2 leaves to each implementation."""
+    lines, known = ["Matched on in queries:", ""], frozenset[str]()
+    for level in QueryLevel:
+        keys = matched_keys(level)
+        lines.append(f"- {level.name.lower()}: {', '.join(f'`{key}`' for key in sorted(keys - known))}")
+        known = keys
+    return [
+        *lines,
+        "",
+        "Keys of higher levels go together with those of lower ones. Person names match in any of their component groups,",
+        "whatever the case and the accents of Latin, Greek and Cyrillic letters; a key with several groups asks each filled",
+        "one of the same group. Other texts match exactly. A date or time of less precision is the whole of what it names,",
+        "alone and at either end of a range. A malformed date, time or number, and a range that ends before it begins, are",
+        f"refused. Of several values any may match; at most {MOST_PATTERNS} with wildcards, names, dates or times.",
+        "",
+    ]
 
 
 def _error_row(kind: type[GridError]) -> str:

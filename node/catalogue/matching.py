@@ -1,99 +1,257 @@
-"""What a C-FIND or QIDO key asks of a study row, as SQL conditions.
+"""What the keys of a C-FIND or QIDO query ask of the catalogue's rows, as one SQL condition.
 
-Single values, lists of UIDs, wildcards, and ranges of dates and times; names
-match in any of their groups, without regard to case. Pure: text in, SQL out.
+The one home of attribute matching: which attributes are matched on, at which
+level each stands, and how its value representation is compared. An empty key is
+universal, and so is ``*`` where wildcards are allowed; an empty sequence comes
+here as an empty text. Of several values, divided by backslashes, any may match:
+the standard says so for UIDs and leaves the others open (C.2.2.2.8, note 4).
+Whole numbers are compared as numbers, so ``007`` finds 7.
+
+Keys of higher levels go together with those of lower ones (relational queries).
+A key below the queried level is left out, as is one that is not matched on.
+Pure: text in, SQL out.
+
+Source: DICOM PS3.4 C.2.2.2, C.4.1.2.2.1, C.6.1.1, C.6.2.1.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 
+from node.canonical import canonical_json
+from node.catalogue.moments import (
+    check_order,
+    date_condition,
+    date_span,
+    joined,
+    joined_condition,
+    time_condition,
+    time_span,
+)
+from node.catalogue.patterns import (
+    NOTHING,
+    Matched,
+    collapse,
+    is_any_name,
+    is_wild,
+    name_condition,
+    text_pattern,
+)
 from node.database.port import Value
+from node.database.subset import storable
+from node.errors import InvalidRequest
 
-Matched = tuple[str, tuple[Value, ...]]
+MOST_PATTERNS = 100
+"""Values with wildcards, names, dates and times in one key; of plain values there may be any number."""
+_EVERYTHING: Matched = ("1 = 1", ())
+_WHOLE = re.compile(r"[+-]?0*([0-9]{1,12})")
 
-_ESCAPE = "ESCAPE '~'"
+
+class QueryLevel(StrEnum):
+    """Query/Retrieve Level (0008,0052). Source: DICOM PS3.4 C.6.1.1.1."""
+
+    PATIENT = "PATIENT"
+    STUDY = "STUDY"
+    SERIES = "SERIES"
+    INSTANCE = "IMAGE"
 
 
-def study_conditions(filters: Mapping[str, str]) -> tuple[list[str], tuple[Value, ...]]:
-    """Give the conditions on ``study`` that keys ask for; a key that is not matched on is left out.
+@dataclass(frozen=True, slots=True)
+class _Key:
+    level: QueryLevel
+    column: str
+    compare: Callable[[str, str, str], Matched]
+    """Keyword, column, value; the value is not empty."""
+
+
+def key_condition(filters: Mapping[str, str], level: QueryLevel, *, combined: bool = False) -> Matched:
+    """Give the condition that keys ask of rows ``study``, ``series`` and ``instance``, as far as a level has them.
+
+    Parameters
+    ----------
+    filters
+        Values by keyword, as text; several in one key are divided by backslashes.
+    combined
+        Whether ranges of Study Date and Study Time are one range of moments (C.2.2.2.5.4).
+
+    Raises
+    ------
+    InvalidRequest
+        A date, time or number is none, a range ends before it begins, or a key has too many values to compare.
 
     Source: DICOM PS3.4 C.2.2.2.
     """
-    conditions: list[str] = []
-    params: list[Value] = []
-    for keyword, value in filters.items():
-        if keyword in _KEYS and value.strip():
-            matcher, column = _KEYS[keyword]
-            sql, more = matcher(f"study.{column}", value.strip())
-            conditions.append(f"({sql})")
-            params += more
-    return conditions, tuple(params)
+    asked = {keyword: value.strip(" \0\t\r\n") for keyword, value in filters.items()}
+    matched: list[Matched] = []
+    if combined and level is not QueryLevel.PATIENT:
+        matched += _combined(asked)
+    for keyword, value in asked.items():
+        if keyword in matched_keys(level) and value:
+            key = _KEYS[keyword]
+            matched.append(key.compare(keyword, key.column, value))
+    matched = [one for one in matched if one != _EVERYTHING]
+    if not matched:
+        return _EVERYTHING
+    sql = " AND ".join(f"({condition})" for condition, _ in matched)
+    return sql, tuple(param for _, params in matched for param in params)
 
 
-def _single_or_wild(column: str, value: str) -> Matched:
-    """Exact, case and all; ``*`` and ``?`` as wildcards (C.2.2.2.1, C.2.2.2.4)."""
-    if not re.search(r"[*?]", value):
-        return f"{column} = ?", (value,)
-    return f"{column} GLOB ?", (re.sub(r"\[", "[[]", value),)
-
-
-def _name(column: str, value: str) -> Matched:
-    """A PN matches when any of its groups does, whatever the case (C.2.2.2.1.1)."""
-    pattern = _like(value)
-    if "=" in value:
-        return f"{column} LIKE ? {_ESCAPE}", (pattern,)
-    return f"('=' || {column} || '=') LIKE ? {_ESCAPE}", (f"%={pattern}=%",)
-
-
-def _uids(column: str, value: str) -> Matched:
-    """A list of UIDs matches each of them (C.2.2.2.2)."""
-    uids = [uid for uid in re.split(r"[\\,\s]+", value) if uid]
-    return f"{column} IN ({', '.join('?' * len(uids))})", tuple(uids)
-
-
-def _range(column: str, value: str) -> Matched:
-    """A date or time, or a range of them with either end open (C.2.2.2.5)."""
-    low, dash, high = (part.strip() for part in value.partition("-"))
-    if not dash:
-        return f"{column} = ?", (low,)
-    conditions, params = [f"{column} <> ''"], []
-    if low:
-        conditions.append(f"{column} >= ?")
-        params.append(low)
-    if high:
-        # A time to the minute takes in its seconds: whatever begins with it is not past it.
-        conditions.append(f"substr({column}, 1, {len(high)}) <= ?")
-        params.append(high)
-    return " AND ".join(conditions), tuple(params)
-
-
-def _in_list(column: str, value: str) -> Matched:
-    """One of several codes held as a JSON list."""
-    codes = [code for code in re.split(r"[\\,]+", value) if code]
-    return " OR ".join([f"{column} LIKE ? {_ESCAPE}"] * len(codes)), tuple(
-        f'%"{_like(code)}"%' for code in codes
+def matched_keys(level: QueryLevel) -> frozenset[str]:
+    """Give the keywords that a query at a level is matched on; a server says of others that it ignored them."""
+    levels = list(QueryLevel)
+    return frozenset(
+        keyword for keyword, key in _KEYS.items() if levels.index(key.level) <= levels.index(level)
     )
 
 
-def _like(value: str) -> str:
-    escaped = re.sub(r"([%_~])", r"~\1", value)
-    return escaped.replace("*", "%").replace("?", "_")
+def _combined(asked: dict[str, str]) -> list[Matched]:
+    """Take Study Date and Study Time out of the keys when they are one range."""
+    date, time = asked.get("StudyDate", ""), asked.get("StudyTime", "")
+    if not date or not time or "\\" in date + time:
+        return []
+    span = joined(date_span("StudyDate", date), time_span("StudyTime", time))
+    if span is None:
+        return []
+    check_order("StudyDate and StudyTime", span)
+    del asked["StudyDate"], asked["StudyTime"]
+    return [joined_condition("study.study_date", "study.study_time", span)]
 
 
-_KEYS: dict[str, tuple[Callable[[str, str], Matched], str]] = {
-    "StudyInstanceUID": (_uids, "study_uid"),
-    "PatientID": (_single_or_wild, "patient_id"),
-    "PatientName": (_name, "patient_name"),
-    "PatientBirthDate": (_range, "birth_date"),
-    "PatientSex": (_single_or_wild, "sex"),
-    "StudyDate": (_range, "study_date"),
-    "StudyTime": (_range, "study_time"),
-    "AccessionNumber": (_single_or_wild, "accession"),
-    "StudyDescription": (_single_or_wild, "description"),
-    "ReferringPhysicianName": (_name, "referring_physician"),
-    "ModalitiesInStudy": (_in_list, "modalities"),
+def _text(keyword: str, column: str, value: str, dividers: str = r"\\") -> Matched:
+    """AE, AS, LO, SH: exact, case and all, or by wildcards (C.2.2.2.1, C.2.2.2.4)."""
+    values = [collapse(one) for one in _values(value, dividers)]
+    if not values or "*" in values:
+        return _EVERYTHING
+    plain = [storable(one) for one in values if not is_wild(one) and _is_holdable(one)]
+    wild = [one for one in values if is_wild(one) and _is_holdable(one)]
+    _check_number(keyword, wild)
+    patterns = [pattern for one in wild if (pattern := text_pattern(one)) is not None]
+    found = [_among(column, plain)] if plain else []
+    return _any_of([*found, *((f"{column} GLOB ?", (pattern,)) for pattern in patterns)])
+
+
+def _code(keyword: str, column: str, value: str) -> Matched:
+    """CS: as a text; a comma divides too, which PS3.18 writes in lists and no code contains."""
+    return _text(keyword, column, value, r"\\,")
+
+
+def _codes(keyword: str, column: str, value: str) -> Matched:
+    """CS of which a row holds several, as a JSON list: one that matches is enough (C.2.2.3)."""
+    sql, params = _code(keyword, "held.value", value)
+    if (sql, params) in (_EVERYTHING, NOTHING):
+        return sql, params
+    return f"EXISTS (SELECT 1 FROM json_each({column}) AS held WHERE {sql})", params
+
+
+def _name(keyword: str, column: str, value: str) -> Matched:
+    """PN (C.2.2.2.1.1)."""
+    names = _values(value)
+    if not names or any(is_any_name(name) for name in names):
+        return _EVERYTHING
+    _check_number(keyword, names)
+    return _any_of([name_condition(column, name) for name in names if _is_holdable(name)])
+
+
+def _uid(keyword: str, column: str, value: str) -> Matched:
+    """UI: each of a list (C.2.2.2.2); there are no wildcards."""
+    uids = [uid for uid in _values(value, r"\\,\s") if _is_holdable(uid)]
+    # The plus keeps SQLite from looking a long list up once for every row of a higher level.
+    return _among(column if keyword == "StudyInstanceUID" or len(uids) == 1 else f"+{column}", uids)
+
+
+def _whole(keyword: str, column: str, value: str) -> Matched:
+    """IS and US, by number (C.2.2.2.1; CP-2305 leaves spellings to us)."""
+    numbers: list[Value] = []
+    for one in _values(value, r"\\,"):
+        if (match := _WHOLE.fullmatch(one)) is None:
+            if one.isascii() and one.lstrip("+-").isdecimal():
+                continue  # longer than IS may be: nothing held is that number
+            raise InvalidRequest(f"Searching by {keyword} was refused: it must be a whole number.")
+        numbers.append(-int(match[1]) if one.startswith("-") else int(match[1]))
+    return _among(column, numbers)
+
+
+def _date(keyword: str, column: str, value: str) -> Matched:
+    """DA (C.2.2.2.5.1)."""
+    spans = [date_span(keyword, one) for one in _few(keyword, value)]
+    for span in spans:
+        check_order(keyword, span)
+    return _any_of([date_condition(column, span) for span in spans])
+
+
+def _time(keyword: str, column: str, value: str) -> Matched:
+    """TM (C.2.2.2.5.2)."""
+    spans = [time_span(keyword, one) for one in _few(keyword, value)]
+    for span in spans:
+        check_order(keyword, span)
+    return _any_of([time_condition(column, span) for span in spans])
+
+
+def _few(keyword: str, value: str) -> list[str]:
+    values = _values(value)
+    _check_number(keyword, values)
+    return values
+
+
+def _values(value: str, dividers: str = r"\\") -> list[str]:
+    """Give the values of a key, each once, without padding; empty ones ask for nothing."""
+    stripped = (one.strip(" \0") for one in re.split(f"[{dividers}]", value))
+    return list(dict.fromkeys(one for one in stripped if one))
+
+
+def _is_holdable(value: str) -> bool:
+    """Say whether a row can hold a text at all; SQLite would read one with a NUL as what stands before it."""
+    return "\0" not in value and value.encode(errors="replace").decode() == value
+
+
+def _check_number(keyword: str, values: list[str]) -> None:
+    if len(values) > MOST_PATTERNS:
+        raise InvalidRequest(
+            f"Searching by {keyword} was refused: it has {len(values)} values. Ask for at most {MOST_PATTERNS} at once."
+        )
+
+
+def _among(column: str, values: list[str] | list[Value]) -> Matched:
+    if not values:
+        return NOTHING
+    if len(values) == 1:
+        return f"{column} = ?", (values[0],)
+    return f"{column} IN (SELECT value FROM json_each(?))", (canonical_json(values),)
+
+
+def _any_of(conditions: list[Matched]) -> Matched:
+    if not conditions:
+        return NOTHING
+    sql = " OR ".join(f"({condition})" for condition, _ in conditions)
+    return sql, tuple(param for _, params in conditions for param in params)
+
+
+_KEYS: dict[str, _Key] = {
+    "PatientName": _Key(QueryLevel.PATIENT, "study.patient_name", _name),
+    "PatientID": _Key(QueryLevel.PATIENT, "study.patient_id", _text),
+    "IssuerOfPatientID": _Key(QueryLevel.PATIENT, "study.patient_issuer", _text),
+    "PatientBirthDate": _Key(QueryLevel.PATIENT, "study.birth_date", _date),
+    "PatientSex": _Key(QueryLevel.PATIENT, "study.sex", _code),
+    "StudyInstanceUID": _Key(QueryLevel.STUDY, "study.study_uid", _uid),
+    "StudyDate": _Key(QueryLevel.STUDY, "study.study_date", _date),
+    "StudyTime": _Key(QueryLevel.STUDY, "study.study_time", _time),
+    "AccessionNumber": _Key(QueryLevel.STUDY, "study.accession", _text),
+    "StudyDescription": _Key(QueryLevel.STUDY, "study.description", _text),
+    "ReferringPhysicianName": _Key(QueryLevel.STUDY, "study.referring_physician", _name),
+    "ModalitiesInStudy": _Key(QueryLevel.STUDY, "study.modalities", _codes),
+    "SeriesInstanceUID": _Key(QueryLevel.SERIES, "series.series_uid", _uid),
+    "Modality": _Key(QueryLevel.SERIES, "series.modality", _code),
+    "SeriesNumber": _Key(QueryLevel.SERIES, "series.number", _whole),
+    "SeriesDescription": _Key(QueryLevel.SERIES, "series.description", _text),
+    "BodyPartExamined": _Key(QueryLevel.SERIES, "series.body_part", _code),
+    "Laterality": _Key(QueryLevel.SERIES, "series.laterality", _code),
+    "SOPInstanceUID": _Key(QueryLevel.INSTANCE, "instance.sop_uid", _uid),
+    "SOPClassUID": _Key(QueryLevel.INSTANCE, "instance.sop_class", _uid),
+    "InstanceNumber": _Key(QueryLevel.INSTANCE, "instance.number", _whole),
+    "NumberOfFrames": _Key(QueryLevel.INSTANCE, "instance.frames", _whole),
+    "Rows": _Key(QueryLevel.INSTANCE, "instance.rows", _whole),
+    "Columns": _Key(QueryLevel.INSTANCE, "instance.columns", _whole),
 }
-MATCHED_KEYS = frozenset(_KEYS)
-"""What `study_conditions` matches on; a server says of other keys that it ignored them."""

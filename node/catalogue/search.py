@@ -1,18 +1,18 @@
-"""Finding what is held here: the study list as it is typed into, QIDO's matching, and what a study consists of.
+"""What is held here: the study list as it is typed into, and what a study consists of.
 
-Who may see what is decided by `visibility`; it comes in as a condition and is
-never left out here by accident, since every list takes one.
+Finding by attribute, as C-FIND and QIDO ask, is `finding`'s. Who may see what
+is decided by `visibility`; it comes in as a condition and is never left out here
+by accident, since every list takes one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from node.catalogue.matching import study_conditions
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Database, Level, integer, read_as
@@ -184,26 +184,6 @@ def find_studies(
         marks = ", ".join("?" * len(origins))
         condition = (f"study.origin IN ({marks})", tuple(origins))
     return find_visible(database, condition, text=text, limit=limit, before=before)
-
-
-def match_studies(
-    database: Database, condition: Condition, *, filters: Mapping[str, str], limit: int = 100, offset: int = 0
-) -> list[StudyRow]:
-    """Find studies by attribute, as QIDO-RS and C-FIND do; see `matching` for what each key does.
-
-    Source: DICOM PS3.4 C.2.2.2, PS3.18 8.3.4.
-    """
-    sql, params = condition
-    matched, more = study_conditions(filters)
-    where = " AND ".join((f"({sql})", *matched))
-    order = "ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC LIMIT ? OFFSET ?"
-    return read_as(
-        database,
-        StudyRow,
-        f"SELECT * FROM study WHERE {where} {order}",
-        (*params, *more, limit, offset),
-        Level.WEAK,
-    )
 
 
 def get_study(database: Database, key: StudyKey) -> StudyRow:

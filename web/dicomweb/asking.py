@@ -1,17 +1,14 @@
 """What a QIDO-RS address asks for, below whatever level: keys, page, and what nothing is matched on.
 
-How keys match studies is `node.catalogue.matching`'s; series and instances of
-one study are few enough to be matched here, as they are read.
+How keys match, at every level, is `node.catalogue.matching`'s.
 
 Source: DICOM PS3.18 8.3.4, PS3.4 C.2.2.2.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from node.errors import InvalidRequest
 
@@ -24,7 +21,7 @@ class Query:
     """A query as its address says it."""
 
     filters: Mapping[str, str]
-    """By keyword; only keys that are matched on, without those that match everything."""
+    """By keyword; only keys that are matched on, without the empty ones."""
     ignored: tuple[str, ...]
     """Names in the address that nothing is matched on."""
     limit: int
@@ -60,15 +57,9 @@ def read_query(items: Iterable[tuple[str, str]], tags: Mapping[str, str]) -> Que
                 continue
             case _ if keyword not in tags.values():
                 ignored.append(name)
-            case _ if value.strip() not in ("", "*"):
+            case _ if value.strip():
                 filters[keyword] = value.strip()
     return Query(filters=filters, ignored=tuple(ignored), limit=limit, offset=offset)
-
-
-def matches(value: str | int | None, asked: str) -> bool:
-    """Say whether a value is what a key asks for: any of a list, ``*`` and ``?`` as wildcards."""
-    text = "" if value is None else str(value)
-    return any(fnmatchcase(text, one.replace("[", "[[]")) for one in re.split(r"[,\\]", asked) if one)
 
 
 def _count(name: str, value: str) -> int:

@@ -8,24 +8,19 @@ Source: DICOM PS3.18 10.6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
-
 import msgspec
 from aiohttp import web
 
 from node.canonical import Json
-from node.catalogue.matching import MATCHED_KEYS
-from node.catalogue.search import InstanceRow, SeriesRow, instances_of, match_studies, series_of
-from node.catalogue.visibility import visible_condition
+from node.catalogue.finding import match_instances, match_series, match_studies
+from node.catalogue.visibility import Condition, visible_condition
 from web.dicomweb.accept import DICOM_JSON, check_json, wanted
-from web.dicomweb.asking import Query, matches, read_query
+from web.dicomweb.asking import Query, read_query
 from web.dicomweb.roots import at_both_roots, origin_of, root_of
 from web.dicomweb.rows import instance_json, series_json, study_json
 from web.routes import Call, NoBody
 
-R = TypeVar("R", SeriesRow, InstanceRow)
-_STUDY_TAGS = {
+STUDY_TAGS = {
     "0020000D": "StudyInstanceUID",
     "00080020": "StudyDate",
     "00080030": "StudyTime",
@@ -35,32 +30,26 @@ _STUDY_TAGS = {
     "00081030": "StudyDescription",
     "00100010": "PatientName",
     "00100020": "PatientID",
+    "00100021": "IssuerOfPatientID",
     "00100030": "PatientBirthDate",
     "00100040": "PatientSex",
 }
-STUDY_TAGS = {tag: keyword for tag, keyword in _STUDY_TAGS.items() if keyword in MATCHED_KEYS}
 SERIES_TAGS = {
     "00080060": "Modality",
     "0020000E": "SeriesInstanceUID",
     "00200011": "SeriesNumber",
     "0008103E": "SeriesDescription",
     "00180015": "BodyPartExamined",
+    "00200060": "Laterality",
 }
 INSTANCE_TAGS = {
+    **SERIES_TAGS,
     "00080016": "SOPClassUID",
     "00080018": "SOPInstanceUID",
-    "0020000E": "SeriesInstanceUID",
     "00200013": "InstanceNumber",
-}
-_COLUMNS = {
-    "Modality": "modality",
-    "SeriesInstanceUID": "series_uid",
-    "SeriesNumber": "number",
-    "SeriesDescription": "description",
-    "BodyPartExamined": "body_part",
-    "SOPClassUID": "sop_class",
-    "SOPInstanceUID": "sop_uid",
-    "InstanceNumber": "number",
+    "00280008": "NumberOfFrames",
+    "00280010": "Rows",
+    "00280011": "Columns",
 }
 
 
@@ -83,7 +72,13 @@ def find_studies(call: Call[NoBody]) -> web.Response:
 def find_series(call: Call[NoBody]) -> web.Response:
     """Find series of a study."""
     query = read_query(call.request.query.items(), SERIES_TAGS)
-    found = _page(series_of(call.node.database, call.study), query)
+    found = match_series(
+        call.node.database,
+        _of_study(call),
+        filters=query.filters,
+        limit=query.limit + 1,
+        offset=query.offset,
+    )
     return _answer(call, query, [series_json(row, root_of(call)) for row in found])
 
 
@@ -101,18 +96,22 @@ def find_instances_of_series(call: Call[NoBody]) -> web.Response:
 
 def _instances(call: Call[NoBody], series_uid: str | None) -> web.Response:
     query = read_query(call.request.query.items(), INSTANCE_TAGS)
-    found = _page(instances_of(call.node.database, call.study, series_uid), query)
+    condition, params = _of_study(call)
+    if series_uid is not None:
+        condition, params = f"{condition} AND series.series_uid = ?", (*params, series_uid)
+    found = match_instances(
+        call.node.database,
+        (condition, params),
+        filters=query.filters,
+        limit=query.limit + 1,
+        offset=query.offset,
+    )
     return _answer(call, query, [instance_json(row, root_of(call)) for row in found])
 
 
-def _page(rows: Sequence[R], query: Query) -> list[R]:
-    """Give one row more than the page holds, when there is one."""
-    found = [row for row in rows if _fits(row, query.filters)]
-    return found[query.offset : query.offset + query.limit + 1]
-
-
-def _fits(row: SeriesRow | InstanceRow, filters: Mapping[str, str]) -> bool:
-    return all(matches(getattr(row, _COLUMNS[keyword]), asked) for keyword, asked in filters.items())
+def _of_study(call: Call[NoBody]) -> Condition:
+    """The guard has shown that the caller sees the study that the address names."""
+    return "study.origin = ? AND study.study_uid = ?", (call.study.origin, call.study.study_uid)
 
 
 def _answer(call: Call[NoBody], query: Query, found: list[dict[str, Json]]) -> web.Response:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from node.catalogue.finding import match_studies
 from node.catalogue.search import (
     EVERYTHING,
     count_visible,
     find_studies,
     find_visible,
     get_study,
-    match_studies,
     peek_study,
 )
 from node.errors import NotFound
