@@ -38,14 +38,15 @@ from node.catalogue.patterns import (
     is_any_name,
     is_wild,
     name_condition,
-    text_pattern,
+    text_condition,
 )
 from node.database.port import Value
 from node.database.subset import storable
 from node.errors import InvalidRequest
 
-MOST_PATTERNS = 100
-"""Values with wildcards, names, dates and times in one key; of plain values there may be any number."""
+MOST_PATTERNS = 5
+"""Values with wildcards, names, dates and times in one key: each is compared with every row, and what several mean is
+left open by the standard. Of plain values and UIDs, which are looked up at once, there may be any number."""
 _EVERYTHING: Matched = ("1 = 1", ())
 _WHOLE = re.compile(r"[+-]?0*([0-9]{1,12})")
 
@@ -66,6 +67,11 @@ class _Key:
     compare: Callable[[str, str, str], Matched]
     """Keyword, column, value; the value is not empty."""
 
+    def column_at(self, level: QueryLevel) -> str:
+        """Give the column to compare; instances have an index by their own series UID."""
+        of_instance = level is QueryLevel.INSTANCE and self.column == "series.series_uid"
+        return "instance.series_uid" if of_instance else self.column
+
 
 def key_condition(filters: Mapping[str, str], level: QueryLevel, *, combined: bool = False) -> Matched:
     """Give the condition that keys ask of rows ``study``, ``series`` and ``instance``, as far as a level has them.
@@ -84,14 +90,14 @@ def key_condition(filters: Mapping[str, str], level: QueryLevel, *, combined: bo
 
     Source: DICOM PS3.4 C.2.2.2.
     """
-    asked = {keyword: value.strip(" \0\t\r\n") for keyword, value in filters.items()}
+    asked = {keyword: value.strip(" \0\t\r\n\\") for keyword, value in filters.items()}
     matched: list[Matched] = []
     if combined and level is not QueryLevel.PATIENT:
         matched += _combined(asked)
     for keyword, value in asked.items():
         if keyword in matched_keys(level) and value:
             key = _KEYS[keyword]
-            matched.append(key.compare(keyword, key.column, value))
+            matched.append(key.compare(keyword, key.column_at(level), value))
     matched = [one for one in matched if one != _EVERYTHING]
     if not matched:
         return _EVERYTHING
@@ -128,9 +134,8 @@ def _text(keyword: str, column: str, value: str, dividers: str = r"\\") -> Match
     plain = [storable(one) for one in values if not is_wild(one) and _is_holdable(one)]
     wild = [one for one in values if is_wild(one) and _is_holdable(one)]
     _check_number(keyword, wild)
-    patterns = [pattern for one in wild if (pattern := text_pattern(one)) is not None]
     found = [_among(column, plain)] if plain else []
-    return _any_of([*found, *((f"{column} GLOB ?", (pattern,)) for pattern in patterns)])
+    return _any_of([*found, *(text_condition(column, one) for one in wild)])
 
 
 def _code(keyword: str, column: str, value: str) -> Matched:
@@ -157,15 +162,20 @@ def _name(keyword: str, column: str, value: str) -> Matched:
 
 def _uid(keyword: str, column: str, value: str) -> Matched:
     """UI: each of a list (C.2.2.2.2); there are no wildcards."""
-    uids = [uid for uid in _values(value, r"\\,\s") if _is_holdable(uid)]
+    values = _values(value, r"\\,\s")
+    if not values:
+        return _EVERYTHING
+    uids = [uid for uid in values if _is_holdable(uid)]
     # The plus keeps SQLite from looking a long list up once for every row of a higher level.
     return _among(column if keyword == "StudyInstanceUID" or len(uids) == 1 else f"+{column}", uids)
 
 
 def _whole(keyword: str, column: str, value: str) -> Matched:
     """IS and US, by number (C.2.2.2.1; CP-2305 leaves spellings to us)."""
-    numbers: list[Value] = []
-    for one in _values(value, r"\\,"):
+    values, numbers = _values(value, r"\\,"), list[Value]()
+    if not values:
+        return _EVERYTHING
+    for one in values:
         if (match := _WHOLE.fullmatch(one)) is None:
             if one.isascii() and one.lstrip("+-").isdecimal():
                 continue  # longer than IS may be: nothing held is that number

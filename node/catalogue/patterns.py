@@ -25,6 +25,7 @@ Matched = tuple[str, tuple[Value, ...]]
 NOTHING: Matched = ("1 = 0", ())
 TEXT_LIMIT, NAME_LIMIT = 4096, 512
 """Longest text and name that a pattern can match, in characters."""
+_LONG = 32
 _WILD = re.compile(r"[*?]+")
 _ACCENTED = (range(0xC0, 0x250), range(0x1EA0, 0x1F00), range(0x370, 0x500))
 
@@ -39,11 +40,12 @@ def collapse(value: str) -> str:
     return _WILD.sub(lambda run: "?" * run[0].count("?") + "*" * ("*" in run[0]), value)
 
 
-def text_pattern(value: str) -> str | None:
-    """Give a collapsed value as a pattern that minds case; None when no text is so long."""
-    if len(value) - value.count("*") > TEXT_LIMIT:
-        return None
-    return value.replace("[", "[[]")
+def text_condition(column: str, value: str) -> Matched:
+    """Give the condition that a column's text is what a collapsed value asks for, case and all."""
+    least = len(value) - value.count("*")
+    if least > TEXT_LIMIT:
+        return NOTHING
+    return _at_least(column, least, (f"{column} GLOB ?", (value.replace("[", "[[]"),)))
 
 
 def is_any_name(value: str) -> bool:
@@ -59,8 +61,20 @@ def name_condition(column: str, value: str) -> Matched:
     the same group. Empty components at a group's end mean nothing.
     """
     groups = _groups(value)
-    if sum(len(group) - group.count("*") for group in groups) > NAME_LIMIT:
+    least = sum(len(group) - group.count("*") for group in groups)
+    if least > NAME_LIMIT:
         return NOTHING
+    return _at_least(column, least, _in_groups(column, groups))
+
+
+def _at_least(column: str, characters: int, matched: Matched) -> Matched:
+    """Spare the database a long pattern where the text is shorter: it may try every way of placing the stars."""
+    if characters < _LONG:
+        return matched
+    return f"length({column}) >= ? AND {matched[0]}", (characters, *matched[1])
+
+
+def _in_groups(column: str, groups: list[str]) -> Matched:
     if len(groups) == 1:
         pattern = collapse(f"*={_name_pattern(groups[0], one='[^=]')}=*")
         ragged = f"{column} GLOB '*[ ^]=*'"

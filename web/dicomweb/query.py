@@ -98,7 +98,7 @@ def _instances(call: Call[NoBody], series_uid: str | None) -> web.Response:
     query = read_query(call.request.query.items(), INSTANCE_TAGS)
     condition, params = _of_study(call)
     if series_uid is not None:
-        condition, params = f"{condition} AND series.series_uid = ?", (*params, series_uid)
+        condition, params = f"{condition} AND instance.series_uid = ?", (*params, series_uid)
     found = match_instances(
         call.node.database,
         (condition, params),
