@@ -98,12 +98,18 @@ catalogues = st.builds(
 wild = st.lists(
     st.one_of(words, st.sampled_from(["*", "?", "**", "^", " ", "="])), min_size=1, max_size=5
 ).map("".join)
+likely = st.builds(
+    # What may be held, with a letter of it asked for otherwise.
+    lambda held, at, other: held[: at % (len(held) + 1)] + other + held[at % (len(held) + 1) + 1 :],
+    st.one_of(texts, names), st.integers(0, 20), st.sampled_from(["*", "?", "", "="]),
+)  # fmt: skip
 several = st.lists(wild, min_size=1, max_size=7).map("\\".join)
 dates = st.sampled_from(["", *DATES, "2026", "202603", "20260231", "20261301", "*", "-"])
 times = st.sampled_from(["", *TIMES, "11", "24", "1060", "103000.50", "*", "-"])
 ends = {"DA": dates, "TM": times}
 VALUES = {
-    "PN": st.one_of(names, wild, several), "LO": st.one_of(texts, wild, several), "SH": st.one_of(texts, wild, several),
+    "PN": st.one_of(names, wild, likely, several), "LO": st.one_of(texts, wild, likely, several),
+    "SH": st.one_of(texts, wild, likely, several),
     "CS": st.one_of(codes, st.sampled_from(["C*", "?T", "*", "CT\\MR", "C*,SR", "**", "*T", "\\"])),
     "UI": st.one_of(st.sampled_from([*UIDS, "2.25.1.1", "2.25.1.2", "2.25.1.1.1", "1.2.3", "*", "2.25.*", ""]),
                     st.sampled_from(["2.25.1\\2.25.2", "2.25.1.1,2.25.1.2", "2.25.1.1.1\\2.25.1.1.2", "\\"])),
