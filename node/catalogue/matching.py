@@ -44,7 +44,7 @@ from node.database.port import Value
 from node.database.subset import storable
 from node.errors import InvalidRequest
 
-MOST_PATTERNS = 5
+MOST_PATTERNS = 3
 """Values with wildcards, names, dates and times in one key: each is compared with every row, and what several mean is
 left open by the standard. Of plain values and UIDs, which are looked up at once, there may be any number."""
 _EVERYTHING: Matched = ("1 = 1", ())

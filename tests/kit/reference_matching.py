@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from tests.kit.catalogued import Catalogue
 
 LEVELS = ("PATIENT", "STUDY", "SERIES", "IMAGE")
-VALUES_LIMIT = 5
+VALUES_LIMIT = 3
 
 
 class Malformed(Exception):

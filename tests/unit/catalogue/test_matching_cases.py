@@ -262,6 +262,7 @@ def test_keys_of_all_levels_go_together_and_only_chosen_contents_are_found(datab
     assert [row.series_uid for row in found(database, "SERIES", asked)] == ["2.25.1.1"]
     assert [row.sop_uid for row in found(database, "IMAGE", asked)] == ["2.25.1.1.2", "2.25.1.1.1"]
     assert found(database, "IMAGE", {"PatientID": "2"}) == []
+    assert found(database, "IMAGE", {"PatientID": "1", "Modality": "SR"}) == []
     assert [row.series_uid for row in found(database, "SERIES", {})] == ["2.25.2.1", "2.25.1.2", "2.25.1.1"]
     hidden = match_instances(database, ("study.study_uid = ? OR 1 = 0", ("2.25.2",)), filters=asked)
     assert hidden == []
@@ -312,6 +313,14 @@ def test_hostile_keys_are_answered_or_refused_in_words(database: Database, keywo
             named = KEYS[keyword].vr == "PN" and set(value) <= set("=^")
             numbered = keyword in ("SeriesNumber", "InstanceNumber", "NumberOfFrames", "Rows", "Columns")
             assert not rows or universal or named or (numbered and value == HOSTILE["many"])
+
+
+def test_a_pattern_beyond_the_databases_limit_never_reaches_it(database: Database) -> None:
+    long = "a" * 30_000
+    hold(database, Catalogue(studies=[study(description=long, patient_name=long)]), new_id(FrozenClock()))
+    for keyword in ("StudyDescription", "PatientName"):
+        assert found(database, "STUDY", {keyword: "*a" * 30_000}) == []
+        assert found(database, "STUDY", {keyword: "a" * 300 + "*"})
 
 
 def test_a_text_that_had_to_be_stored_otherwise_is_found_as_it_was_written(database: Database) -> None:
