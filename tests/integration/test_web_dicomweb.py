@@ -68,6 +68,13 @@ def test_studies_are_found_by_name_in_either_writing(reader: Visitor) -> None:
     assert reader.get("/dicomweb/studies?PatientName=Li*") == []
 
 
+@pytest.mark.parametrize("query", ["StudyDate=20260303-20260301", "StudyDate=yesterday", "StudyTime=25"])
+def test_what_is_no_date_or_time_is_refused_in_words(reader: Visitor, query: str) -> None:
+    status, _, body = get(reader, f"/dicomweb/studies?{query}")
+    assert status == 422
+    assert b"Searching by Study" in body
+
+
 def test_received_studies_stand_below_their_origin_only(reader: Visitor) -> None:
     (study,) = reader.get("/dicomweb/from/centre/studies")
     assert study["0020000D"]["Value"] == ["2.25.11"]
@@ -84,6 +91,10 @@ def test_series_and_instances_are_found_paged_and_matched(reader: Visitor) -> No
     path = f"/dicomweb/studies/{STUDY}/instances"
     assert [one["00200013"]["Value"] for one in reader.get(f"{path}?offset=1&limit=1")] == [[2]]
     assert len(reader.get(f"{path}?SOPInstanceUID={STUDY}.1.1,{STUDY}.1.3")) == 2
+    (second,) = reader.get(f"{path}?Modality=C*&InstanceNumber=02")
+    assert second["00200013"]["Value"] == [2]
+    assert reader.get(f"{path}?Modality=MR") == []
+    assert reader.get(f"{path}?SOPInstanceUID={STUDY}.*") == []
     status, headers, _ = get(reader, f"{path}?limit=1&KVP=120")
     assert status == 200
     assert "additional" in headers["warning"] or "KVP" in headers["warning"]
