@@ -126,7 +126,7 @@ def match_series(
 ) -> list[SeriesRow]:
     """Find series of studies that meet a condition; see `match_studies`.
 
-    Source: DICOM PS3.4 C.2.2.2, C.4.1.2.2.1; PS3.18 8.3.4.
+    Source: DICOM PS3.4 C.2.2.2, C.4.1.3.2.2; PS3.18 8.3.4.
     """
     where, params = _where(condition, filters, QueryLevel.SERIES, combined=combined)
     return read_as(
@@ -149,7 +149,7 @@ def match_instances(
 ) -> list[InstanceRow]:
     """Find the chosen contents of instances, in studies that meet a condition; see `match_studies`.
 
-    Source: DICOM PS3.4 C.2.2.2, C.4.1.2.2.1; PS3.18 8.3.4.
+    Source: DICOM PS3.4 C.2.2.2, C.4.1.3.2.2; PS3.18 8.3.4.
     """
     where, params = _where(condition, filters, QueryLevel.INSTANCE, combined=combined)
     return read_as(

@@ -8,10 +8,11 @@ the standard says so for UIDs and leaves the others open (C.2.2.2.8, note 4).
 Whole numbers are compared as numbers, so ``007`` finds 7.
 
 Keys of higher levels go together with those of lower ones (relational queries).
-A key below the queried level is left out, as is one that is not matched on.
+A key below the queried level is left out, since the search method ends at that
+level (C.4.1.3.2.2), as is one that is not matched on.
 Pure: text in, SQL out.
 
-Source: DICOM PS3.4 C.2.2.2, C.4.1.2.2.1, C.6.1.1, C.6.2.1.
+Source: DICOM PS3.4 C.2.2.2, C.4.1.3.2, C.6.1.1, C.6.2.1.
 """
 
 from __future__ import annotations
