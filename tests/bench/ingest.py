@@ -57,8 +57,6 @@ class Row:
     kind: str
     associations: int
     send: Callable[[Listening, Parts, Mapping[str, str]], Spent] = storescu
-    per_study: int = 0
-    """How many instances of each study; 0 for all."""
     nodelay: bool = True
     servers: tuple[str, ...] = NAMES
 
@@ -72,7 +70,7 @@ ROWS = {
     "small_4": Row("small", 4),
     "dx_1": Row("dx", 1),
     "dx_4": Row("dx", 4),
-    "nagle": Row("ct", 1, per_study=5, nodelay=False),
+    "nagle": Row("ct", 1, nodelay=False),
     "memory_ct_1": Row("ct", 1, from_memory),
     "memory_ct_4": Row("ct", 4, from_memory),
     "memory_small_1": Row("small", 1, from_memory),
@@ -167,7 +165,7 @@ class Bench:
     def _parts(self, row: Row) -> Parts:
         if row.kind == "big":
             return [[write_big(self._directory / "big.dcm")]]
-        studies = [files[: row.per_study or None] for files in self._studies[row.kind]]
+        studies = self._studies[row.kind]
         if row.associations > len(studies):
             files = [file for study in studies for file in study]
             most = len(files) // row.associations * row.associations
