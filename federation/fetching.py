@@ -30,7 +30,7 @@ from node.store.facts import AssociationFacts
 from node.store.writing import PackWriter
 
 WHOLE_BYTES = 8 << 20
-"""A data set up to this is handed to the pack at once, which writes it in one go."""
+"""A data set up to this is handed to the pack at once, which writes it in one go; a larger one while it is read."""
 WANTED_LIMIT = 5
 """How often parts of one study are asked for again before only an administrator helps."""
 

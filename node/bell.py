@@ -25,8 +25,6 @@ MOMENT_S = 0.05
 _IDLE_S = 5.0
 _CLOCK_TICK_NS = 1_000_000_000
 """A folder may change again within the tick of its time stamp: a list made so soon after a change is not kept."""
-
-
 _LOG = logging.getLogger(__name__)
 
 
@@ -56,9 +54,11 @@ class Bell:
             self._owed.set()
             if self._ringer is None and not self._closed:
                 ringer = threading.Thread(target=self._ring_on, name="ringer", daemon=True)
-                with suppress(RuntimeError):  # no thread is to be had: listeners look by themselves
+                try:
                     ringer.start()
                     self._ringer = ringer
+                except RuntimeError:
+                    self._owed.clear()  # no thread is to be had: listeners look by themselves, the next ring tries again
 
     def _ring_on(self) -> None:
         """Ring as often as is owed, until nothing has been for a while."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from node.canonical import canonical_json
 from node.catalogue.matching import QueryLevel, key_condition
@@ -37,6 +38,10 @@ _WITH_INSTANCES = (
     " AND instance.state = 'chosen' CROSS JOIN series ON series.origin = instance.origin"
     " AND series.study_uid = instance.study_uid AND series.series_uid = instance.series_uid"
 )
+_STUDIES = ("study.* FROM study", _STUDY_ORDER)
+_SERIES = (f"series.* FROM {_WITH_SERIES}", _SERIES_ORDER)
+_INSTANCES = (f"instance.* FROM {_WITH_INSTANCES}", _INSTANCE_ORDER)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,14 +110,8 @@ def match_studies(
 
     Source: DICOM PS3.4 C.2.2.2, C.6.2.1.2; PS3.18 8.3.4.
     """
-    where, params = _where(condition, filters, QueryLevel.STUDY, combined=combined)
-    return read_as(
-        database,
-        StudyRow,
-        f"SELECT study.* FROM study WHERE {where} ORDER BY {_STUDY_ORDER} LIMIT ? OFFSET ?",
-        (*params, limit, offset),
-        Level.WEAK,
-    )
+    where = _where(condition, filters, QueryLevel.STUDY, combined=combined)
+    return _page(database, StudyRow, _STUDIES, where, limit=limit, offset=offset)
 
 
 def match_series(
@@ -128,14 +127,8 @@ def match_series(
 
     Source: DICOM PS3.4 C.2.2.2, C.4.1.3.2.2; PS3.18 8.3.4.
     """
-    where, params = _where(condition, filters, QueryLevel.SERIES, combined=combined)
-    return read_as(
-        database,
-        SeriesRow,
-        f"SELECT series.* FROM {_WITH_SERIES} WHERE {where} ORDER BY {_SERIES_ORDER} LIMIT ? OFFSET ?",
-        (*params, limit, offset),
-        Level.WEAK,
-    )
+    where = _where(condition, filters, QueryLevel.SERIES, combined=combined)
+    return _page(database, SeriesRow, _SERIES, where, limit=limit, offset=offset)
 
 
 def match_instances(
@@ -151,14 +144,8 @@ def match_instances(
 
     Source: DICOM PS3.4 C.2.2.2, C.4.1.3.2.2; PS3.18 8.3.4.
     """
-    where, params = _where(condition, filters, QueryLevel.INSTANCE, combined=combined)
-    return read_as(
-        database,
-        InstanceRow,
-        f"SELECT instance.* FROM {_WITH_INSTANCES} WHERE {where} ORDER BY {_INSTANCE_ORDER} LIMIT ? OFFSET ?",
-        (*params, limit, offset),
-        Level.WEAK,
-    )
+    where = _where(condition, filters, QueryLevel.INSTANCE, combined=combined)
+    return _page(database, InstanceRow, _INSTANCES, where, limit=limit, offset=offset)
 
 
 def studies_by_key(database: Database, keys: Iterable[StudyKey]) -> dict[StudyKey, StudyRow]:
@@ -189,6 +176,15 @@ def series_by_key(
         Level.WEAK,
     )
     return {(StudyKey(origin=row.origin, study_uid=row.study_uid), row.series_uid): row for row in rows}
+
+
+def _page(
+    database: Database, shape: type[T], rows: tuple[str, str], where: Condition, *, limit: int, offset: int
+) -> list[T]:
+    """Read a page of rows, which are given as what to select and in which order."""
+    (select, order), (condition, params) = rows, where
+    sql = f"SELECT {select} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
+    return read_as(database, shape, sql, (*params, limit, offset), Level.WEAK)
 
 
 def _where(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -69,7 +69,7 @@ class PackFile:
         facts: bytes,
         file_meta: bytes,
         *,
-        data_set: Bytes | Iterable[Bytes],
+        data_set: Bytes,
         room: Callable[[int], None],
         digest: bytes | None = None,
     ) -> Placed:
@@ -77,8 +77,6 @@ class PackFile:
 
         Parameters
         ----------
-        data_set
-            The bytes, or chunks of them: those are written and hashed as they come.
         room
             Called with the number of bytes about to be written; raises when the disk must not take them.
         digest
@@ -89,8 +87,6 @@ class PackFile:
         Unavailable
             The disk did not take it, or did not sync it.
         """
-        if not isinstance(data_set, Bytes):
-            return self._append_chunks(facts, file_meta, chunks=data_set, room=room)
         self._pay_mark()
         room(len(data_set))
         header = Header(facts_bytes=len(facts), meta_bytes=len(file_meta), data_bytes=len(data_set))
@@ -177,20 +173,6 @@ class PackFile:
         if not self.broken:
             self.broken = True
             os.close(self._descriptor)
-
-    def _append_chunks(
-        self, facts: bytes, file_meta: bytes, *, chunks: Iterable[Bytes], room: Callable[[int], None]
-    ) -> Placed:
-        digest = hashlib.sha256()
-        self.begin(facts, file_meta)
-        try:
-            for chunk in chunks:
-                digest.update(chunk)
-                self.grow(chunk, room)
-        except BaseException:
-            self.cut_back()
-            raise
-        return self.finish(digest.digest())
 
     def _begun(self) -> _Growing:
         if self._growing is None or self.broken:

@@ -6,7 +6,7 @@ grown past its size or failed. The order of what is written is `pack_file`'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from node.clock import Clock
@@ -45,7 +45,7 @@ class PackWriter:
         sop_class: str,
         sop_uid: str,
         file_meta: bytes,
-        data_set: Bytes | Iterable[Bytes],
+        data_set: Bytes,
         digest: bytes | None = None,
     ) -> Stored:
         """Store an instance; when this returns, it is written, synced and marked.
@@ -54,8 +54,8 @@ class PackWriter:
         ----------
         file_meta
             Group 0002, without preamble.
-        data_set, digest
-            The bytes, or chunks of them, which are then held one at a time; and their SHA-256 if it is known.
+        digest
+            SHA-256 of the data set, if it is known.
 
         Raises
         ------

@@ -85,6 +85,22 @@ def test_what_is_owed_is_rung_when_it_closes(tmp_path: Path) -> None:
     listener.close()
 
 
+def test_bell_that_got_no_thread_rings_when_there_is_one(
+    bell: Bell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener, rung = listening(tmp_path)
+
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        bell.ring()
+    bell.ring()
+    assert rung.wait(10)
+    listener.close()
+
+
 def test_listener_that_fails_keeps_nobody_else_from_hearing(bell: Bell) -> None:
     rung = threading.Event()
 
