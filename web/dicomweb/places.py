@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 
 from node.catalogue.search import InstanceRow
+from node.catalogue.stored import stored_beginning, stored_whole
 from node.clock import MINUTE, Micros
 from node.dicom.frames import frame_of, frame_spans
 from node.dicom.header import Header
@@ -15,8 +16,7 @@ from node.dicom.syntax import is_deflated
 from node.dicom.walk import PIXELS
 from node.names import StudyKey
 from node.node import Node
-from web.dicomweb.held import pack_path, read_beginning, read_whole
-from web.dicomweb.stream import Piece, Region
+from node.store.regions import Piece, Region
 
 FRAMES = 20_000
 READINGS = 5_000
@@ -74,12 +74,12 @@ class Readings:
 
 
 def _located(node: Node, held: InstanceRow, number: int) -> list[Piece]:
-    header = read_beginning(node, held)
+    header = stored_beginning(node, held)
     if not header.whole and not _has_native_pixels(header):
-        header = read_whole(node, held)
+        header = stored_whole(node, held)
     if is_deflated(held.transfer_syntax) or not _lies_as_given(header):
-        return [frame_of(header if header.whole else read_whole(node, held), number)]
-    path = pack_path(node, held)
+        return [frame_of(header if header.whole else stored_whole(node, held), number)]
+    path = node.packs.path(held.pack)
     return [
         Region(path=path, offset=held.data_offset + span.offset, length=span.length)
         for span in frame_spans(header, number)

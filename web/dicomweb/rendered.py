@@ -8,20 +8,21 @@ from __future__ import annotations
 from aiohttp import web
 
 from node.catalogue.search import InstanceRow
+from node.catalogue.stored import stored_beginning, stored_whole
 from node.dicom.header import Header
 from node.errors import InvalidRequest
 from node.imaging.functional_groups import with_functional_groups
 from node.imaging.pixels import read_pixel_facts
 from node.imaging.render import render
 from node.imaging.window import Shape, Window
+from node.store.regions import read_pieces
 from web.dicomweb.accept import choose_picture, wanted
 from web.dicomweb.frames import frame_numbers
-from web.dicomweb.held import etag_of, read_beginning, read_whole
+from web.dicomweb.held import etag_of
 from web.dicomweb.named import with_held
 from web.dicomweb.reading import note_read
 from web.dicomweb.retrieve import PRIVATE, not_modified, unchanged
 from web.dicomweb.roots import at_both_roots
-from web.dicomweb.stream import read_pieces
 from web.routes import Call, NoBody
 
 QUALITY = 90
@@ -86,9 +87,9 @@ def _picture(call: Call[NoBody], held: InstanceRow, number: int) -> web.Response
 
 
 def _header(call: Call[NoBody], held: InstanceRow) -> Header:
-    header = read_beginning(call.node, held)
+    header = stored_beginning(call.node, held)
     enough = header.covers(_LAST_PIXEL_FACT) and (held.frames == 1 or header.whole)
-    return header if enough else read_whole(call.node, held)
+    return header if enough else stored_whole(call.node, held)
 
 
 ROUTES = (*render_instance, *render_frame)

@@ -12,13 +12,14 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from node.catalogue.exits import file_pieces, read_whole
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.dicom.header import Header
 from node.dicom.json_model import bulk_value, to_json
 from web.answers import Later
 from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, check_objects, wanted
-from web.dicomweb.held import etag_of, file_pieces, read_whole
+from web.dicomweb.held import etag_of
 from web.dicomweb.named import with_held
 from web.dicomweb.reading import note_read
 from web.dicomweb.roots import at_both_roots, root_of

@@ -10,37 +10,21 @@ Source: RFC 2387 (multipart/related), DICOM PS3.18 8.7.1.
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from aiohttp import web
 
-from node.errors import Damaged
+from node.store.regions import CHUNK_BYTES, Piece, Region, read_exactly, read_pieces, size_of
 from web.answers import Later
 from web.threads import Threads
 
-CHUNK_BYTES = 512 << 10
 SENDFILE_FROM_BYTES = 64 << 10
 """Below this a copy is cheaper than the extra system calls."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
-    """A run of bytes in a file."""
-
-    path: Path
-    offset: int
-    length: int
-    again: Callable[[], Region | None] | None = field(default=None, compare=False)
-    """Says where the bytes are when the file is gone by the time they are sent; None: they are gone too. Blocks."""
-
-
-Piece = bytes | Region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,26 +35,6 @@ class Part:
     """Its Content-Type."""
     location: str
     body: Sequence[Piece]
-
-
-def size_of(pieces: Sequence[Piece]) -> int:
-    """Give the length in bytes."""
-    return sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces)
-
-
-def read_pieces(pieces: Sequence[Piece]) -> bytes:
-    """Read everything; for what is small. Blocks."""
-    read = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            read.append(piece)
-            continue
-        descriptor = os.open(piece.path, os.O_RDONLY)
-        try:
-            read.append(_pread(descriptor, piece.offset, piece.length))
-        finally:
-            os.close(descriptor)
-    return b"".join(read)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +116,9 @@ class _Sender:
         descriptor, end = file.fileno(), piece.offset + piece.length
         for offset in range(piece.offset, end, CHUNK_BYTES):
             count = min(CHUNK_BYTES, end - offset)
-            await self._response.write(await self._threads.run(partial(_pread, descriptor, offset, count)))
+            await self._response.write(
+                await self._threads.run(partial(read_exactly, descriptor, offset, count))
+            )
 
     def close(self) -> None:
         if self._file is not None:
@@ -179,14 +145,3 @@ class _Sender:
         if sent != piece.length:
             raise ConnectionResetError  # the length has been promised: the client must see a broken answer
         return True
-
-
-def _pread(descriptor: int, offset: int, length: int) -> bytes:
-    chunks = []
-    while length:
-        chunk = os.pread(descriptor, length, offset)
-        if not chunk:
-            raise Damaged("Reading an instance failed: its pack ends too early. Run 'meridian verify'.")
-        chunks.append(chunk)
-        offset, length = offset + len(chunk), length - len(chunk)
-    return b"".join(chunks)
