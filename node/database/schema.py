@@ -273,9 +273,38 @@ _ADMISSION: Migration = (
     "ALTER TABLE device_ruled RENAME TO device",
 )
 
+_REMOTES: Migration = (
+    # Content: remote AEs, whom this node calls. reports, query, send: what it is for. calling: our AE title, empty for
+    # the node's. charset: what texts are written in for it, empty as they are. retrieve_by: auto, get, move.
+    """CREATE TABLE remote (id TEXT PRIMARY KEY, name TEXT NOT NULL, aet TEXT NOT NULL, host TEXT NOT NULL,
+        port INTEGER NOT NULL, tls INTEGER NOT NULL DEFAULT 0, calling TEXT NOT NULL DEFAULT '',
+        charset TEXT NOT NULL DEFAULT '', retrieve_by TEXT NOT NULL DEFAULT 'auto', reports INTEGER NOT NULL DEFAULT 0,
+        query INTEGER NOT NULL DEFAULT 0, send INTEGER NOT NULL DEFAULT 0, enabled INTEGER NOT NULL,
+        version INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX remote_aet ON remote (aet)",
+    """INSERT INTO remote (id, name, aet, host, port, reports, enabled, version)
+        SELECT id, name, aet, host, port, 1, enabled, version FROM destination""",
+    "DROP TABLE destination",
+    # Local. Studies on their way to or from a remote AE, as people see it. kind: send, get. state: waiting, running,
+    # done, failed, cancelled. label: what the study is called in the list. asked: how many instances are to come or
+    # go, NULL while unknown; by: the person. Rows live 30 days.
+    """CREATE TABLE transfer (id TEXT PRIMARY KEY, kind TEXT NOT NULL, remote TEXT NOT NULL, remote_name TEXT NOT NULL,
+        origin TEXT NOT NULL, study_uid TEXT NOT NULL, series TEXT NOT NULL, label TEXT NOT NULL, by TEXT NOT NULL,
+        by_name TEXT NOT NULL, state TEXT NOT NULL, stop INTEGER NOT NULL DEFAULT 0, asked INTEGER,
+        done INTEGER NOT NULL DEFAULT 0, warned INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+        bytes INTEGER NOT NULL DEFAULT 0, words TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL, at INTEGER NOT NULL, began_at INTEGER, ended_at INTEGER, seen_at INTEGER NOT NULL,
+        cause TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX transfer_at ON transfer (at)",
+    # What a send need not send again when it goes on. outcome: stored, warned.
+    """CREATE TABLE transferred (transfer TEXT NOT NULL, sop_uid TEXT NOT NULL, outcome TEXT NOT NULL,
+        PRIMARY KEY (transfer, sop_uid)) STRICT, WITHOUT ROWID""",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
     _ADMISSION,
+    _REMOTES,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from node.clock import MINUTE, SECOND, Micros
 from node.database.port import Database, Statement, read_as
 from node.dimse import scu
+from node.dimse.remote_form import Remote
+from node.dimse.remotes import get_remote, peek_remote_by_id
 from node.errors import Conflict, GridError, NotFound, Refused, Unavailable
 from node.events import Event
 from node.failpoints import failpoint
@@ -22,7 +24,6 @@ from node.journal.jobs import enqueue
 from node.names import Cause, Subject
 from node.node import Node
 from node.people.audit import Acting, record_act
-from node.reporting.destinations import Destination, get_destination, peek_destination
 from node.reporting.document import keep_sr
 from node.reporting.reports import get_report
 
@@ -47,10 +48,10 @@ _MEANINGS = {
     0xC000: "it cannot understand the document",
 }
 _COLUMNS = (
-    "delivery.id, report_id, destination, coalesce(destination.name, '') AS destination_name, kind, state,"
+    "delivery.id, report_id, destination, coalesce(remote.name, '') AS destination_name, kind, state,"
     " attempts, next_at, last_error, delivered_at, cause"
 )
-_FROM = "FROM delivery LEFT JOIN destination ON destination.id = delivery.destination"
+_FROM = "FROM delivery LEFT JOIN remote ON remote.id = delivery.destination"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,7 @@ def get_delivery(database: Database, id_: str) -> Delivery:
     return rows[0]
 
 
-def send_by_cstore(destination: Destination, calling: str, sr: bytes) -> None:
+def send_by_cstore(destination: Remote, calling: str, sr: bytes) -> None:
     """Send an SR to a storage SCP.
 
     Raises
@@ -142,7 +143,7 @@ def meaning_of(status: int) -> str:
     return f"{words} (status 0x{status:04X})"
 
 
-Send = Callable[[Destination, str, bytes], None]
+Send = Callable[[Remote, str, bytes], None]
 
 
 def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
@@ -156,8 +157,8 @@ def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
     delivery = get_delivery(node.database, delivery_id)
     if delivery.state not in ("waiting", "failing") or node.now() < delivery.next_at:
         return
-    destination = peek_destination(node.database, delivery.destination)
-    if destination is None or not destination.enabled:
+    destination = peek_remote_by_id(node.database, delivery.destination)
+    if destination is None or not (destination.enabled and destination.reports):
         _fail(
             node, delivery, "Sending the report was put off: its destination is switched off. Switch it on."
         )
@@ -175,7 +176,7 @@ def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
 def retry_delivery(node: Node, delivery_id: str, by: Acting | None = None, *, address: str = "") -> None:
     """Send a report again now, whatever became of it before."""
     delivery = get_delivery(node.database, delivery_id)
-    get_destination(node.database, delivery.destination)
+    get_remote(node.database, delivery.destination)
     now = node.now()
     ask = Statement(
         "UPDATE delivery SET state = 'waiting', next_at = ? WHERE id = ? AND state = ? AND attempts = ?",
@@ -195,21 +196,7 @@ def retry_delivery(node: Node, delivery_id: str, by: Acting | None = None, *, ad
     )
 
 
-def echo_destination(node: Node, destination_id: str) -> None:
-    """Ask a destination whether it hears this node.
-
-    Raises
-    ------
-    Unavailable
-        It does not answer; the message says how far the attempt came.
-    Refused
-        It answers, and does not let this AE title in.
-    """
-    destination = get_destination(node.database, destination_id)
-    scu.echo(destination.aet, destination.host, destination.port, calling=node.config.aet)
-
-
-def _succeed(node: Node, delivery: Delivery, destination: Destination, *, size_bytes: int) -> None:
+def _succeed(node: Node, delivery: Delivery, destination: Remote, *, size_bytes: int) -> None:
     attempts = delivery.attempts + 1
     event = ReportDelivered(
         report_id=delivery.report_id,

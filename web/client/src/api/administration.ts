@@ -93,6 +93,7 @@ export interface Verdict {
 }
 
 export interface Destination {
+  reports: boolean
   id: string
   name: string
   aet: string

@@ -26,7 +26,7 @@ export function DestinationDialog({ edited, close, done }: DestinationDialogProp
   const required = { required: true, message: text('form.missing') }
   const save = async (fields: Fields) => {
     const saved = await run(
-      () => (known ? put(`/api/destinations/${known.id}`, { ...fields, version: known.version }) : post('/api/destinations', fields)),
+      () => (known ? put(`/api/remotes/${known.id}`, { ...fields, version: known.version }) : post('/api/remotes', fields)),
       (error) => {
         const { field } = error.details
         if (error.status !== 422 || typeof field !== 'string' || !form.getFieldInstance(field)) return false
@@ -60,7 +60,7 @@ export function DestinationDialog({ edited, close, done }: DestinationDialogProp
         layout="vertical"
         requiredMark={false}
         onFinish={save}
-        initialValues={known ?? { enabled: true, port: 11112 }}
+        initialValues={known ?? { enabled: true, port: 11112, reports: true }}
       >
         {line('name', 'column.name', [required])}
         {line('aet', 'dicom.aet', [required, { pattern: AE_TITLE, message: text('dicom.aetRule') }])}

@@ -13,7 +13,7 @@ import { Listed } from './listed'
 
 export function Destinations() {
   const text = useText()
-  const destinations = useResource<{ items: Destination[] }>('/api/destinations', about('destination'))
+  const destinations = useResource<{ items: Destination[] }>('/api/remotes', about('remote'))
   const [edited, setEdited] = useState<Destination | 'new' | null>(null)
   const { reload } = destinations
   return (
@@ -70,7 +70,7 @@ function Buttons({ destination, edit, reload }: ButtonsProps) {
   const text = useText()
   const { message, notification } = App.useApp()
   const { busy, run } = useAction()
-  const address = `/api/destinations/${destination.id}`
+  const address = `/api/remotes/${destination.id}`
   const echo = async () => {
     await run(async () => {
       const { ok, message: words } = await post<{ ok: boolean; message: string }>(`${address}/echo`)
