@@ -71,6 +71,11 @@ def visible_condition(node: NodeId, viewer: Viewer, now: Micros) -> Condition:
     return "1 = 0", ()
 
 
+def studies_of(origin: NodeId) -> Condition:
+    """Give the condition for a device: the studies of one hospital, which its rule lets it ask for."""
+    return "study.origin = ?", (origin,)
+
+
 def open_study(subject: str, key: StudyKey, *, reason: str, until: Micros | None = None) -> Statement:
     """Give the statement that opens a study to ``person/ID`` or ``pool/ID`` for a reason, or moves its end."""
     return Statement(

@@ -301,10 +301,16 @@ _REMOTES: Migration = (
         PRIMARY KEY (transfer, sop_uid)) STRICT, WITHOUT ROWID""",
 )
 
+_READING: Migration = (
+    # Content. What a device may find and retrieve: nothing, own, every-origin.
+    "ALTER TABLE device ADD COLUMN reads TEXT NOT NULL DEFAULT 'nothing'",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
     _ADMISSION,
     _REMOTES,
+    _READING,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -177,6 +177,7 @@ def _form_of(node: Node, key: RuleKey) -> RuleForm:
         classes=device.class_names,
         others=device.others,
         at_once=device.at_once,
+        reads=device.reads,
     )
 
 
@@ -198,19 +199,20 @@ def _written(node: Node, form: RuleForm, standing: Device | None) -> Statement:
         canonical_json(list(form.classes)),
         int(form.others),
         form.at_once,
+        form.reads,
     )
     for_whom = (key.calling, key.address, key.certificate, key.called)
     if standing is not None:
         return Statement(
             "UPDATE device SET rule = ?, version = ?, issuer = ?, trust_issuer = ?, department = ?, classes = ?,"
-            f" others = ?, at_once = ? WHERE {_IS_KEY} AND version = ?",
+            f" others = ?, at_once = ?, reads = ? WHERE {_IS_KEY} AND version = ?",
             (*says, *for_whom, standing.version),
             expect=1,
             refusal=_CHANGED,
         )
     # Written here first, such a device was never seen: what it called and when are then not known.
     return Statement(
-        f"INSERT INTO device ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0, 0)"
+        f"INSERT INTO device ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0, 0)"
         " ON CONFLICT DO NOTHING",
         (*for_whom, *says, now),
         expect=1,
@@ -268,6 +270,7 @@ def _decided(form: RuleForm, by: str) -> Event:
         classes=form.classes,
         others=form.others,
         at_once=form.at_once,
+        reads=form.reads,
         by=by,
     )
 

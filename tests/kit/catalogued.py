@@ -77,14 +77,15 @@ def hold(database: Database, catalogue: Catalogue, key: str) -> None:
     """Make the database hold these rows and no others."""
     cleared = [Statement(f"DELETE FROM {table}") for table in ("study", "series", "instance")]
     rows = [
-        *(_insert("study", row) for row in catalogue.studies),
-        *(_insert("series", row) for row in catalogue.series),
-        *(_insert("instance", row) for row in catalogue.instances),
+        *(insert("study", row) for row in catalogue.studies),
+        *(insert("series", row) for row in catalogue.series),
+        *(insert("instance", row) for row in catalogue.instances),
     ]
     database.write([*cleared, *rows], key)
 
 
-def _insert(table: str, row: StudyRow | SeriesRow | InstanceRow) -> Statement:
+def insert(table: str, row: StudyRow | SeriesRow | InstanceRow) -> Statement:
+    """Give the statement that writes a row as it is."""
     names = row.__struct_fields__ if isinstance(row, InstanceRow) else [field.name for field in fields(row)]
     return Statement(
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",

@@ -70,6 +70,7 @@ export interface Device {
   classes: string[]
   others: boolean
   atOnce: number
+  reads: 'nothing' | 'own' | 'every-origin'
   called: string
   shown: string
   firstAt: Micros
