@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from node.dicom.recode import CHARSETS
+from node.dicom.texts_in import CHARSETS
 from node.errors import FieldMissing
 from node.names import AETitle
 
@@ -28,7 +28,7 @@ class Remote:
     calling: str = ""
     """The AE title we call it with; empty: the node's."""
     charset: str = ""
-    """What its texts must be written in (`node.dicom.recode.CHARSETS`); empty: as each study has them."""
+    """What its texts must be written in (`node.dicom.texts_in.CHARSETS`); empty: as each study has them."""
     retrieve_by: str = "auto"
     reports: bool = False
     """It gets signed reports."""

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from node.clock import MINUTE, SECOND, Micros
 from node.database.port import Database, Statement, read_as
-from node.dimse import scu
+from node.dimse.calling import called
+from node.dimse.outgoing import outgoing_file
 from node.dimse.remote_form import Remote
 from node.dimse.remotes import get_remote, peek_remote_by_id
-from node.errors import Conflict, GridError, NotFound, Refused, Unavailable
+from node.dimse.store_scu import Sent, store
+from node.errors import Conflict, GridError, NotFound, Refused
 from node.events import Event
 from node.failpoints import failpoint
 from node.journal.jobs import enqueue
@@ -40,13 +42,6 @@ TOLD_AFTER = 4
 """The administrator is told at this failure, about three minutes after the first."""
 ATTEMPTS = 120
 """About a month; then a person must ask for it."""
-_MEANINGS = {
-    0x0122: "it does not take Basic Text SR",
-    0x0124: "it does not let this AE title store",
-    0xA700: "it is out of room",
-    0xA900: "it finds that the document does not fit its SOP class",
-    0xC000: "it cannot understand the document",
-}
 _COLUMNS = (
     "delivery.id, report_id, destination, coalesce(remote.name, '') AS destination_name, kind, state,"
     " attempts, next_at, last_error, delivered_at, cause"
@@ -113,8 +108,8 @@ def get_delivery(database: Database, id_: str) -> Delivery:
     return rows[0]
 
 
-def send_by_cstore(destination: Remote, calling: str, sr: bytes) -> None:
-    """Send an SR to a storage SCP.
+def send_by_cstore(node: Node, destination: Remote, sr: bytes) -> None:
+    """Send an SR to a storage SCP, its texts in the character set that it reads.
 
     Raises
     ------
@@ -123,27 +118,27 @@ def send_by_cstore(destination: Remote, calling: str, sr: bytes) -> None:
     Refused
         It answered, and has not stored it. What it commented is left out: that may name the patient.
     """
-    (sent,) = scu.send(destination.aet, destination.host, destination.port, calling, [sr])
-    if sent.status is None:
-        raise Unavailable(f"Sending the report to {destination.aet} failed: it broke off. It is tried again.")
-    if not sent.is_stored:
+    sent: list[Sent] = []
+
+    def keep(one: Sent) -> bool:
+        sent.append(one)
+        return True
+
+    store(
+        called(node.config, destination),
+        [outgoing_file(sr)],
+        directory=node.state,
+        charset=destination.charset,
+        told=keep,
+    )
+    if not sent[0].is_stored:
         raise Refused(
-            f"Sending the report to {destination.aet} was refused: {meaning_of(sent.status)}."
+            f"Sending the report to {destination.aet} was refused: {sent[0].words}."
             " Check its settings; it is tried again."
         )
 
 
-def meaning_of(status: int) -> str:
-    """Say in words what a storage SCP answered; some statuses are a range.
-
-    Source: DICOM PS3.4 table B.2-1, PS3.7 C.5.
-    """
-    mask = 0xF000 if status >= 0xC000 else 0xFF00 if status >= 0xA000 else 0xFFFF
-    words = _MEANINGS.get(status & mask, "it says no more")
-    return f"{words} (status 0x{status:04X})"
-
-
-Send = Callable[[Remote, str, bytes], None]
+Send = Callable[[Node, Remote, bytes], None]
 
 
 def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
@@ -165,7 +160,7 @@ def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
         return
     sr = keep_sr(node, get_report(node.database, delivery.report_id)).part10
     try:
-        send(destination, node.config.aet, sr)
+        send(node, destination, sr)
     except GridError as error:
         _fail(node, delivery, error.message)
         return

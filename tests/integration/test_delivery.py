@@ -16,9 +16,10 @@ import pytest
 
 from node.clock import SystemClock
 from node.database.port import integer, text
+from node.dimse.calling import called
+from node.dimse.echo_scu import echo
 from node.dimse.remote_form import RemoteForm
 from node.dimse.remotes import add_remote
-from node.dimse.scu import echo
 from node.errors import Refused, Unavailable
 from node.journal.jobs import enqueue
 from node.names import Cause
@@ -217,7 +218,7 @@ def test_kill_9_after_the_pacs_answered_sends_the_same_instance_again_and_nothin
 
 def echo_at(clinic):
     remote = clinic.destination
-    echo(remote.aet, remote.host, remote.port, "ALPHA")
+    echo(called(clinic.node.config, remote))
 
 
 def test_echo_says_whether_the_destination_hears(clinic, start_pacs):

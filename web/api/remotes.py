@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from node.dimse import scu
+from node.dimse.calling import called
+from node.dimse.echo_scu import echo
 from node.dimse.remote_form import Remote, RemoteForm
 from node.dimse.remotes import add_remote, change_remote, get_remote, list_remotes, remove_remote
 from node.errors import GridError
@@ -153,7 +154,7 @@ def echo_remote(call: Call[NoBody]) -> Echo:
     remote = get_remote(call.node.database, call.path["id"])
     began = monotonic()
     try:
-        scu.echo(remote.aet, remote.host, remote.port, calling=remote.calling or call.node.config.aet)
+        echo(called(call.node.config, remote))
     except GridError as error:
         return Echo(ok=False, message=error.message, ms=_since(began))
     return Echo(ok=True, message="", ms=_since(began))

@@ -8,6 +8,7 @@ from node.clock import SECOND
 from node.database.port import integer, text
 from node.dimse.remote_form import RemoteForm
 from node.dimse.remotes import add_remote, change_remote
+from node.dimse.statuses import meaning_of
 from node.errors import NotFound, Refused, Unavailable
 from node.reporting.delivery import (
     ATTEMPTS,
@@ -16,7 +17,6 @@ from node.reporting.delivery import (
     deliver,
     get_delivery,
     list_deliveries,
-    meaning_of,
     retry_delivery,
 )
 from node.reporting.document import make_documents, sr_path
@@ -36,12 +36,12 @@ class Pacs:
 
     taken: list[bytes] = field(default_factory=list)
     refusal: Exception | None = None
-    calling: str = ""
+    called: str = ""
 
-    def __call__(self, destination, calling, sr) -> None:
+    def __call__(self, node, destination, sr) -> None:
         if self.refusal is not None:
             raise self.refusal
-        self.calling = calling
+        self.called = destination.aet
         self.taken.append(sr)
 
 
@@ -83,7 +83,7 @@ def test_report_is_sent_as_it_was_made_and_the_row_says_delivered(node, delivery
     pacs = Pacs()
     deliver(node, delivery_id, pacs)
     assert pacs.taken == [sr_path(node, REPORT.report_id).read_bytes()]
-    assert pacs.calling == "ALPHA"
+    assert pacs.called == "PACS"
     row = get_delivery(node.database, delivery_id)
     assert (row.state, row.attempts, row.delivered_at, row.destination_name) == (
         "delivered",
@@ -225,7 +225,7 @@ def test_delivery_is_an_event_of_the_study_s_cause(node, delivery_id):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (0x0122, "does not take Basic Text SR"),
+        (0x0122, "does not take this SOP class"),
         (0xA701, "out of room"),
         (0xA9FF, "does not fit"),
         (0xC123, "cannot understand"),
