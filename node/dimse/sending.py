@@ -19,7 +19,6 @@ from node.catalogue.search import InstanceRow
 from node.dimse.commands import SUCCESS, Command, Field, write_store_request
 from node.dimse.conversation import Conversation
 from node.dimse.items import Malformed, Reason
-from node.dimse.outgoing import Outgoing, write_for
 from node.errors import GridError, InvalidRequest, NotFound
 from node.node import Node
 from node.store.regions import Piece, Region
@@ -110,6 +109,8 @@ class InstanceSender:
         context = self._contexts.get((row.sop_class, row.transfer_syntax))
         if context is not None and not self._charset:
             return context, data_set_pieces(self._node, row)
+        from node.dimse.outgoing import Outgoing, write_for  # with NumPy, which a receiver seldom needs
+
         one = Outgoing(
             sop_class=row.sop_class,
             sop_uid=row.sop_uid,

@@ -11,13 +11,12 @@ import ctypes
 import gc
 import logging
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from node.bell import Bell
 from node.catalogue.visibility import studies_of
@@ -38,7 +37,6 @@ from node.store.packs import Packs
 
 if TYPE_CHECKING:
     import ssl
-    from types import ModuleType
 
     from node.dimse.inquiry import Inquirer
     from node.node import Node
@@ -282,13 +280,8 @@ class Receiver:
 def stay_small() -> None:
     """Give back what importing took, and keep threads from holding memory in as many places.
 
-    Only for a process that receives and does nothing else: what it imports later comes without NumPy and Pillow, so
-    pydicom decodes no pixels in it.
+    Only for a process that receives and does nothing else.
     """
-    for name in ("numpy", "PIL"):
-        sys.modules.setdefault(
-            name, cast("ModuleType", None)
-        )  # import then fails, as if it were not installed
     gc.collect()
     gc.freeze()
     libc = ctypes.CDLL(None)

@@ -93,6 +93,10 @@ class Meridian:
 class Orthanc:
     """Orthanc under its own defaults; only ports and folders are said, and that it serves no HTTP."""
 
+    def __init__(self, **said: object) -> None:
+        """Set one up; ``said`` stands in its configuration beside."""
+        self._said = said
+
     @contextmanager
     def run(self, folder: Path, environment: Mapping[str, str]) -> Iterator[Listening]:
         (port,) = free_ports(1)
@@ -103,9 +107,10 @@ class Orthanc:
             "IndexDirectory": str(storage),
             "DicomPort": port,
             "HttpServerEnabled": False,
+            **self._said,
         }
         (folder / "orthanc.json").write_text(json.dumps(said))
-        command = [_program("Orthanc"), str(folder / "orthanc.json")]
+        command = [program("Orthanc"), str(folder / "orthanc.json")]
         with _running(command, port, folder, environment) as process:
             yield Listening(port, "ORTHANC", process)
 
@@ -125,7 +130,7 @@ class Storescp:
     def run(self, folder: Path, environment: Mapping[str, str]) -> Iterator[Listening]:
         (port,) = free_ports(1)
         (folder / "files").mkdir(parents=True)
-        command = [_program("storescp"), "--fork", "-od", str(folder / "files"), "+xa", str(port)]
+        command = [program("storescp"), "--fork", "-od", str(folder / "files"), "+xa", str(port)]
         with _running(command, port, folder, environment) as process:
             yield Listening(port, "STORESCP", process)
 
@@ -145,7 +150,8 @@ def _kinds(parent: psutil.Process) -> dict[str, psutil.Process]:
     return found
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Give where a peer's program lies."""
     found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
     if found is None:
         raise SystemExit(f"This bench needs {name}. Run it with 'make bench', which brings it.")

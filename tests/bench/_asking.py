@@ -1,0 +1,69 @@
+"""A client that costs next to nothing: it asks by C-FIND or C-GET and counts, without looking into data sets."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+from tests.kit.instances import Encoding
+from tests.kit.raw_sender import RawSender, _command, _data_pdu, _ui, _us
+
+STUDY_FIND, STUDY_GET = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.3"
+EXPLICIT = "1.2.840.10008.1.2.1"
+_PENDING = (0xFF00, 0xFF01)
+Key = tuple[int, str, str]
+
+
+class Asker(RawSender):
+    """One association for C-FIND in the Study Root model."""
+
+    def __init__(self, port: int, called: str) -> None:
+        super().__init__(
+            "127.0.0.1",
+            port,
+            calling="BENCH",
+            called=called,
+            contexts=[(STUDY_FIND, EXPLICIT)],
+            timeout_s=120,
+        )
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+
+    def find(self, *keys: Key) -> int:
+        """Ask, read every answer, and give how many there were."""
+        self._message = self._message % 0xFFFF + 1
+        command = [_ui(0x0002, STUDY_FIND), _us(0x0100, 0x0020), _us(0x0110, self._message), _us(0x0700, 0), _us(0x0800, 1)]  # fmt: skip
+        encoding = Encoding()
+        identifier = b"".join(encoding.element(*key) for key in sorted(keys))
+        self.socket.sendall(_data_pdu(1, 0x03, _command(command)) + _data_pdu(1, 0x02, identifier))
+        count = 0
+        buffer, at = bytearray(), 0
+        while True:
+            while len(buffer) - at < 6 or len(buffer) - at < 6 + struct.unpack_from(">L", buffer, at + 2)[0]:
+                if at > 1 << 20:
+                    del buffer[:at]
+                    at = 0
+                more = self.socket.recv(1 << 18)
+                if not more:
+                    raise ConnectionError("the server hung up")
+                buffer += more
+            kind, length = struct.unpack_from(">BxL", buffer, at)
+            assert kind == 4, f"PDU of type {kind}"
+            end, at = at + 6 + length, at + 6
+            while at < end:
+                (size,) = struct.unpack_from(">L", buffer, at)
+                if buffer[at + 5] & 1:
+                    status = _status(buffer, at + 6, at + 4 + size)
+                    if status not in _PENDING:
+                        assert status == 0, f"status 0x{status:04X}"
+                        return count
+                    count += 1
+                at += 4 + size
+
+
+def _status(command: bytearray, at: int, end: int) -> int:
+    while at < end:
+        _, element, length = struct.unpack_from("<HHL", command, at)
+        if element == 0x0900:
+            return int.from_bytes(command[at + 8 : at + 10], "little")
+        at += 8 + length
+    raise AssertionError("a response without a status")
