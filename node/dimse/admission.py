@@ -18,8 +18,8 @@ from node.database.port import Statement
 from node.dimse.devices import COLUMNS, Device, called_titles, list_devices, rules_of
 from node.dimse.networks import ANY, covers
 from node.dimse.rule_form import RuleForm, RuleKey, checked_form, checked_key
-from node.dimse.rules import FILE, write_rules
-from node.errors import Conflict
+from node.dimse.rules import FILE, RulesFile, write_rules
+from node.errors import Conflict, Unavailable
 from node.events import DeviceAdmitted, DeviceBlocked, DeviceRuleRemoved, Event
 from node.names import Cause
 from node.node import Node
@@ -161,6 +161,19 @@ def publish_rules(node: Node) -> None:
     landing = node.state / "landing"
     with _alone(landing):
         write_rules(landing / FILE, rules_of(node))
+
+
+def republish_rules(node: Node) -> bool:
+    """Write the rules file where it says something else than the table; give whether it did."""
+    file = RulesFile(node.state / "landing" / FILE)
+    try:
+        published = file.current()
+    except Unavailable:
+        published = None  # it cannot be read
+    if published == rules_of(node):
+        return False
+    publish_rules(node)
+    return True
 
 
 def _form_of(node: Node, key: RuleKey) -> RuleForm:

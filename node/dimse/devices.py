@@ -19,6 +19,14 @@ COLUMNS = (
 )
 
 
+_ORIGINS = (
+    # From one origin to the next by the key: a DISTINCT would read every study.
+    "WITH RECURSIVE held (origin) AS (SELECT min(origin) FROM study UNION ALL"
+    " SELECT (SELECT min(study.origin) FROM study WHERE study.origin > held.origin) FROM held WHERE held.origin IS NOT NULL)"
+    " SELECT origin FROM held WHERE origin IS NOT NULL AND origin <> ?"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """A device that sent or tried to, or a rule for some; rule: ``unknown``, ``admitted``, ``blocked``."""
@@ -102,7 +110,5 @@ def rules_of(node: Node) -> Rules:
 
 def _origins(node: Node, called: tuple[str, ...]) -> dict[str, str]:
     """Give an AE title for each other hospital that studies here come from: its node's id in capitals."""
-    rows = node.database.read(
-        "SELECT DISTINCT origin FROM study WHERE origin <> ? ORDER BY origin", (node.id,)
-    )
+    rows = node.database.read(_ORIGINS, (node.id,))
     return {title: origin for row in rows if (title := (origin := text(row, "origin")).upper()) not in called}

@@ -40,7 +40,6 @@ from node.dimse.retrieve_scp import Retrieval, Wanted, instances, wanted
 from node.dimse.sending import InstanceSender, Outcome
 from node.dimse.words import comment_of
 from node.errors import Damaged, GridError
-from node.failpoints import planted
 from node.names import StudyKey
 from node.node import Node
 
@@ -59,6 +58,8 @@ class Inquirer:
     called: str
     condition: Condition
     """Which studies."""
+    charset: str
+    """What the caller reads; empty: whatever comes."""
     note: Callable[[StudyKey, int], None]
     """Takes what was sent to the caller, or to where it said: the study and how many instances."""
 
@@ -86,6 +87,7 @@ class Inquiry:
             explicit=agreed.transfer_syntax == EXPLICIT_LITTLE,
             title=who.called,
             combined=negotiated.is_combined(agreed.abstract_syntax),
+            charset=who.charset,
         )
         self._cancelled = False
 
@@ -144,7 +146,13 @@ class Inquiry:
             for number, each in self._negotiated.contexts.items()
             if each.receives
         }
-        sender = InstanceSender(self._who.node, self._conversation, contexts, otherwise=self._otherwise)
+        sender = InstanceSender(
+            self._who.node,
+            self._conversation,
+            contexts,
+            charset=self._asking.charset,
+            otherwise=self._otherwise,
+        )
         for key in asked.studies:
             if not self._run(
                 retrieval, key, instances(self._who.node.database, key, asked.filters), sender.send
@@ -155,10 +163,9 @@ class Inquiry:
     def _move(self, asked: Wanted, retrieval: Retrieval) -> None:
         who = self._who
         destination = peek_remote(who.node.database, self._command.destination)
-        if destination is None and not planted("move-anywhere"):
-            self._respond(MOVE_DESTINATION_UNKNOWN, "the destination is not among this node's remote AEs")
+        if destination is None:
+            self._respond(MOVE_DESTINATION_UNKNOWN, "the destination is no remote AE of this node")
             return
-        assert destination is not None
         originator = (who.calling, self._command.message_id)
         for key in asked.studies:
             rows = list(instances(who.node.database, key, asked.filters))

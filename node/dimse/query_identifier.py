@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from node.catalogue.matching import QueryLevel
-from node.dicom.charset import read_charset
+from node.dicom.charset import GB, Charset, read_charset
 from node.dicom.header import Header, scan
 from node.dimse.query_keys import KEYS
 from node.errors import InvalidRequest
@@ -39,7 +39,7 @@ class Identifier:
     unknown: int
     """How many keys are neither matched on nor answered."""
     charset: str
-    """Specific Character Set as it came, several terms divided by backslashes."""
+    """Specific Character Set as it came, several terms divided by backslashes; GB18030 where it says none and writes so."""
 
 
 def read_identifier(content: bytes, transfer_syntax: str) -> Identifier:
@@ -61,8 +61,9 @@ def read_identifier(content: bytes, transfer_syntax: str) -> Identifier:
         raise DoesNotFit(
             "Answering a query was refused: Query/Retrieve Level is not PATIENT, STUDY, SERIES or IMAGE."
         ) from error
-    filters, unknown = _filters(header)
-    return Identifier(level=level, filters=filters, unknown=unknown, charset=header.text(CHARSET))
+    filters, unknown, charset = _filters(header)
+    spoken = "GB18030" if charset.guessed and charset.codecs == (GB,) else header.text(CHARSET)
+    return Identifier(level=level, filters=filters, unknown=unknown, charset=spoken)
 
 
 def write_identifier(elements: Iterable[tuple[int, bytes, bytes]], *, explicit: bool) -> bytes:
@@ -98,7 +99,7 @@ def padded(value: bytes, padding: bytes = b" ") -> bytes:
     return value + padding if len(value) % 2 else value
 
 
-def _filters(header: Header) -> tuple[dict[str, str], int]:
+def _filters(header: Header) -> tuple[dict[str, str], int, Charset]:
     raw = {tag: header.value(tag) for tag in header.elements if tag not in _ITSELF and tag & 0xFFFF}
     texts = [value for tag, value in raw.items() if value and tag in KEYS]
     charset = read_charset(header.text(CHARSET), texts)
@@ -114,4 +115,4 @@ def _filters(header: Header) -> tuple[dict[str, str], int]:
             filters[key.keyword] = "\\".join(map(str, numbers))
         else:
             filters[key.keyword] = charset.decode(value).strip(" \0")
-    return filters, len(raw) - len(filters)
+    return filters, len(raw) - len(filters), charset

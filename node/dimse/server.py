@@ -248,6 +248,7 @@ class Receiver:
             The catalogue cannot be read now.
         """
         from node.dimse.inquiry import Inquirer
+        from node.dimse.remotes import peek_charset
 
         with self._lock:
             if self._node is None:
@@ -262,6 +263,7 @@ class Receiver:
             calling=caller.calling,
             called=caller.called,
             condition=studies_of(NodeId(admitted.origin or self.config.id)),
+            charset=peek_charset(self._node.database, caller.calling),
             note=session.note_sent,
         )
 

@@ -1,4 +1,4 @@
-"""A client that costs next to nothing: it asks by C-FIND or C-GET and counts, without looking into data sets."""
+"""A client that costs next to nothing: it asks by C-FIND and counts, without looking into data sets."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import socket
 import struct
 
 from tests.kit.instances import Encoding
-from tests.kit.raw_sender import RawSender, _command, _data_pdu, _ui, _us
+from tests.kit.raw_sender import RawSender
 
-STUDY_FIND, STUDY_GET = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.3"
+STUDY_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 EXPLICIT = "1.2.840.10008.1.2.1"
 _PENDING = (0xFF00, 0xFF01)
 Key = tuple[int, str, str]
@@ -30,11 +30,8 @@ class Asker(RawSender):
 
     def find(self, *keys: Key) -> int:
         """Ask, read every answer, and give how many there were."""
-        self._message = self._message % 0xFFFF + 1
-        command = [_ui(0x0002, STUDY_FIND), _us(0x0100, 0x0020), _us(0x0110, self._message), _us(0x0700, 0), _us(0x0800, 1)]  # fmt: skip
         encoding = Encoding()
-        identifier = b"".join(encoding.element(*key) for key in sorted(keys))
-        self.socket.sendall(_data_pdu(1, 0x03, _command(command)) + _data_pdu(1, 0x02, identifier))
+        self.send_find((STUDY_FIND, EXPLICIT), b"".join(encoding.element(*key) for key in sorted(keys)))
         count = 0
         buffer, at = bytearray(), 0
         while True:

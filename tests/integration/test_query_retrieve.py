@@ -15,6 +15,7 @@ from pynetdicom.events import Event
 
 from node.catalogue.search import instances_of
 from node.clock import SystemClock
+from node.dicom.header import scan
 from node.dimse.registration import register_refusals
 from node.dimse.rules import NOTHING, OWN
 from node.dimse.server import Receiver
@@ -23,13 +24,16 @@ from node.names import StudyKey, StudyUID
 from node.node import Node
 from node.people.audit import find_acts
 from ops.compose import compose_reading
-from tests.kit.instances import CT_IMAGE
+from tests.kit.asking import Asking
+from tests.kit.instances import CT_IMAGE, EXPLICIT, Encoding
 from tests.kit.receiving import admit_all, config_for, packs_of, receiving, rule
 from tests.kit.shelf import SLICES, add_destination, dcmtk, put_rows, put_study, shelf
 from tests.kit.storescp import storescp
 
 STUDY_FIND, STUDY_GET = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.2.3"
 PATIENT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
+IN_58 = b"\x1b$)A" + "王".encode("gb2312") + b"^\x1b$)A" + "小明".encode("gb2312")
+"""Source: DICOM PS3.5 K.2."""
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 
 
@@ -65,6 +69,72 @@ def test_studies_are_found_with_all_that_was_asked(shelved: tuple[Node, Receiver
     assert (one.StudyInstanceUID, one.StudyDate, one.ModalitiesInStudy) == ("2.25.2", "20260401", "CT")
     assert (one.NumberOfStudyRelatedInstances, one.RetrieveAETitle) == (SLICES, "ALPHA")
     assert one.InstanceAvailability == "ONLINE"
+
+
+@pytest.mark.parametrize(
+    ("known_as", "asked_in", "answered_in", "written"),
+    [
+        ("", "", "ISO_IR 192", "王^小明".encode()),
+        ("", "GB18030", "GB18030", "王^小明".encode("gb18030")),
+        ("", "\\ISO 2022 IR 58", "\\ISO 2022 IR 58", IN_58),
+        ("", "ISO_IR 100", "ISO_IR 192", "王^小明".encode()),
+        ("GBK", "ISO_IR 192", "GBK", "王^小明".encode("gbk")),
+        ("ISO 2022 IR 58", "", "\\ISO 2022 IR 58", IN_58),
+    ],
+)
+def test_names_are_written_as_the_caller_reads_them(
+    shelved: tuple[Node, Receiver], known_as: str, asked_in: str, answered_in: str, written: bytes
+) -> None:
+    node, receiver = shelved
+    if known_as:
+        add_destination(node, "WS", 11112, charset=known_as)
+    encoding = Encoding()
+    keys = [
+        (0x00080005, "CS", asked_in),
+        (0x00080052, "CS", "STUDY"),
+        (0x00100010, "PN", ""),
+        (0x00100020, "LO", "A-18"),
+    ]
+    with Asking(receiver.port, calling="WS") as asking:
+        ((_, answer),) = asking.find(b"".join(encoding.element(*key) for key in keys))
+    found = scan(answer, EXPLICIT)
+    assert found.text(0x00080005) == answered_in
+    assert found.value(0x00100010).rstrip(b" ") == b"Wang^Xiaoming=" + written  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("codec", ["gbk", "utf-8"])
+def test_whoever_writes_without_a_label_is_understood_and_answered_alike(
+    shelved: tuple[Node, Receiver], tmp_path: Path, codec: str
+) -> None:
+    _, receiver = shelved
+    encoding = Encoding()
+    keys = [(0x00080052, "CS", "STUDY"), (0x00100010, "PN", "=王*"), (0x0020000D, "UI", "")]
+    content = b"".join(encoding.element(*key, charset=codec) for key in keys)
+    with Asking(receiver.port) as asking:
+        ((_, answer),) = asking.find(content)
+    assert "王^小明".encode("gb18030" if codec == "gbk" else "utf-8") in answer
+
+
+def test_instances_are_written_as_the_caller_reads_them(
+    shelved: tuple[Node, Receiver], tmp_path: Path
+) -> None:
+    node, receiver = shelved
+    add_destination(node, "WS", 11112, charset="GB18030")
+    got: list[Dataset] = []
+
+    def on_store(event: Event) -> int:
+        got.append(event.dataset)
+        return 0
+
+    association = associated(
+        receiver, STUDY_GET, CT_IMAGE,
+        ext_neg=[build_role(CT_IMAGE, scp_role=True)], evt_handlers=[(evt.EVT_C_STORE, on_store)],
+    )  # fmt: skip
+    list(association.send_c_get(identifier("STUDY", StudyInstanceUID="2.25.2"), STUDY_GET))
+    association.release()
+    assert {(one.SpecificCharacterSet, str(one.PatientName)) for one in got} == {
+        ("GB18030", "Wang^Xiaoming=王^小明")
+    }
 
 
 def test_each_level_of_both_models_answers(shelved: tuple[Node, Receiver], tmp_path: Path) -> None:
@@ -127,6 +197,14 @@ def test_movescu_sends_a_study_to_a_known_destination(shelved: tuple[Node, Recei
         )  # fmt: skip
         got = pacs.received()
     assert {data_set_in(path) for path in got} == {data_set_of(node, row) for row in rows_of(node, "2.25.2")}
+
+
+def test_a_planted_move_to_anywhere_is_caught(
+    shelved: tuple[Node, Receiver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"move-anywhere"}))
+    with pytest.raises(AssertionError):
+        test_an_unknown_destination_gets_nothing(shelved, tmp_path)
 
 
 def test_an_unknown_destination_gets_nothing(shelved: tuple[Node, Receiver], tmp_path: Path) -> None:
