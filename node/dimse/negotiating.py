@@ -17,6 +17,7 @@ from node.dimse.connection import MAX_PDU_BYTES
 from node.dimse.services import UNCOMPRESSED, VERIFICATION, is_query, is_storage
 from node.dimse.upper_layer import Answered, AssociateRequest, Proposed, Result
 from node.dimse.user_information import REQUESTOR_IS_SCU, Roles, UserInformation
+from node.failpoints import planted
 
 _LITTLE = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 _QUERY_OPTIONS = bytes((1, 1))
@@ -88,7 +89,7 @@ def negotiate(request: AssociateRequest, offer: Offer) -> Negotiated:
 def _agree(proposed: Proposed, roles: Roles | None, offer: Offer) -> Agreed | Result:
     sop_class, syntaxes = proposed.abstract_syntax, proposed.transfer_syntaxes
     if sop_class == VERIFICATION or is_query(sop_class):
-        if sop_class != VERIFICATION and not offer.reads:
+        if sop_class != VERIFICATION and not offer.reads and not planted("reads-ignored"):
             return Result.USER_REJECTION
         written = UNCOMPRESSED if sop_class == VERIFICATION else _LITTLE
         return _agreed(sop_class, [each for each in syntaxes if each in written][:1])

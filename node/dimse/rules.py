@@ -174,7 +174,8 @@ def admit(
         return Refusal(why=Why.UNKNOWN, words=words)
     if not rule.admitted and not planted("blocked-rule-ignored"):
         return Refusal(why=Why.BLOCKED, words=f"{who} is blocked under Devices.", rule=rule.name)
-    origin = rules.origins.get(called, "") if rule.reads == EVERY_ORIGIN else ""
+    reads_all = rule.reads == EVERY_ORIGIN or planted("alias-for-all")
+    origin = rules.origins.get(called, "") if reads_all else ""
     if called not in rules.called and not origin:
         return Refusal(why=Why.CALLED, words=elsewhere, rule=rule.name)
     return Admitted(

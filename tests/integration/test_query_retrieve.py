@@ -173,6 +173,27 @@ def test_an_alias_is_not_called_by_whom_the_rule_keeps_to_the_own_hospital(tmp_p
     assert "Called AE Title Not Recognized" in words
 
 
+@pytest.mark.parametrize("fault", ["reads-ignored", "alias-for-all", "origins-mixed"])
+def test_a_planted_hole_in_who_reads_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
+    with pytest.raises((AssertionError, ValueError)):
+        GUARDED[fault](tmp_path)
+
+
+def _origins_apart(tmp_path: Path) -> None:
+    with shelf(tmp_path) as both:
+        test_another_hospitals_studies_are_found_under_its_own_title_alone(both, tmp_path)
+
+
+GUARDED = {
+    "reads-ignored": test_whom_no_rule_lets_read_finds_nothing,
+    "alias-for-all": test_an_alias_is_not_called_by_whom_the_rule_keeps_to_the_own_hospital,
+    "origins-mixed": _origins_apart,
+}
+
+
 def test_getscu_brings_a_study_byte_for_byte(shelved: tuple[Node, Receiver], tmp_path: Path) -> None:
     node, receiver = shelved
     out = tmp_path / "got"
