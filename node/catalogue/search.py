@@ -63,6 +63,8 @@ class StudyRow:
     cause: Cause
     source_at: Micros
     source_digest: str
+    sop_classes: str = "[]"
+    """A JSON list."""
 
     @property
     def key(self) -> StudyKey:
@@ -75,6 +77,10 @@ class StudyRow:
     @property
     def body_part_list(self) -> list[str]:
         return msgspec.json.decode(self.body_parts, type=list[str])
+
+    @property
+    def sop_class_list(self) -> list[str]:
+        return msgspec.json.decode(self.sop_classes, type=list[str])
 
     @property
     def page(self) -> str:
