@@ -21,7 +21,7 @@ _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 def study_answer(row: StudyRow) -> str:
     """Give a study's row as canonical text, its attributes in order of their tags."""
     written = canonical_json(study_json(row))
-    return written.replace(f'{_URL}\\u0001', f"{_URL}{ROOT}", 1)
+    return written.replace(f"{_URL}\\u0001", f"{_URL}{ROOT}", 1)
 
 
 def study_json(row: StudyRow, root: str = ROOT) -> dict[str, Json]:

@@ -42,6 +42,7 @@ _OF_ORIGIN, _OF_STUDY = "study.origin = ?", "study.origin = ? AND study.study_ui
 _WALK, _WALK_FOR = 4096, 2048
 """So many of the newest studies are looked through for a page that ends early enough, before candidates are gathered."""
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientRow:
     """A patient as her newest study that was found writes her; two issuers are two patients."""
@@ -114,7 +115,9 @@ def match_studies(
     """
     of_studies = _Query(level=QueryLevel.STUDY, condition=condition, filters=filters, combined=combined)
     columns = ", ".join(f"study.{field.name}" for field in fields(StudyRow))
-    return [convert_row(row, StudyRow) for row in of_studies.page(database, columns, limit=limit, offset=offset)]
+    return [
+        convert_row(row, StudyRow) for row in of_studies.page(database, columns, limit=limit, offset=offset)
+    ]
 
 
 def study_answers(
@@ -150,6 +153,7 @@ def match_series(
     *,
     filters: Mapping[str, str],
     combined: bool = False,
+    fuzzy: bool = False,
     limit: int = 100,
     offset: int = 0,
 ) -> list[SeriesRow]:
@@ -157,8 +161,12 @@ def match_series(
 
     Source: DICOM PS3.4 C.2.2.2, C.4.1.3.2.2; PS3.18 8.3.4.
     """
-    found = _Query(level=QueryLevel.SERIES, condition=condition, filters=filters, combined=combined)
-    return [convert_row(row, SeriesRow) for row in found.page(database, "series.*", limit=limit, offset=offset)]
+    found = _Query(
+        level=QueryLevel.SERIES, condition=condition, filters=filters, combined=combined, fuzzy=fuzzy
+    )
+    return [
+        convert_row(row, SeriesRow) for row in found.page(database, "series.*", limit=limit, offset=offset)
+    ]
 
 
 def match_instances(
@@ -167,6 +175,7 @@ def match_instances(
     *,
     filters: Mapping[str, str],
     combined: bool = False,
+    fuzzy: bool = False,
     limit: int = 100,
     offset: int = 0,
 ) -> list[InstanceRow]:
@@ -174,8 +183,13 @@ def match_instances(
 
     Source: DICOM PS3.4 C.2.2.2, C.4.1.3.2.2; PS3.18 8.3.4.
     """
-    found = _Query(level=QueryLevel.INSTANCE, condition=condition, filters=filters, combined=combined)
-    return [convert_row(row, InstanceRow) for row in found.page(database, "instance.*", limit=limit, offset=offset)]
+    found = _Query(
+        level=QueryLevel.INSTANCE, condition=condition, filters=filters, combined=combined, fuzzy=fuzzy
+    )
+    return [
+        convert_row(row, InstanceRow)
+        for row in found.page(database, "instance.*", limit=limit, offset=offset)
+    ]
 
 
 def studies_by_key(database: Database, keys: Iterable[StudyKey]) -> dict[StudyKey, StudyRow]:
@@ -261,7 +275,7 @@ class _Query:
             rest = {keyword: value for keyword, value in self.filters.items() if keyword not in name}
             exact, params = key_condition(name, self.level)
             sql = f"({exact}) OR study.name_key IN ({alike[0]})"
-            return _and(key_condition(rest, self.level), (sql, (*params, *alike[1])))
+            return _and(key_condition(rest, self.level, combined=self.combined), (sql, (*params, *alike[1])))
         return key_condition(self.filters, self.level, combined=self.combined)
 
     def _plans(self, database: Database, wanted: int) -> Iterator[_Plan]:
@@ -305,9 +319,14 @@ class _Query:
         from_study, page = f"FROM study {plan.indexed}", (*params, limit, offset)
         if self.level is not QueryLevel.STUDY:
             with_, order = (
-                (_WITH_SERIES, _SERIES_ORDER) if self.level is QueryLevel.SERIES else (_WITH_INSTANCES, _INSTANCE_ORDER)
+                (_WITH_SERIES, _SERIES_ORDER)
+                if self.level is QueryLevel.SERIES
+                else (_WITH_INSTANCES, _INSTANCE_ORDER)
             )
-            return f"SELECT {columns} {from_study} {with_} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?", page
+            return (
+                f"SELECT {columns} {from_study} {with_} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?",
+                page,
+            )
         return (
             f"SELECT {columns} FROM (SELECT study.origin, study.study_uid, study.first_at {from_study}"
             f" WHERE {condition} ORDER BY {_STUDY_ORDER} LIMIT ? OFFSET ?) AS chosen"

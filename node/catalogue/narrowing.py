@@ -73,7 +73,9 @@ class Narrowing:
             if min(counts) >= FEW and len(grams) > 1:
                 counts = _counts(database, grams, _MANY)
             rarest, more = _gram(grams[counts.index(min(counts))])
-            parts.append((f"SELECT held.name FROM name_gram AS held WHERE {rarest} AND {sql}", (*more, *params)))
+            parts.append(
+                (f"SELECT held.name FROM name_gram AS held WHERE {rarest} AND {sql}", (*more, *params))
+            )
         parts += [] if self.alike is None else [self.alike]
         sql = f"{self.column} IN ({' UNION '.join(one for one, _ in parts)})"
         params = tuple(param for _, some in parts for param in some)
@@ -123,7 +125,9 @@ def narrow(
         alike = names_alike(name)
         found = [replace(one, alike=alike) if one.index == _INDEXES["PatientName"] else one for one in found]
         if alike:  # a name without grams is not looked up
-            found = [one for one in found if one.names or one.index not in ("study_by_name", "study_long_name")]
+            found = [
+                one for one in found if one.names or one.index not in ("study_by_name", "study_long_name")
+            ]
     return min(found, key=lambda one: one.rank, default=None)
 
 

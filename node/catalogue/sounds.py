@@ -26,29 +26,22 @@ _MOST_LETTERS = 8
 """A longer run of Chinese letters is no name: its beginning is enough."""
 _MOST_READINGS, _MOST_SPELLINGS = 3, 6
 """Of one character, of one name: the rest is unlikely."""
-_SURNAMES = {
-    letter: reading
-    for letter, reading in (
-        pair.split(":")
-        for pair in """
-        单:shan 解:xie 曾:zeng 仇:qiu 查:zha 盖:ge 任:ren 区:ou 朴:piao 缪:miao 乐:yue 翟:zhai 召:shao 覃:qin 员:yun
-        纪:ji 葛:ge 冼:xian 种:chong 华:hua 宁:ning 曲:qu 盛:sheng 逄:pang 瞿:qu 折:she 繁:po 车:che 那:na 隗:kui 黑:he
-        秘:bi 洗:xian 牟:mu 乜:nie 褚:chu 晁:chao 祭:zhai 都:du 重:chong 能:nai 过:guo 应:ying 柏:bai 谌:chen 相:xiang
-        费:fei 尉:wei 沈:shen 石:shi 叶:ye 陆:lu 孙:sun 曹:cao 余:yu 阚:kan 佴:nai 哈:ha 弗:fu 贾:jia 臧:zang 訾:zi
-        俞:yu 郗:xi 邸:di 卜:bu 呙:guo 万:wan 长:chang 参:shen 撒:sa 尹:yin 适:kuo 郇:xun 宓:mi 尧:yao 降:jiang
-        """.split()
-    )
-}
+_SAID = """
+单:shan 解:xie 曾:zeng 仇:qiu 查:zha 盖:ge 任:ren 区:ou 朴:piao 缪:miao 乐:yue 翟:zhai 召:shao 覃:qin 员:yun 纪:ji 葛:ge
+冼:xian 种:chong 华:hua 宁:ning 曲:qu 盛:sheng 逄:pang 瞿:qu 折:she 繁:po 车:che 那:na 隗:kui 黑:he 秘:bi 洗:xian 牟:mu
+乜:nie 褚:chu 晁:chao 祭:zhai 都:du 重:chong 能:nai 过:guo 应:ying 柏:bai 谌:chen 相:xiang 费:fei 尉:wei 沈:shen 石:shi
+叶:ye 余:yu 佴:nai 哈:ha 贾:jia 臧:zang 訾:zi 俞:yu 郗:xi 呙:guo 万:wan 长:chang 撒:sa 尹:yin 郇:xun 宓:mi 尧:yao 降:jiang
+王:wang 吴:wu 卜:bu 于:yu 谷:gu 占:zhan 冯:feng 阿:a 厘:li 燕:yan 闫:yan 经:jing 扎:zha 蕃:po 逯:lu 戚:qi 郝:hao 凌:ling
+"""
+_SAID_DOUBLE = """
+尉迟:yu-chi 万俟:mo-qi 长孙:zhang-sun 澹台:tan-tai 令狐:ling-hu 单于:chan-yu 鲜于:xian-yu 呼延:hu-yan 夏侯:xia-hou
+诸葛:zhu-ge 东方:dong-fang 皇甫:huang-fu 公孙:gong-sun 慕容:mu-rong 司马:si-ma 司徒:si-tu 上官:shang-guan
+欧阳:ou-yang 宇文:yu-wen 独孤:du-gu 南宫:nan-gong 端木:duan-mu 百里:bai-li 轩辕:xuan-yuan 赫连:he-lian 拓跋:tuo-ba
+"""
+_SURNAMES = dict(pair.split(":") for pair in _SAID.split())
 _DOUBLE_SURNAMES = {
     letters: tuple(reading.split("-"))
-    for letters, reading in (
-        pair.split(":")
-        for pair in """
-        尉迟:yu-chi 万俟:mo-qi 长孙:zhang-sun 澹台:tan-tai 令狐:ling-hu 单于:chan-yu 鲜于:xian-yu 呼延:hu-yan 夏侯:xia-hou
-        诸葛:zhu-ge 东方:dong-fang 皇甫:huang-fu 尉缭:wei-liao 公孙:gong-sun 慕容:mu-rong 司马:si-ma 司徒:si-tu 上官:shang-guan
-        欧阳:ou-yang 宇文:yu-wen 独孤:du-gu 南宫:nan-gong 端木:duan-mu 百里:bai-li 轩辕:xuan-yuan 赫连:he-lian 拓跋:tuo-ba
-        """.split()
-    )
+    for letters, reading in (pair.split(":") for pair in _SAID_DOUBLE.split())
 }
 
 
@@ -62,7 +55,9 @@ def sounds_of(key: str) -> list[str]:
             for syllables in _spellings(letters):
                 found |= _from_each(syllables)
         else:
-            found |= _from_each([word for word in re.split(r"[^0-9a-z]+", _plain(group)) if word][:_MOST_LETTERS])
+            found |= _from_each(
+                [word for word in re.split(r"[^0-9a-z]+", _plain(group)) if word][:_MOST_LETTERS]
+            )
     return sorted(found)
 
 
@@ -118,8 +113,7 @@ def _readings(letter: str) -> list[str]:
 
 def _plain(spelled: str) -> str:
     """Take tones and accents away; ü becomes v before it loses its dots."""
-    apart = unicodedata.normalize("NFD", fold(spelled.replace("ü", "v").replace("ǖ", "v").replace("ǘ", "v")
-        .replace("ǚ", "v").replace("ǜ", "v")))  # fmt: skip
+    apart = unicodedata.normalize("NFD", fold(re.sub("[üǖǘǚǜ]", "v", spelled)))
     return "".join(mark for mark in apart if not unicodedata.combining(mark))
 
 
