@@ -69,10 +69,7 @@ class Narrowing:
             return self
         parts = []
         for grams, (sql, params) in self.names:
-            counts = _counts(database, grams, FEW)
-            if min(counts) >= FEW and len(grams) > 1:
-                counts = _counts(database, grams, _MANY)
-            rarest, more = _gram(grams[counts.index(min(counts))])
+            rarest, more = rarest_gram(database, grams)
             parts.append(
                 (f"SELECT held.name FROM name_gram AS held WHERE {rarest} AND {sql}", (*more, *params))
             )
@@ -101,12 +98,23 @@ class Narrowing:
 def names_alike(name: str) -> Matched | None:
     """Give the read of names that begin to sound like one; None when nothing sounds like it."""
     spellings = spellings_asked(name)
-    if not spellings:
-        return None
+    return alike_since(spellings) if spellings else None
+
+
+def alike_since(spellings: list[str]) -> Matched:
+    """Give the read of names of which a sound begins with one of some spellings."""
     ranges = [_from("alike.sound", spelling) for spelling in spellings]
     sql = " OR ".join(f"({one})" for one, _ in ranges)
     params = tuple(param for _, some in ranges for param in some)
     return f"SELECT alike.name FROM name_sound AS alike WHERE {sql}", params
+
+
+def rarest_gram(database: Database, grams: tuple[str, ...]) -> Matched:
+    """Give the condition on ``held.gram`` that the fewest names meet, as far as counting that is worth it."""
+    counts = _counts(database, grams, FEW)
+    if min(counts) >= FEW and len(grams) > 1:
+        counts = _counts(database, grams, _MANY)
+    return _gram(grams[counts.index(min(counts))])
 
 
 def narrow(
