@@ -23,6 +23,7 @@ Form = Literal["single", "between", "until", "from"]
 _DATE = re.compile(r"([0-9]{4})(?:\.?(0[1-9]|1[0-2])(?:\.?(0[1-9]|[12][0-9]|3[01]))?)?")
 """With the dots of ACR-NEMA, which PS3.5 says may still be met; 31 ends any month that is asked for."""
 _TIME = re.compile(r"([01][0-9]|2[0-3])(?::?([0-5][0-9])(?::?([0-5][0-9]|60)(?:\.([0-9]{1,6}))?)?)?")
+_HELD_DATE = re.compile(r"[0-9]{8}")
 _DATE_DIGITS, _TIME_DIGITS = 8, 12
 _DIGIT = "[0-9]"
 
@@ -82,10 +83,15 @@ def check_order(keyword: str, span: Span) -> None:
         )
 
 
+def date_key(written: str) -> str:
+    """Give a held date as 8 digits; the empty text for what is no date."""
+    digits = written.replace(".", "")
+    return digits if _HELD_DATE.fullmatch(digits) else ""
+
+
 def date_condition(column: str, span: Span) -> tuple[str, tuple[Value, ...]]:
-    """Give the condition that a column's date lies in a span; what is no date lies in none."""
-    date = _date(column)
-    return f"{date} BETWEEN ? AND ? AND {date} GLOB '{_DIGIT * _DATE_DIGITS}'", (span.low, span.high)
+    """Give the condition that a column of date keys lies in a span; what is no date lies in none."""
+    return f"{column} BETWEEN ? AND ?", (span.low, span.high)
 
 
 def time_condition(column: str, span: Span) -> tuple[str, tuple[Value, ...]]:

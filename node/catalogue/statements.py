@@ -8,13 +8,13 @@ from dataclasses import fields
 from node.catalogue.growth import Growth, Repeat
 from node.catalogue.held import Held
 from node.catalogue.identity import Patient
-from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
+from node.catalogue.search import InstanceRow, SeriesRow
+from node.catalogue.written import write_study
 from node.clock import Micros
 from node.database.port import Statement, Value
 from node.names import StudyKey
 
 _KEY = ("origin", "study_uid")
-_STUDY = tuple(field.name for field in fields(StudyRow))
 _SERIES = tuple(field.name for field in fields(SeriesRow))
 _PERSON = ("name", "birth_date", "sex")
 _INSTANCE = InstanceRow.__struct_fields__
@@ -23,26 +23,21 @@ _INSTANCE = InstanceRow.__struct_fields__
 def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
     """Give the statements that write a growth; refused when the study changed since it was read."""
     return [
-        _write_study(growth.study, held=held),
+        *write_study(
+            growth.study,
+            before=held.study,
+            guard=(
+                "(SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?",
+                (key.subject, held.version),
+            ),
+            refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
+        ),
         *(_write_series(row) for row in growth.series),
         *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
         *(_change_instance(row, held=held) for row in growth.changed),
         *(_count_repeat(repeat) for repeat in growth.repeats),
         *(_note_patient(key, patient, at) for patient, at in growth.patients),
     ]
-
-
-def _write_study(row: StudyRow, *, held: Held) -> Statement:
-    if held.study is None:
-        return _insert("study", row, _STUDY)
-    names = [name for name in _STUDY if name not in (*_KEY, "expected")]  # what is expected, a peer has said
-    return Statement(
-        f"UPDATE study SET {', '.join(f'{name} = ?' for name in names)} WHERE origin = ? AND study_uid = ?"
-        " AND (SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?",
-        (*_values(row, names), *_values(row, _KEY), row.key.subject, held.version),
-        expect=1,
-        refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
-    )
 
 
 def _write_series(row: SeriesRow) -> Statement:
@@ -66,7 +61,7 @@ def _change_instance(row: InstanceRow, *, held: Held) -> Statement:
     )
 
 
-def _insert(table: str, row: StudyRow | SeriesRow | InstanceRow, names: Sequence[str]) -> Statement:
+def _insert(table: str, row: SeriesRow | InstanceRow, names: Sequence[str]) -> Statement:
     return Statement(
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
         _values(row, names),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from node.catalogue.written import write_study
 from node.clock import SystemClock
 from node.dimse.remote_form import RemoteForm
 from node.dimse.remotes import add_remote
@@ -16,7 +17,7 @@ from node.dimse.server import Receiver
 from node.names import NodeId, StudyUID
 from node.node import Node
 from tests.kit.bare_node import bare_node
-from tests.kit.catalogued import insert, study
+from tests.kit.catalogued import study
 from tests.kit.instances import make_ct
 from tests.kit.receiving import config_for, receiving
 from tests.kit.receiving import rule as any_rule
@@ -90,7 +91,7 @@ def put_rows(node: Node, count: int) -> None:
     rows = [
         study(study_uid=StudyUID(f"2.25.500.{n}"), patient_name=f"Row^{n}", first_at=n) for n in range(count)
     ]
-    node.write([insert("study", row) for row in rows])
+    node.write([statement for row in rows for statement in write_study(row, before=None)])
 
 
 def add_destination(node: Node, aet: str, port: int, *, send: bool = True, charset: str = "") -> None:

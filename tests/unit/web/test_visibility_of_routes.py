@@ -105,6 +105,7 @@ TELLING = {
     "/api/studies/{origin}/{study_uid}",
     "/api/consults/{case_id}",
     "/api/reports/{report_id}",
+    *(f"/dicomweb/from/{{origin}}/{level}" for level in ("studies", "series", "instances")),
     *(f"{root}/studies/{{study_uid}}/metadata" for root in ("/dicomweb", "/dicomweb/from/{origin}")),
 }
 """Answers that must hold the words of a study that may be seen."""
