@@ -156,7 +156,7 @@ def _combined(asked: dict[str, str]) -> list[Matched]:
         return []
     check_order("StudyDate and StudyTime", span)
     del asked["StudyDate"], asked["StudyTime"]
-    return [joined_condition("study.study_date", "study.study_time", span)]
+    return [joined_condition("study.date_key", "study.study_time", span)]
 
 
 def _text(keyword: str, column: str, value: str, dividers: str = r"\\") -> Matched:

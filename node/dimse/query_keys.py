@@ -73,6 +73,10 @@ def _modalities(found: Found) -> str:
     return "\\".join(found.study.modality_list) if found.study is not None else ""
 
 
+def _sop_classes(found: Found) -> str:
+    return "\\".join(found.study.sop_class_list) if found.study is not None else ""
+
+
 KEYS: dict[int, QueryKey] = {
     0x00080016: QueryKey("SOPClassUID", b"UI", INSTANCE, _of_instance("sop_class")),
     0x00080018: QueryKey("SOPInstanceUID", b"UI", INSTANCE, _of_instance("sop_uid")),
@@ -81,6 +85,7 @@ KEYS: dict[int, QueryKey] = {
     0x00080050: QueryKey("AccessionNumber", b"SH", STUDY, _of_study("accession")),
     0x00080060: QueryKey("Modality", b"CS", SERIES, _of_series("modality")),
     0x00080061: QueryKey("ModalitiesInStudy", b"CS", STUDY, _modalities),
+    0x00080062: QueryKey("SOPClassesInStudy", b"UI", STUDY, _sop_classes),
     0x00080090: QueryKey("ReferringPhysicianName", b"PN", STUDY, _of_study("referring_physician")),
     0x00081030: QueryKey("StudyDescription", b"LO", STUDY, _of_study("description")),
     0x0008103E: QueryKey("SeriesDescription", b"LO", SERIES, _of_series("description")),

@@ -37,7 +37,7 @@ def storescp(folder: Path, title: str = "PACS", *arguments: str) -> Iterator[Sto
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for("storescp listens", lambda: _listens(port))
+        wait_for("storescp listens", lambda: listens(port))
         yield StoreScp(port, folder)
     finally:
         process.terminate()
@@ -51,7 +51,8 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
+    """Say whether somebody does."""
     try:
         socket.create_connection((HOST, port), timeout=1).close()
     except OSError:
