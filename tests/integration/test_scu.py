@@ -207,11 +207,11 @@ def test_a_file_that_is_not_dicom_is_refused_before_anybody_is_called() -> None:
 def test_an_answer_that_comes_sooner_than_expected_is_left_for_whoever_waits(tmp_path: Path) -> None:
     """pynetdicom's own thread would take it for a request and drop it; the sender then waits for a minute."""
     admit_all(tmp_path)
-    with receiving(tmp_path) as receiver:
-        with calling(
-            whom("ALPHA", HOST, receiver.port, "CT1"), [Proposal(CT_IMAGE, (EXPLICIT,))]
-        ) as association:
-            answer = object()
-            association.dimse.msg_queue.put((1, answer))
-            time.sleep(0.1)  # its thread looks every millisecond
-            assert association.dimse.msg_queue.get_nowait() == (1, answer)
+    with (
+        receiving(tmp_path) as receiver,
+        calling(whom("ALPHA", HOST, receiver.port, "CT1"), [Proposal(CT_IMAGE, (EXPLICIT,))]) as association,
+    ):
+        answer = object()
+        association.dimse.msg_queue.put((1, answer))
+        time.sleep(0.1)  # its thread looks every millisecond
+        assert association.dimse.msg_queue.get_nowait() == (1, answer)
