@@ -14,10 +14,12 @@ from web.api import (
     live,
     pools,
     problems,
+    queries,
     remotes,
     reports,
     session,
     studies,
+    transfers,
     users,
 )
 from web.dicomweb import frames, query, rendered, retrieve
@@ -35,6 +37,8 @@ ROUTES: tuple[Route, ...] = (
     *alliance.ROUTES,
     *devices.ROUTES,
     *remotes.ROUTES,
+    *queries.ROUTES,
+    *transfers.ROUTES,
     *deliveries.ROUTES,
     *problems.ROUTES,
     *query.ROUTES,

@@ -14,10 +14,14 @@ import dramatiq
 from node.node import Node
 from node.reporting.delivery import deliver
 from node.reporting.document import make_documents
+from node.transfers.retrieving import retrieve_study
+from node.transfers.sending import send_study
 
 JOBS: Mapping[str, Callable[..., None]] = {
     "make_documents": make_documents,  # (report_id): a signed report's PDF and SR, then its deliveries
     "deliver": deliver,  # (delivery_id): one report to one destination
+    "send_study": send_study,  # (transfer_id): a study to a remote AE
+    "retrieve_study": retrieve_study,  # (transfer_id): a study from a remote AE
 }
 """Names and arguments as they stand in table `job`; one that was used never gets another meaning."""
 

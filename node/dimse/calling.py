@@ -107,13 +107,11 @@ def calling(whom: Called, proposals: Sequence[Proposal], *, spool: Any = None) -
     try:
         yield association
     except BaseException:
-        if association.is_established:
-            association.abort()
+        hang_up(association)
         raise
     if association.is_established:
         association.release()
-    else:
-        _hang_up(association)
+    hang_up(association)
 
 
 def _connect(whom: Called) -> socket.socket:
@@ -191,7 +189,7 @@ def _associate(whom: Called, proposals: Sequence[Proposal], peer: socket.socket,
         peer.close()
         raise _broke_off(whom) from error
     if not association.is_established:
-        _hang_up(association)
+        hang_up(association)
         raise _why_not(association, whom)
     association.acse_timeout = RELEASE_S
     return association
@@ -227,13 +225,30 @@ def _broke_off(whom: Called) -> Unavailable:
     )
 
 
-def _hang_up(association: Association) -> None:
-    """Let go of a connection that is of no more use, and wait a little for its threads."""
-    with suppress(Exception):
-        association.kill()
-        if association.dul.socket is not None:
-            association.dul.socket.close()
-    until = time.monotonic() + 1
+def hang_up(association: Association) -> None:
+    """Abort an association that still stands, and let go of its connection and its threads.
+
+    Not by pynetdicom's own means: its thread may sit in the middle of a PDU that never comes to its end.
+    """
+    connection: Any = association.dul.socket
+    peer = None if connection is None else connection.socket
+    if peer is not None:
+        with suppress(OSError, ValueError):
+            if association.is_established:
+                peer.settimeout(_ABORT_S)
+                peer.sendall(_ABORT)
+            peer.shutdown(socket.SHUT_RDWR)
+    association.is_established = False
+    until = time.monotonic() + _ABORT_S
     while association.dul.is_alive() and time.monotonic() < until:
         association.dul.kill_dul()
-        time.sleep(0.005)
+        association._kill = True
+        time.sleep(0.002)
+    if peer is not None:
+        with suppress(OSError):
+            peer.close()
+
+
+_ABORT_S = 1.0
+_ABORT = b"\x07\0\0\0\0\4\0\0\0\0"
+"""Source: DICOM PS3.8 9.3.8 (A-ABORT, by the service user)."""

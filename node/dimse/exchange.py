@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from node.dimse.calling import Called, Proposal, calling
+from node.dimse.calling import Called, Proposal, calling, hang_up
 from node.errors import GridError, Unavailable
 
 if TYPE_CHECKING:
@@ -98,8 +98,13 @@ class Exchange:
             self._wait_for_room()
             self._association.dul.send_pdu(fragment)
 
-    def next(self, *, wait_s: float, about: str) -> Any:
+    def next(self, *, wait_s: float, about: str, meanwhile: Callable[[], None] | None = None) -> Any:
         """Give the next message and the number of its context.
+
+        Parameters
+        ----------
+        meanwhile
+            Called several times a second while nothing comes.
 
         Raises
         ------
@@ -109,12 +114,18 @@ class Exchange:
         until = time.monotonic() + wait_s
         while True:
             try:
-                return self._association.dimse.msg_queue.get(timeout=_LOOK_S)
+                found = self._association.dimse.msg_queue.get(timeout=_LOOK_S)
             except queue.Empty:
                 if not self.stands:
                     raise self.broke_off(about) from None
                 if time.monotonic() > until:
                     raise self.silent(about, wait_s) from None
+                if meanwhile is not None:
+                    meanwhile()
+                continue
+            if found[1] is None:  # so it says that the association ended
+                raise self.broke_off(about)
+            return found
 
     def answers(
         self,
@@ -123,6 +134,7 @@ class Exchange:
         about: str,
         wait_s: float = ANSWER_S,
         serve: Callable[[Any, int], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Iterator[Any]:
         """Give the responses to a request until the last one, which is no pending one.
 
@@ -130,6 +142,8 @@ class Exchange:
         ----------
         serve
             Takes a request of the peer that comes in between (a C-STORE of a C-GET), and its context.
+        meanwhile
+            Called several times a second while nothing comes.
 
         Raises
         ------
@@ -137,7 +151,7 @@ class Exchange:
             The peer breaks off, stays silent, or answers what was not asked.
         """
         while True:
-            context_id, message = self.next(wait_s=wait_s, about=about)
+            context_id, message = self.next(wait_s=wait_s, about=about, meanwhile=meanwhile)
             if getattr(message, "MessageIDBeingRespondedTo", None) is None:
                 if serve is None:
                     raise self.strange(about)
@@ -156,6 +170,10 @@ class Exchange:
         request = C_CANCEL()
         request.MessageIDBeingRespondedTo = message_id
         self._association.dimse.send_msg(request, context.id)
+
+    def abort(self) -> None:
+        """Hang up on a peer that does not stop."""
+        hang_up(self._association)
 
     def answer(self, response: Any, context_id: int) -> None:
         """Answer a request of the peer."""

@@ -111,7 +111,8 @@ class _Asking:
                 until = time.monotonic() + CANCEL_S
             after += 1
             if time.monotonic() > until or after > _MOST_AFTER_CANCEL:
-                break  # it goes on all the same; what came is enough
+                self._asking.abort()  # it goes on all the same; what came is enough
+                break
         else:
             raise self._asking.strange(self._about)
         return Answers(
@@ -128,8 +129,12 @@ class _Asking:
             self._unreadable += 1
             return
         try:
-            self._items.append(read_identifier(raw.getvalue(), self._context.syntax, charset=self._charset))
+            found = read_identifier(raw.getvalue(), self._context.syntax, charset=self._charset)
         except InvalidRequest:
+            found = {}
+        if any(found.values()):
+            self._items.append(found)
+        else:
             self._unreadable += 1
 
     def _check_last(self, answer: Any, *, cancelled: bool) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from node.dicom.syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, RLE
 from node.dimse.calling import MOST_CONTEXTS, Called, Proposal
 from node.dimse.exchange import Exchange, exchange
-from node.dimse.retrieval import Progress, Retrieved, Wanted, check_wanted, follow, request_of
+from node.dimse.retrieval import Counts, Retrieved, Wanted, check_wanted, follow, request_of
 from node.dimse.store_scp import Answer, StoreRequest
 from node.errors import GridError, Refused
 
@@ -107,8 +107,7 @@ def get(
     open_door: Callable[[str], Door],
     spool: Callable[[], io.BytesIO],
     classes: Sequence[str] = (),
-    progress: Progress = lambda _: True,
-    taken: Callable[[Taken], bool] = lambda _: True,
+    progress: Callable[[Counts, Taken], bool] = lambda _counts, _taken: True,
 ) -> Retrieved:
     """Fetch instances.
 
@@ -120,8 +119,8 @@ def get(
         Makes what takes a data set that comes in.
     classes
         SOP classes that the study consists of, if they are known.
-    progress, taken
-        Told of what the remote AE counts, and of each instance that came; False asks it to stop.
+    progress
+        Told several times a second of what the remote AE counts, and of what came; False asks it to stop.
 
     Raises
     ------
@@ -146,9 +145,8 @@ def get(
             context,
             message_id,
             about=about,
-            progress=progress,
+            progress=lambda counts: progress(counts, taking.taken),
             serve=taking.serve,
-            goes_on=lambda: taken(taking.taken),
         )
 
 

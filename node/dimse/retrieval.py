@@ -6,6 +6,7 @@ Source: DICOM PS3.4 C.4.2, C.4.3 (sub-operations), C.6.1, C.6.2 (unique keys).
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,10 @@ from node.errors import InvalidRequest, Refused, Unavailable
 
 SILENT_S = 300.0
 """Between two words of a remote AE that retrieves; it may have to fetch from an archive."""
+STUCK_S = 1800.0
+"""While it answers, and nothing moves."""
+STOP_S = 30.0
+"""For its last word after we asked to stop."""
 _PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1."
 
 
@@ -76,7 +81,7 @@ class Retrieved:
 
 
 Progress = Callable[[Counts], bool]
-"""Told after each answer; False asks the remote AE to stop."""
+"""Told after each answer and several times a second while none comes; False asks the remote AE to stop."""
 
 
 def follow(
@@ -87,14 +92,8 @@ def follow(
     about: str,
     progress: Progress,
     serve: Callable[[Any, int], None] | None = None,
-    goes_on: Callable[[], bool] = lambda: True,
 ) -> Retrieved:
-    """Follow a retrieval to its end.
-
-    Parameters
-    ----------
-    goes_on
-        Asked as well after each served instance; False asks the remote AE to stop.
+    """Follow a retrieval to its end; who asked to stop waits no longer than half a minute for it.
 
     Raises
     ------
@@ -103,32 +102,61 @@ def follow(
     Refused
         It does not do it.
     """
-    counts, cancelled = Counts(), False
-
-    def stop() -> None:
-        nonlocal cancelled
-        if not cancelled:
-            cancelled = True
-            asking.cancel(message_id, context)
-
-    def served(message: Any, context_id: int) -> None:
-        assert serve is not None
-        serve(message, context_id)
-        if not goes_on():
-            stop()
-
-    answers = asking.answers(
-        message_id, about=about, wait_s=SILENT_S, serve=None if serve is None else served
-    )
-    for answer in answers:
-        counts = _counts(answer, counts)
-        if answer.Status in PENDING:
-            if not progress(counts):
-                stop()
-            continue
-        progress(counts)
-        return _ended(answer, context, counts, about=about, cancelled=cancelled)
+    following = _Following(asking, context, message_id, about=about, progress=progress)
+    try:
+        answers = asking.answers(
+            message_id, about=about, wait_s=SILENT_S, serve=serve, meanwhile=following.look
+        )
+        for answer in answers:
+            if following.take(answer):
+                return following.ended(answer)
+    except _DoesNotStop:
+        asking.abort()
+        return Retrieved(counts=following.counts, failed=(), cancelled=True, words="")
     raise asking.strange(about)
+
+
+class _DoesNotStop(Exception):
+    """We asked to stop, and it goes on."""
+
+
+class _Following:
+    """How far one retrieval has come."""
+
+    def __init__(
+        self, asking: Exchange, context: Agreed, message_id: int, *, about: str, progress: Progress
+    ) -> None:
+        self.counts = Counts()
+        self._asking, self._context, self._message_id = asking, context, message_id
+        self._about, self._progress = about, progress
+        self._stopped_at: float | None = None
+        self._moved_at = time.monotonic()
+
+    def look(self) -> None:
+        """Ask whether to go on."""
+        now = time.monotonic()
+        if self._stopped_at is not None:
+            if now - self._stopped_at > STOP_S:
+                raise _DoesNotStop
+        elif not self._progress(self.counts):
+            self._stopped_at = now
+            self._asking.cancel(self._message_id, self._context)
+
+    def take(self, answer: Any) -> bool:
+        """Take an answer; says whether it is the last."""
+        before, self.counts = self.counts, _counts(answer, self.counts)
+        now = time.monotonic()
+        if self.counts != before:
+            self._moved_at = now
+        elif now - self._moved_at > STUCK_S:
+            raise self._asking.silent(self._about, STUCK_S)
+        self.look()
+        return answer.Status not in PENDING
+
+    def ended(self, answer: Any) -> Retrieved:
+        """Say how it ended."""
+        stopped = self._stopped_at is not None
+        return _ended(answer, self._context, self.counts, about=self._about, cancelled=stopped)
 
 
 def request_of(kind: type[Any], message_id: int, context: Agreed, wanted: Wanted) -> Any:

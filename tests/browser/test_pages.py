@@ -125,7 +125,7 @@ def pages_of(filled: Filled) -> list[Shown]:
         Shown("reading", "centre", "expert", f"/read/{filled.claimed}", "marker-left"),
         Shown("alliance", "alpha", "administrator", "/alliance", "peer-lag"),
         Shown("devices", "alpha", "administrator", "/node/devices", "device-rule"),
-        Shown("destinations", "alpha", "administrator", "/node/destinations", "destination-echo"),
+        Shown("destinations", "alpha", "administrator", "/node/remotes", "remote-echo"),
         Shown("deliveries", "alpha", "administrator", "/node/deliveries", "delivery-state"),
         Shown("problems", "alpha", "administrator", "/node/problems", "problem-seen"),
         Shown("users", "alpha", "administrator", "/node/users", "user-state"),

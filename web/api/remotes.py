@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from time import monotonic
 
+from aiohttp import web
+
 from node.dimse.calling import called
 from node.dimse.echo_scu import echo
 from node.dimse.remote_form import Remote, RemoteForm
 from node.dimse.remotes import add_remote, change_remote, get_remote, list_remotes, remove_remote
 from node.errors import GridError
+from web.answers import json_answer
 from web.api.shapes import Shape
 from web.guard import Sees
 from web.routes import ADMINISTRATOR, TECHNICIAN, Call, NoBody, route
@@ -148,9 +151,13 @@ def delete_remote(call: Call[NoBody]) -> None:
     remove_remote(call.node, call.person, call.path["id"], address=call.address)
 
 
-@route("POST /api/remotes/{id}/echo", roles=ADMINISTRATOR, sees=Sees.NOTHING, heavy=True)
-def echo_remote(call: Call[NoBody]) -> Echo:
+@route("POST /api/remotes/{id}/echo", roles=ADMINISTRATOR, sees=Sees.NOTHING)
+async def echo_remote(call: Call[NoBody]) -> web.StreamResponse:
     """Ask a remote AE for a C-ECHO; that it fails is an answer, not an error of ours."""
+    return json_answer(await call.around.calls.run(lambda: _echo(call)))
+
+
+def _echo(call: Call[NoBody]) -> Echo:
     remote = get_remote(call.node.database, call.path["id"])
     began = monotonic()
     try:

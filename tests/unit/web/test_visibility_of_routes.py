@@ -90,6 +90,8 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/devices": ADMINISTRATOR,
     "/api/remotes": ADMINISTRATOR,
     "/api/remote-names": ADMINISTRATOR | TECHNICIAN,
+    "/api/queries": TECHNICIAN,
+    "/api/transfers": TECHNICIAN,
     "/api/deliveries": ADMINISTRATOR | TECHNICIAN,
     "/api/problems": ADMINISTRATOR,
     "/dicomweb": TECHNICIAN | EXPERT | PRINCIPAL,

@@ -24,6 +24,7 @@ const ReadingPage = lazy(() => import('./reading/page'))
 const ViewPage = lazy(() => import('./reading/view-page'))
 const AlliancePage = lazy(() => import('./alliance/page'))
 const NodePage = lazy(() => import('./node/page'))
+const RemotesPage = lazy(() => import('./remotes/page'))
 const MePage = lazy(() => import('./me/page'))
 
 const clinical = (page: React.ReactNode) => <ForRoles roles={['technician', 'expert']}>{page}</ForRoles>
@@ -45,6 +46,7 @@ const ROUTES: RouteObject[] = [
       { path: '/studies', element: clinical(<StudiesPage />) },
       { path: '/studies/:origin/:uid', element: clinical(<StudyPage />) },
       { path: '/consults', element: clinical(<ConsultsPage />) },
+      { path: '/remotes/:tab?', element: <ForRoles roles={['technician']}><RemotesPage /></ForRoles> },
       { path: '/alliance', element: administration(<AlliancePage />) },
       { path: '/node/:tab?', element: administration(<NodePage />) },
       { path: '/me', element: <MePage /> },

@@ -93,18 +93,6 @@ export interface Verdict {
   words: string
 }
 
-export interface Destination {
-  reports: boolean
-  id: string
-  name: string
-  aet: string
-  host: string
-  port: number
-  enabled: boolean
-  /** What its editor saw; a change upon an older one is refused. */
-  version: number
-}
-
 export interface Problem {
   id: string
   kind: string
