@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from node.canonical import canonical_json
 from node.catalogue.answers import study_answer
 from node.catalogue.matching import QueryLevel, key_condition
-from node.catalogue.narrowing import Narrowing, names_alike, narrow
+from node.catalogue.narrowing import FEW, MANY, Narrowing, fewest, names_alike, narrowings
 from node.catalogue.patterns import NOTHING
 from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
 from node.catalogue.visibility import Condition
@@ -39,7 +39,7 @@ _WITH_INSTANCES = (
     " AND series.study_uid = instance.study_uid AND series.series_uid = instance.series_uid"
 )
 _OF_ORIGIN, _OF_STUDY = "study.origin = ?", "study.origin = ? AND study.study_uid = ?"
-_WALK, _WALK_FOR = 4096, 2048
+_WALK, _WALK_FOR = 8192, 4096
 """So many of the newest studies are looked through for a page that ends early enough, before candidates are gathered."""
 
 
@@ -76,11 +76,11 @@ def match_patients(
 
     Source: DICOM PS3.4 C.2.2.2, C.6.1.1.2, C.3.4 (what is counted).
     """
-    asked, extra = key_condition(filters, QueryLevel.PATIENT), narrow(filters, QueryLevel.PATIENT)
+    asked, found = key_condition(filters, QueryLevel.PATIENT), narrowings(filters, QueryLevel.PATIENT)
     if asked == NOTHING:
         return []
-    found = _Plan(index="") if extra is None else _Plan.by(extra.settled(database))
-    where, params = _and(condition, asked, found.condition)
+    plan = _Plan.by(fewest(database, found, MANY)[0].settled(database)) if found else _Plan(index="")
+    where, params = _and(condition, asked, plan.condition)
     return read_as(
         database,
         PatientRow,
@@ -88,7 +88,7 @@ def match_patients(
         "SELECT study.patient_issuer, study.patient_id, study.patient_name, study.sex, study.birth_date,"
         " count(*) AS study_count, sum(study.series_count) AS series_count,"
         " sum(study.instance_count) AS instance_count, max(study.first_at) AS first_at"
-        f" FROM study {found.indexed} WHERE {where} GROUP BY study.patient_issuer, study.patient_id"
+        f" FROM study {plan.indexed} WHERE {where} GROUP BY study.patient_issuer, study.patient_id"
         " ORDER BY max(study.first_at) DESC, study.patient_issuer DESC, study.patient_id DESC LIMIT ? OFFSET ?",
         (*params, limit, offset),
         Level.WEAK,
@@ -114,7 +114,7 @@ def match_studies(
     Source: DICOM PS3.4 C.2.2.2, C.6.2.1.2; PS3.18 8.3.4.
     """
     of_studies = _Query(level=QueryLevel.STUDY, condition=condition, filters=filters, combined=combined)
-    columns = ", ".join(f"study.{field.name}" for field in fields(StudyRow))
+    columns = ", ".join(f"shown.{field.name}" for field in fields(StudyRow))
     return [
         convert_row(row, StudyRow) for row in of_studies.page(database, columns, limit=limit, offset=offset)
     ]
@@ -138,8 +138,10 @@ def study_answers(
 
     Source: DICOM PS3.18 8.3.4.2 (fuzzy matching).
     """
-    found = _Query(level=QueryLevel.STUDY, condition=condition, filters=filters, fuzzy=fuzzy)
-    rows = found.page(database, "study.origin, study.study_uid, answer.answer", limit=limit, offset=offset)
+    found = _Query(
+        level=QueryLevel.STUDY, condition=condition, filters=filters, fuzzy=fuzzy, shown="study_answer"
+    )
+    rows = found.page(database, "chosen.origin, chosen.study_uid, shown.answer", limit=limit, offset=offset)
     bare = [StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid")))
             for row in rows if row["answer"] is None]  # fmt: skip
     made = {key: study_answer(row) for key, row in studies_by_key(database, bare).items()} if bare else {}
@@ -250,6 +252,8 @@ class _Query:
     filters: Mapping[str, str]
     combined: bool = False
     fuzzy: bool = False
+    shown: str = "study"
+    """The table that a page of studies is read from."""
 
     def page(self, database: Database, columns: str, *, limit: int, offset: int) -> list[Row]:
         """Read a page by the first plan that gives it whole.
@@ -282,29 +286,37 @@ class _Query:
         if self.condition[0].startswith(_OF_STUDY):
             yield _Plan(index="")
             return
-        narrowing = narrow(self.filters, self.level, combined=self.combined, fuzzy=self.fuzzy)
-        if narrowing is None:
-            yield _Plan(index=self._walked)
+        found = narrowings(self.filters, self.level, combined=self.combined, fuzzy=self.fuzzy)
+        if not found:
+            yield _Plan(index=self._walked(keys=False))
             return
-        if wanted <= _WALK_FOR and not narrowing.leaves_few(database):
-            since = self._since(database)
-            if since is not None:
-                yield _Plan(index=self._walked, condition=("study.first_at >= ?", (since,)), newest=True)
-        yield _Plan.by(narrowing.settled(database))
+        best, few = fewest(database, found, FEW)
+        if not few:
+            if wanted <= _WALK_FOR and (since := self._since(database)) is not None:
+                newest = ("study.first_at >= ?", (since,))
+                yield _Plan(index=self._walked(keys=True), condition=newest, newest=True)
+            best, few = fewest(database, found, MANY)
+        if few or best.index != "study_by_date":
+            yield _Plan.by(best.settled(database))
+        else:  # as soon walked over as gathered and put in order
+            yield _Plan(index=self._walked(keys=True))
 
     @property
-    def _walked(self) -> str:
-        """Give the index by which studies are taken newest first."""
+    def _of_origin(self) -> bool:
         sql = self.condition[0]
-        of_origin = sql == _OF_ORIGIN or sql.startswith(f"{_OF_ORIGIN} AND ")
-        return "study_by_origin" if of_origin else "study_recent"
+        return sql == _OF_ORIGIN or sql.startswith(f"{_OF_ORIGIN} AND ")
+
+    def _walked(self, *, keys: bool) -> str:
+        """Give the index by which studies are taken newest first; the wider one knows what most keys ask for."""
+        if not self._of_origin:
+            return "study_recent"
+        return "study_walk" if keys else "study_by_origin"
 
     def _since(self, database: Database) -> int | None:
         """Give when the newest studies begin; None when there are no others."""
-        of_origin = self._walked == "study_by_origin"
-        where, params = ("study.origin = ?", self.condition[1][:1]) if of_origin else ("1 = 1", ())
+        where, params = (_OF_ORIGIN, self.condition[1][:1]) if self._of_origin else ("1 = 1", ())
         rows = database.read(
-            f"SELECT study.first_at FROM study INDEXED BY {self._walked} WHERE {where}"
+            f"SELECT study.first_at FROM study INDEXED BY {self._walked(keys=False)} WHERE {where}"
             " ORDER BY study.first_at DESC LIMIT 1 OFFSET ?",
             (*params, _WALK),
             Level.WEAK,
@@ -330,9 +342,8 @@ class _Query:
         return (
             f"SELECT {columns} FROM (SELECT study.origin, study.study_uid, study.first_at {from_study}"
             f" WHERE {condition} ORDER BY {_STUDY_ORDER} LIMIT ? OFFSET ?) AS chosen"
-            " CROSS JOIN study ON study.origin = chosen.origin AND study.study_uid = chosen.study_uid"
-            " LEFT JOIN study_answer AS answer ON answer.origin = study.origin AND answer.study_uid = study.study_uid"
-            f" ORDER BY {_STUDY_ORDER}"
+            f" LEFT JOIN {self.shown} AS shown ON shown.origin = chosen.origin AND shown.study_uid = chosen.study_uid"
+            " ORDER BY chosen.first_at DESC, chosen.origin DESC, chosen.study_uid DESC"
         ), page
 
 

@@ -1,7 +1,7 @@
 """Which index a query's keys are looked up by, so that the condition of `matching` is asked of few studies.
 
-Of several keys the most selective one narrows, by a rank that is known beforehand: exact keys, then names by their
-grams, then beginnings, dates and lists. What narrows is never what decides: every candidate is held against the whole
+Of several keys the one narrows that leaves the fewest candidates, as far as counting them is cheap; exact keys are not counted,
+and of equals the one whose kind is most selective is taken: names by their grams, then dates, lists, beginnings. What narrows is never what decides: every candidate is held against the whole
 condition, and a narrowing that leaves more than it should costs time only.
 Pure but for counts of grams, which come in as rows.
 
@@ -10,7 +10,7 @@ Source: DICOM PS3.4 C.2.2.2 (what must be found).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from node.canonical import canonical_json
@@ -21,7 +21,10 @@ from node.database.port import Database, Level, integer
 
 FEW = 500
 """So many candidates are looked at without asking how else they could be found."""
-_MANY = 20_000
+MANY = 20_000
+"""More candidates than that are not counted."""
+_MOST = 3
+"""Narrowings that are compared."""
 _ALL: Matched = ("1 = 1", ())
 _FIRST = ("StudyInstanceUID", "PatientID", "AccessionNumber")
 _RANKS = (
@@ -78,21 +81,27 @@ class Narrowing:
         params = tuple(param for _, some in parts for param in some)
         return Narrowing(rank=self.rank, index=self.index, condition=(sql, params))
 
-    def leaves_few(self, database: Database) -> bool:
-        """Say whether the candidates are few, without looking at many."""
-        if self.exact:
-            return True
+    def count(self, database: Database, most: int) -> int:
+        """Count the candidates, or the names that have them, as far as it matters."""
         if self.names:
-            return all(min(_counts(database, grams, FEW)) < FEW for grams, _ in self.names)
+            return sum(min(count_grams(database, grams, most)) for grams, _ in self.names)
         if self.scans:
-            return False
+            return most
         sql, params = self.condition
         rows = database.read(
             f"SELECT count(*) AS n FROM (SELECT 1 FROM study INDEXED BY {self.index} WHERE {sql} LIMIT ?)",
-            (*params, FEW),
+            (*params, most),
             Level.WEAK,
         )
-        return integer(rows[0], "n") < FEW
+        return integer(rows[0], "n")
+
+
+def fewest(database: Database, narrowings: Sequence[Narrowing], most: int) -> tuple[Narrowing, bool]:
+    """Give the narrowing that leaves the fewest candidates, and whether that is fewer than ``most``."""
+    if narrowings[0].exact:
+        return narrowings[0], True
+    counts = [one.count(database, most) for one in narrowings]
+    return narrowings[counts.index(min(counts))], min(counts) < most
 
 
 def names_alike(name: str) -> Matched | None:
@@ -111,16 +120,16 @@ def alike_since(spellings: list[str]) -> Matched:
 
 def rarest_gram(database: Database, grams: tuple[str, ...]) -> Matched:
     """Give the condition on ``held.gram`` that the fewest names meet, as far as counting that is worth it."""
-    counts = _counts(database, grams, FEW)
+    counts = count_grams(database, grams, FEW)
     if min(counts) >= FEW and len(grams) > 1:
-        counts = _counts(database, grams, _MANY)
+        counts = count_grams(database, grams, MANY)
     return _gram(grams[counts.index(min(counts))])
 
 
-def narrow(
+def narrowings(
     filters: Mapping[str, str], level: QueryLevel, *, combined: bool = False, fuzzy: bool = False
-) -> Narrowing | None:
-    """Give the best narrowing of some keys, which `key_condition` has found to be well-formed; None when there is none.
+) -> list[Narrowing]:
+    """Give the narrowings of some keys, which `key_condition` has found to be well-formed; the best by rank first.
 
     ``fuzzy``: whether names that sound alike are candidates too.
     """
@@ -136,7 +145,7 @@ def narrow(
             found = [
                 one for one in found if one.names or one.index not in ("study_by_name", "study_long_name")
             ]
-    return min(found, key=lambda one: one.rank, default=None)
+    return sorted(found, key=lambda one: one.rank)[:_MOST]
 
 
 def _narrowing(keyword: str, key: Key, value: str, *, combined: bool) -> Narrowing | None:
@@ -188,7 +197,7 @@ def _scan(index: str, column: str, patterns: list[str]) -> Narrowing:
     """Read an index from end to end, or the short one of long texts where only those can match."""
     if min(len(one) - one.count("*") for one in patterns) >= LONG:
         long = index.replace("_by_", "_long_")
-        return Narrowing(rank=1, index=long, condition=(f"length({column}) >= {LONG}", ()), scans=True)
+        return Narrowing(rank=0, index=long, condition=(f"length({column}) >= {LONG}", ()), scans=True)
     return Narrowing(rank=len(_RANKS) + 1, index=index, scans=True)
 
 
@@ -205,8 +214,10 @@ def _among_lists(key: Key, keyword: str, value: str) -> Matched:
     ), params
 
 
-def _counts(database: Database, grams: tuple[str, ...], most: int) -> list[int]:
+def count_grams(database: Database, grams: tuple[str, ...], most: int) -> list[int]:
     """Count the names that hold each gram, as far as it matters."""
+    if not grams:
+        return []
     parts, params = [], []
     for n, (sql, more) in enumerate(map(_gram, grams)):
         parts.append(f"(SELECT count(*) FROM (SELECT 1 FROM name_gram AS held WHERE {sql} LIMIT ?)) AS n{n}")

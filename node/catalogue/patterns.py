@@ -23,7 +23,7 @@ Matched = tuple[str, tuple[Value, ...]]
 NOTHING: Matched = ("1 = 0", ())
 TEXT_LIMIT, NAME_LIMIT = 4096, 512
 """Longest text and name that a pattern can match, in characters."""
-LONG = 32
+LONG = 24
 """From so many characters on a pattern asks for a text's length first; indexes know the texts that are as long."""
 _WILD = re.compile(r"[*?]+")
 

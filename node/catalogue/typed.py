@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 
 from node.catalogue.names import fold, pattern_grams
-from node.catalogue.narrowing import alike_since, rarest_gram
+from node.catalogue.narrowing import MANY, alike_since, count_grams, rarest_gram
 from node.catalogue.patterns import Matched
 from node.catalogue.sounds import typed_sound
-from node.database.port import Database
+from node.database.port import Database, Level, integer
 
 _MOST_WORDS = 8
 _TEXTS = {
@@ -38,11 +38,11 @@ def word_condition(word: str) -> Matched:
 
 
 def candidates(database: Database, words: list[str]) -> Matched:
-    """Give the read of the keys of all studies in which the word that is rarest by its looks stands.
+    """Give the read of the keys of all studies in which the word stands that the fewest names have.
 
     Each column is searched in its own index, from end to end where a word may stand anywhere in it.
     """
-    word = max(words, key=lambda word: sum(1 + 2 * (letter > "\u2e80") for letter in word))
+    word = min(words, key=lambda word: (_count(database, word), -len(word)))
     sounds, more = _sounding(word)
     names, params = _named(database, fold(word))
     parts = [f"study_by_name WHERE study.name_key IN ({names})"]
@@ -65,6 +65,16 @@ def _named(database: Database, word: str) -> Matched:
         *params,
         word,
     )
+
+
+def _count(database: Database, word: str) -> int:
+    """Count the names in which a word may stand, as far as it matters."""
+    grams, (sounds, params) = pattern_grams(fold(word)), _sounding(word)
+    found = min(count_grams(database, grams, MANY), default=MANY)
+    if sounds:
+        rows = database.read(f"SELECT count(*) AS n FROM ({sounds} LIMIT ?)", (*params, MANY), Level.WEAK)
+        found += integer(rows[0], "n")
+    return found
 
 
 def _sounding(word: str) -> Matched:

@@ -77,6 +77,13 @@ def studies_of(origin: NodeId) -> Condition:
     return ("1 = 1", ()) if planted("origins-mixed") else ("study.origin = ?", (origin,))
 
 
+def of_origin(origin: NodeId, seen: Condition) -> Condition:
+    """Give a condition for the studies of one origin; it begins so that they are taken by an index of their own."""
+    if seen in ((_OWN, (origin,)), ("1 = 1", ())):
+        return _OWN, (origin,)
+    return f"{_OWN} AND ({seen[0]})", (origin, *seen[1])
+
+
 def open_study(subject: str, key: StudyKey, *, reason: str, until: Micros | None = None) -> Statement:
     """Give the statement that opens a study to ``person/ID`` or ``pool/ID`` for a reason, or moves its end."""
     return Statement(

@@ -319,10 +319,11 @@ _FINDING: Migration = (
     # Each ends in first_at and, as every index of this table does, in the study's key: a page is chosen from the index
     # alone, whatever is skipped before it, and then its rows are read.
     "CREATE INDEX study_by_origin ON study (origin, first_at)",
+    "CREATE INDEX study_walk ON study (origin, first_at, study_uid, name_key, date_key, modalities)",
     "CREATE INDEX study_by_uid ON study (study_uid, first_at)",
     "CREATE INDEX study_by_id ON study (patient_id, first_at)",
     "CREATE INDEX study_by_accession ON study (accession, first_at)",
-    "CREATE INDEX study_by_name ON study (name_key, first_at)",
+    "CREATE INDEX study_by_name ON study (name_key, first_at, date_key)",
     "CREATE INDEX study_by_physician ON study (physician_key, first_at)",
     "CREATE INDEX study_by_date ON study (date_key, first_at)",
     "CREATE INDEX study_by_birth ON study (birth_key, first_at)",
@@ -330,11 +331,11 @@ _FINDING: Migration = (
     "CREATE INDEX study_by_modalities ON study (modalities, first_at)",
     "CREATE INDEX study_by_classes ON study (sop_classes, first_at)",
     # Texts that are as long as a pattern that asks for their length first: few, so that such a pattern is soon answered.
-    "CREATE INDEX study_long_id ON study (patient_id, first_at) WHERE length(patient_id) >= 32",
-    "CREATE INDEX study_long_accession ON study (accession, first_at) WHERE length(accession) >= 32",
-    "CREATE INDEX study_long_name ON study (name_key, first_at) WHERE length(name_key) >= 32",
-    "CREATE INDEX study_long_physician ON study (physician_key, first_at) WHERE length(physician_key) >= 32",
-    "CREATE INDEX study_long_description ON study (description, first_at) WHERE length(description) >= 32",
+    "CREATE INDEX study_long_id ON study (patient_id, first_at) WHERE length(patient_id) >= 24",
+    "CREATE INDEX study_long_accession ON study (accession, first_at) WHERE length(accession) >= 24",
+    "CREATE INDEX study_long_name ON study (name_key, first_at) WHERE length(name_key) >= 24",
+    "CREATE INDEX study_long_physician ON study (physician_key, first_at) WHERE length(physician_key) >= 24",
+    "CREATE INDEX study_long_description ON study (description, first_at) WHERE length(description) >= 24",
     "CREATE INDEX series_by_uid ON series (series_uid)",
     # A study as DICOM JSON, ready for queries. Not a column of its row: rows of a table without rowid are best short.
     """CREATE TABLE study_answer (origin TEXT NOT NULL, study_uid TEXT NOT NULL, answer TEXT NOT NULL,

@@ -155,7 +155,7 @@ def each_study(
             return
         last, (seen, params) = rows[-1], condition
         behind = (
-            f"({seen}) AND (study.first_at, study.origin, study.study_uid) < (?, ?, ?)",
+            f"{seen} AND (study.first_at, study.origin, study.study_uid) < (?, ?, ?)",
             (*params, last.first_at, last.origin, last.study_uid),
         )
 

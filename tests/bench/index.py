@@ -21,6 +21,7 @@ from pathlib import Path
 
 from node.catalogue.finding import match_instances, match_patients, match_series, study_answers
 from node.catalogue.search import count_visible, find_visible
+from node.catalogue.visibility import of_origin
 from node.clock import SystemClock
 from node.database.port import Database
 from node.database.sqlite import SqliteDatabase
@@ -29,7 +30,7 @@ from tests.bench._million import DESCRIPTIONS, INSTANCES, ORIGIN, SERIES, fill, 
 
 STUDIES = int(os.environ.get("INDEX_STUDIES", "1000000"))
 ROUNDS = int(os.environ.get("INDEX_ROUNDS", "200"))
-OWN = ("study.origin = ? AND (study.origin = ?)", (ORIGIN, ORIGIN))
+OWN = of_origin(ORIGIN, ("study.origin = ?", (ORIGIN,)))
 LIMIT, PAGE = 201, 1000
 Filters = dict[str, str]
 

@@ -191,7 +191,9 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     """Run the ways of looking up that only many studies take with few: a walk that gives up, and gathered candidates."""
     if request.param == "few are many":
         monkeypatch.setattr(finding, "_WALK", 2)
-        monkeypatch.setattr(narrowing, "FEW", 1)
+        for module in (finding, narrowing):
+            monkeypatch.setattr(module, "FEW", 1)
+            monkeypatch.setattr(module, "MANY", 2)
 
 
 @pytest.mark.usefixtures("sizes")

@@ -26,7 +26,7 @@ from node.catalogue.finding import (
 )
 from node.catalogue.matching import QueryLevel
 from node.catalogue.search import InstanceRow, SeriesRow
-from node.catalogue.visibility import Condition, visible_condition
+from node.catalogue.visibility import Condition, of_origin, visible_condition
 from node.errors import InvalidRequest
 from node.names import StudyKey
 from web.dicomweb.accept import DICOM_JSON, check_json, wanted
@@ -164,8 +164,7 @@ def _key(row: SeriesRow | InstanceRow) -> StudyKey:
 
 def _seen(call: Call[NoBody]) -> Condition:
     """Give the condition of studies of the address's origin that the caller may see."""
-    seen, params = visible_condition(call.node.id, call.caller.viewer, call.node.now())
-    return f"study.origin = ? AND ({seen})", (origin_of(call), *params)
+    return of_origin(origin_of(call), visible_condition(call.node.id, call.caller.viewer, call.node.now()))
 
 
 def _of_study(call: Call[NoBody]) -> Condition:
