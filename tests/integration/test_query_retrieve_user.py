@@ -9,7 +9,6 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from node.dimse.spool import Spool
 from pydicom import dcmread
 
 from node.clock import SystemClock
@@ -25,6 +24,7 @@ from node.dimse.move_scu import move
 from node.dimse.remote_form import Remote, RemoteForm
 from node.dimse.remotes import add_remote, change_remote
 from node.dimse.retrieval import Counts, Wanted
+from node.dimse.spool import Spool
 from node.errors import InvalidRequest, Refused
 from node.names import StudyKey, StudyUID
 from node.node import Node
