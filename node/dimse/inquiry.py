@@ -32,8 +32,9 @@ from node.dimse.connection import PDU_DEADLINE_S, HungUp, TooLate
 from node.dimse.conversation import Conversation
 from node.dimse.items import Malformed, Reason
 from node.dimse.negotiating import Negotiated
+from node.dimse.query_answers import Asking
 from node.dimse.query_identifier import write_uid_list
-from node.dimse.query_scp import Asking, find
+from node.dimse.query_scp import find
 from node.dimse.remotes import peek_remote
 from node.dimse.requesting import Sending, open_sending
 from node.dimse.retrieve_scp import Retrieval, Wanted, instances, wanted

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
+
+import msgspec
 
 from node.catalogue.finding import PatientRow
 from node.catalogue.matching import QueryLevel
@@ -69,12 +72,18 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
+@lru_cache(maxsize=256)
+def _joined(listed: str) -> str:
+    """Give a JSON list as a value; studies have few different ones."""
+    return "\\".join(msgspec.json.decode(listed, type=list[str]))
+
+
 def _modalities(found: Found) -> str:
-    return "\\".join(found.study.modality_list) if found.study is not None else ""
+    return _joined(found.study.modalities) if found.study is not None else ""
 
 
 def _sop_classes(found: Found) -> str:
-    return "\\".join(found.study.sop_class_list) if found.study is not None else ""
+    return _joined(found.study.sop_classes) if found.study is not None else ""
 
 
 KEYS: dict[int, QueryKey] = {

@@ -23,8 +23,9 @@ from node.catalogue.visibility import Condition
 from node.clock import SECOND, Clock, Micros
 from node.database.port import Database
 from node.dimse.commands import CANCELLED, NO_SUB_OPERATION_SUCCEEDED, SOME_FAILED, SUCCESS, Counts
+from node.dimse.query_answers import Asking
 from node.dimse.query_identifier import DoesNotFit, read_identifier
-from node.dimse.query_scp import Asking, check_level, each_study
+from node.dimse.query_scp import check_level, each_study
 from node.dimse.sending import Outcome
 from node.names import StudyKey
 
