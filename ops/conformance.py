@@ -29,6 +29,7 @@ from node.dimse.query_keys import KEYS
 from node.dimse.query_scp import LEVELS, PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
 from node.dimse.store_scp import ClassNotTaken
 from node.errors import Damaged, GridError, InvalidRequest, NotFound, Unavailable
+from web.dicomweb.asking import PAGE, PAGE_LIMIT
 from web.table import ROUTES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -191,6 +192,12 @@ def _matching() -> list[str]:
         "one of the same group. Other texts match exactly. A date or time of less precision is the whole of what it names,",
         "alone and at either end of a range. A malformed date, time or number, and a range that ends before it begins, are",
         f"refused. Of several values any may match; at most {MOST_PATTERNS} with wildcards, names, dates or times.",
+        "A name that is held with combining characters matches as if it were composed.",
+        "",
+        "QIDO-RS: a malformed value is answered 400. Every answer carries all that the catalogue knows of its level, and of the",
+        "levels above where the address does not name them; `includefield` of anything else, and keys that are not matched on,",
+        f"are named in `Warning`. At most {PAGE_LIMIT} answers at once, {PAGE} unless `limit` says otherwise. `fuzzymatching=true` also finds",
+        "Chinese names by pinyin, in full or by initials, and names that sound alike.",
         "",
     ]
 

@@ -52,12 +52,14 @@ def grams_of(key: str) -> list[str]:
 
 
 def pattern_grams(pattern: str) -> tuple[str, ...]:
-    """Give pairs that a name must hold that a folded pattern fits; single letters when it has no pair; or none."""
+    """Give pairs that a name must hold that a folded pattern fits; single letters when it has no pair; or none.
+
+    The single letter ``=`` is in every name: less than all studies, more than is worth knowing beforehand.
+    """
     runs = [run for run in re.split(r"[*?]+", pattern) if run]
     pairs = dict.fromkeys(run[at : at + 2] for run in runs for at in range(len(run) - 1))
-    if not pairs:
-        pairs = dict.fromkeys(run for run in runs if run != "=")
-    return tuple(pairs)[:_MOST_GRAMS]
+    letters = dict.fromkeys(run for run in runs if run != "=")
+    return tuple(pairs or letters or dict.fromkeys(runs))[:_MOST_GRAMS]
 
 
 @lru_cache(maxsize=8192)

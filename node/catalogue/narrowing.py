@@ -18,6 +18,7 @@ from node.catalogue.matching import Key, QueryLevel, asked_of, moments_asked, na
 from node.catalogue.patterns import LONG, Matched, name_condition, name_grams, prefix_of
 from node.catalogue.sounds import spellings_asked
 from node.database.port import Database, Level, integer
+from node.failpoints import planted
 
 FEW = 500
 """So many candidates are looked at without asking how else they could be found."""
@@ -71,6 +72,8 @@ class Narrowing:
         if not self.names:
             return self
         parts = []
+        if planted("narrowed-decides"):
+            return replace(self, names=(), condition=(f"{self.column} GLOB '*a*'", ()))
         for grams, (sql, params) in self.names:
             rarest, more = rarest_gram(database, grams)
             parts.append(
@@ -141,10 +144,8 @@ def narrowings(
     if fuzzy and (name := filters.get("PatientName", "")):
         alike = names_alike(name)
         found = [replace(one, alike=alike) if one.index == _INDEXES["PatientName"] else one for one in found]
-        if alike:  # a name without grams is not looked up
-            found = [
-                one for one in found if one.names or one.index not in ("study_by_name", "study_long_name")
-            ]
+        if alike:  # what sounds alike need not be long
+            found = [one for one in found if one.index != "study_long_name"]
     return sorted(found, key=lambda one: one.rank)[:_MOST]
 
 
@@ -172,12 +173,11 @@ def _narrowing(keyword: str, key: Key, value: str, *, combined: bool) -> Narrowi
 def _by_name(rank: int, index: str, column: str, names: list[str]) -> Narrowing | None:
     if not names:
         return None
-    if all(grams := [name_grams(name) for name in names]):
-        conditions = [name_condition("held.name", name) for name in names]
-        return Narrowing(
-            rank=rank, index=index, column=column, names=tuple(zip(grams, conditions, strict=True))
-        )
-    return _scan(index, column, names)
+    grams = [name_grams(name) for name in names]
+    if ("=",) in grams and _are_long(names):
+        return _scan(index, column, names)
+    conditions = [name_condition("held.name", name) for name in names]
+    return Narrowing(rank=rank, index=index, column=column, names=tuple(zip(grams, conditions, strict=True)))
 
 
 def _by_text(rank: int, index: str, column: str, texts: list[str]) -> Narrowing | None:
@@ -195,10 +195,14 @@ def _by_text(rank: int, index: str, column: str, texts: list[str]) -> Narrowing 
 
 def _scan(index: str, column: str, patterns: list[str]) -> Narrowing:
     """Read an index from end to end, or the short one of long texts where only those can match."""
-    if min(len(one) - one.count("*") for one in patterns) >= LONG:
+    if _are_long(patterns):
         long = index.replace("_by_", "_long_")
         return Narrowing(rank=0, index=long, condition=(f"length({column}) >= {LONG}", ()), scans=True)
     return Narrowing(rank=len(_RANKS) + 1, index=index, scans=True)
+
+
+def _are_long(patterns: list[str]) -> bool:
+    return min(len(one) - one.count("*") for one in patterns) >= LONG
 
 
 def _among_lists(key: Key, keyword: str, value: str) -> Matched:

@@ -138,7 +138,6 @@ _WILD = (
     "?" * 500,
     "?" * 40 + "*",
     "*a*b*c*d*e*f*g*h*i*j*k*l*m*n*o*p*q*r*s*t*u*v*w*x*y*z*",
-    "*=*^*?*^*=*",
     "[a-",
 )
 _OTHER = (
@@ -178,6 +177,7 @@ KINDS: tuple[tuple[str, str, Callable[[random.Random], Filters]], ...] = (
     ("other", "modality", _keyed("ModalitiesInStudy", lambda c: c.choice(("CT", "MR", "XA", "PT")))),
     ("other", "SOP class", _keyed("SOPClassesInStudy", lambda c: f"1.2.840.10008.5.1.4.1.1.{c.choice(('2', '12.1', '9'))}")),
     ("other", "Patient ID P00123*", _keyed("PatientID", lambda c: f"P{c.randrange(100):05d}*")),
+    ("other", "name with nothing but wildcards", _keyed("PatientName", lambda _: "*=*^*?*^*=*")),
     ("other", "Patient ID *1234", _keyed("PatientID", lambda c: f"*{c.randrange(10000):04d}")),
     ("other", "description", _keyed("StudyDescription", lambda c: c.choice(DESCRIPTIONS))),
     ("other", "physician", _keyed("ReferringPhysicianName", lambda c: f"*{_name(c)[1][:1]}*")),
