@@ -12,7 +12,11 @@ from pathlib import Path
 
 from node.catalogue.matching import MOST_PATTERNS, QueryLevel, matched_keys
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from node.dicom.texts_in import CHARSETS
 from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S, MAX_PDU_BYTES
+from node.dimse.find_scu import PATIENT_ROOT, STUDY_ROOT
+from node.dimse.get_scu import PATIENT_ROOT_GET, STUDY_ROOT_GET
+from node.dimse.move_scu import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE
 from node.dimse.store_scp import ClassNotTaken
 from node.errors import Damaged, GridError, InvalidRequest, NotFound, Unavailable
 from web.table import ROUTES
@@ -46,7 +50,13 @@ def statement() -> str:
         "|---|---|---|---|",
         "| Verification | SCP, SCU | 1.2.840.10008.1.1 | implicit and explicit VR little endian |",
         "| Storage | SCP | every one proposed, standard, retired or private | every one proposed; stored as received |",
-        "| Storage | SCU | Basic Text SR 1.2.840.10008.5.1.4.1.1.88.11 | explicit, else implicit VR little endian |",
+        "| Storage | SCU | every one held; Basic Text SR 1.2.840.10008.5.1.4.1.1.88.11 for reports"
+        " | as stored, else explicit, else implicit VR little endian, decompressed |",
+        f"| Query: patient root, study root | SCU | {PATIENT_ROOT}, {STUDY_ROOT}"
+        " | explicit, implicit VR little endian |",
+        f"| Retrieve by C-MOVE | SCU | {PATIENT_ROOT_MOVE}, {STUDY_ROOT_MOVE} | explicit, implicit VR little endian |",
+        f"| Retrieve by C-GET | SCU; SCP of Storage by role selection | {PATIENT_ROOT_GET}, {STUDY_ROOT_GET}"
+        " | explicit, implicit VR little endian; instances also compressed |",
         "",
         f"Maximum PDU {MAX_PDU_BYTES // 1024} KiB; a connection that has not associated after {ASSOCIATE_DEADLINE_S:g} s, or says",
         f"nothing for {IDLE_S:g} s, is closed. Callers are admitted by rules over calling AE title, called AE title,",
@@ -75,7 +85,9 @@ def statement() -> str:
         "## Character sets",
         "",
         "Read: the repertoires of PS3.3 C.12.1.1.2 including GB18030, GBK and ISO 2022 IR 58; text without a declared set",
-        "is read as UTF-8 where it is valid, else as GB18030, and never rewritten. Written (SR): ISO_IR 192.",
+        "is read as UTF-8 where it is valid, else as GB18030, and never rewritten where it is kept. Written (SR): ISO_IR 192.",
+        f"Texts sent to a remote AE that reads one set only are written in it: {', '.join(filter(None, CHARSETS))}; a data set with",
+        "a text that the set does not hold goes as it is, with a warning.",
         "",
         "## Errors of the program interface",
         "",
