@@ -48,8 +48,8 @@ def main(folder: Path) -> int:
     data_sets = slices(6, series=2, patient_name=NAME, charset="GB18030", python_charset="gb18030")
     sender = bare_node(folder, "alpha", SystemClock())
     receive(sender, *data_sets.values(), given=facts(sender, study_uid=STUDY))
-    taker = bare_node(folder, "beta", SystemClock())
-    admit_all(taker.state, rule("ORTHANC", HOST, called="*"))
+    taker = bare_node(folder / "taker", "alpha", SystemClock())
+    admit_all(taker.state, rule("ORTHANC", HOST))
     (port,) = free_ports(1)
     with receiving(taker.state, packs=taker.packs) as receiver:
         process = start(folder, port, receiver.port)
@@ -75,7 +75,7 @@ def start(folder: Path, port: int, ours: int) -> subprocess.Popen[bytes]:
         "DicomAlwaysAllowGet": True,
         "DicomAlwaysAllowMove": True,
         "DicomAlwaysAllowFind": True,
-        "DefaultEncoding": "Latin1",
+        "DefaultEncoding": "Utf8",
         "DicomModalities": {"alpha": ["ALPHA", HOST, ours]},
     }
     (folder / "orthanc.json").write_text(json.dumps(said))

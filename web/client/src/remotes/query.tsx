@@ -38,7 +38,7 @@ export function Query() {
   const fetching = useAction()
   if (!names.value) return names.error ? <Failure error={names.error} again={names.reload} /> : <Waiting />
   const remotes = names.value.items.filter((each) => each.query)
-  if (remotes.length === 0) return <div className="empty">{text('query.noRemotes')}</div>
+  if (remotes.length === 0) return <div className="empty" data-testid="query-no-remotes">{text('query.noRemotes')}</div>
   const ask = async (fields: Fields) => {
     const day = (value?: string) => (value ?? '').replaceAll('-', '')
     const given = { ...fields, dateFrom: day(fields.dateFrom), dateTo: day(fields.dateTo) }
