@@ -12,6 +12,7 @@ from pathlib import Path
 
 from node.catalogue.matching import MOST_PATTERNS, QueryLevel, matched_keys
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
+from node.dicom.texts_in import CHARSETS
 from node.dimse.commands import (
     CANCELLED,
     IDENTIFIER_DOES_NOT_FIT,
@@ -115,7 +116,9 @@ def statement() -> str:
         "## Character sets",
         "",
         "Read: the repertoires of PS3.3 C.12.1.1.2 including GB18030, GBK and ISO 2022 IR 58; text without a declared set",
-        "is read as UTF-8 where it is valid, else as GB18030, and never rewritten. Written (SR): ISO_IR 192.",
+        "is read as UTF-8 where it is valid, else as GB18030, and never rewritten where it is kept. Written (SR): ISO_IR 192.",
+        f"Texts sent to a remote AE that reads one set only are written in it: {', '.join(filter(None, CHARSETS))}; a data set with",
+        "a text that the set does not hold goes as it is, with a warning.",
         "",
         "## Errors of the program interface",
         "",

@@ -129,7 +129,7 @@ def write_identifier(
         )
     asked = dict.fromkeys(LEVELS[level].keys, "") if returned else {}
     values = {KEYS[name]: value.strip() for name, value in {**asked, **keys}.items()}
-    charset = charset or "ISO_IR 192"
+    said, charset = charset, charset or "ISO_IR 192"
     elements = {(_LEVEL, "CS"): level.encode()}
     for (tag, vr), value in values.items():
         raw = text_in(value, charset) if vr in TEXT_VRS or value.isascii() else None
@@ -139,7 +139,8 @@ def write_identifier(
                 " does not hold. Use others, or change the remote AE's character set."
             )
         elements[tag, vr] = raw
-    if any(not raw.isascii() for raw in elements.values()):
+    # Said also without such texts where it is known: some answer in the set that they are asked in.
+    if returned and (said or any(not raw.isascii() for raw in elements.values())):
         elements[SPECIFIC_CHARACTER_SET, "CS"] = label_of(charset).encode()
     return b"".join(_element(tag, vr, raw, explicit) for (tag, vr), raw in sorted(elements.items()))
 

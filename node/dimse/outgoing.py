@@ -18,7 +18,6 @@ from node.dicom.plain import write_plain
 from node.dicom.recode import recode
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from node.errors import InvalidRequest, Unavailable
-from node.imaging.decompress import can_be_plain, decompressed
 
 Piece = bytes | memoryview
 PLAIN = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
@@ -39,6 +38,8 @@ class Outgoing:
     @property
     def syntaxes(self) -> tuple[str, ...]:
         """What it can go in, as stored first."""
+        from node.imaging.decompress import can_be_plain  # numpy, for whoever sends only
+
         others = PLAIN if can_be_plain(self.transfer_syntax) else ()
         return (self.transfer_syntax, *(one for one in others if one != self.transfer_syntax))
 
@@ -96,6 +97,8 @@ def write_for(one: Outgoing, *, syntax: str, charset: str, directory: Path) -> W
         if not recoded.held:
             warning = f"its texts do not fit into {charset} and went as they are"
     if syntax != one.transfer_syntax:
+        from node.imaging.decompress import decompressed
+
         header = scan(_whole(pieces, directory), one.transfer_syntax)
         replaced = decompressed(header, directory)
         pieces = tuple(write_plain(header, explicit=syntax == EXPLICIT_LITTLE, replaced=replaced))

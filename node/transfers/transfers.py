@@ -25,6 +25,8 @@ from node.people.audit import Acting, record_act
 
 SEND, GET = "send", "get"
 JOBS = {SEND: "send_study", GET: "retrieve_study"}
+QUEUE = "transfers"
+"""Of their own, so that a study on its way for hours keeps no report waiting."""
 KEPT: Micros = 30 * 24 * 60 * MINUTE
 LONGEST_LABEL = 200
 MOST_SERIES = 1000
@@ -244,6 +246,7 @@ def job_of(node: Node, one: Transfer, *, key: str, not_before: Micros = 0) -> St
         cause=one.cause,
         now=node.now(),
         not_before=not_before,
+        queue=QUEUE,
     )
 
 

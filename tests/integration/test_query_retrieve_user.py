@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import dcmread
@@ -35,7 +37,8 @@ from node.transfers.sending import send_study
 from node.transfers.transfers import Transfer, ask_retrieve, ask_send, get_transfer, stop_transfer, try_again
 from ops.free_ports import free_ports
 from tests.kit.bare_node import bare_node
-from tests.kit.instances import EXPLICIT, IMPLICIT
+from tests.kit.http import wait_for
+from tests.kit.instances import EXPLICIT, IMPLICIT, part10
 from tests.kit.query_peers import HOST, dcmqrscp, fill, slices, storescp
 from tests.kit.receiving import admit_all, receiving, rule
 from tests.kit.registering import facts, marked, receive, register_pack
@@ -349,3 +352,44 @@ def test_a_remote_that_is_away_is_tried_again_and_one_that_refuses_is_not(
     assert stop_transfer(node, OPERATOR, one.id).state == "cancelled"
     send_study(node, one.id)
     assert get_transfer(node.database, one.id).state == "cancelled"
+
+
+@pytest.mark.parametrize("kind", ["send", "get"])
+def test_one_that_runs_ends_when_somebody_stops_it_and_keeps_what_went(
+    node: Node, data_sets: dict[str, bytes], kind: str
+) -> None:
+    many = slices(200, study_uid=STUDY)
+
+    def slowly(_: Any) -> int:
+        time.sleep(0.05)
+        return 0
+
+    def get_slowly(event: Any) -> Iterator[Any]:
+        yield len(many)
+        for uid, data_set in many.items():
+            if event.is_cancelled:
+                yield 0xFE00, None
+                return
+            time.sleep(0.05)
+            yield 0xFF00, dcmread(BytesIO(part10(data_set, sop_uid=uid)))
+
+    with provider(store=slowly, get=get_slowly) as port:
+        to = remote(node, port, retrieve_by="get")
+        if kind == "send":
+            keep(node, many)
+            one = ask_send(node, OPERATOR, StudyKey(origin=node.id, study_uid=StudyUID(STUDY)), to.id)
+        else:
+            one = ask_retrieve(node, OPERATOR, STUDY, to.id)
+        job = threading.Thread(target=send_study if kind == "send" else retrieve_study, args=(node, one.id))
+        job.start()
+        wait_for("some to have gone", lambda: get_transfer(node.database, one.id).done >= 3)
+        assert get_transfer(node.database, one.id).state == "running"
+        stop_transfer(node, OPERATOR, one.id)
+        job.join(30)
+        assert not job.is_alive()
+    ended = get_transfer(node.database, one.id)
+    assert ended.state == "cancelled"
+    assert 3 <= ended.done < 200
+    assert ended.asked == 200
+    if kind == "get":
+        assert len(held(node)) >= ended.done

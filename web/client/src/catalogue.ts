@@ -38,7 +38,7 @@ export const catalogue = {
   'nav.skip': { zh: '跳到正文', en: 'Skip to content' },
   'nav.studies': { zh: '检查', en: 'Studies' },
   'nav.consults': { zh: '会诊', en: 'Consults' },
-  'nav.remotes': { zh: '查询调阅', en: 'Query & retrieve' },
+  'nav.remotes': { zh: '查询调阅', en: 'Query' },
   'nav.alliance': { zh: '医联体', en: 'Alliance' },
   'nav.node': { zh: '本院节点', en: 'Node' },
   'nav.me': { zh: '我的', en: 'Me' },

@@ -4,8 +4,9 @@ import { Button, Checkbox } from 'antd'
 import { useState } from 'react'
 import { Link } from 'react-router'
 import type { FoundStudy } from '../api/remote'
-import { useText } from '../language'
+import { useLanguage, useText } from '../language'
 import { useSession } from '../session/session'
+import { personName } from '../shown/patient'
 
 interface AnswersProps {
   found: FoundStudy[]
@@ -15,6 +16,7 @@ interface AnswersProps {
 
 export function Answers({ found, busy, fetchThem }: AnswersProps) {
   const text = useText()
+  const language = useLanguage()
   const { me } = useSession()
   const [chosen, setChosen] = useState<string[]>([])
   if (found.length === 0) return <div className="empty" data-testid="query-empty">{text('query.none')}</div>
@@ -66,7 +68,7 @@ export function Answers({ found, busy, fetchThem }: AnswersProps) {
                 />
               </td>
               <td className="lead">
-                <span className="strong">{each.patientName}</span> <span className="quiet">{each.patientId}</span>
+                <span className="strong">{personName(each.patientName, language)}</span> <span className="quiet">{each.patientId}</span>
               </td>
               <td className="tabular">{day(each.studyDate)}</td>
               <td>{each.modalities}</td>

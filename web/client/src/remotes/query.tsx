@@ -7,9 +7,10 @@ import { useAction } from '../api/action'
 import { post } from '../api/client'
 import type { FoundStudies, RemoteName } from '../api/remote'
 import { useResource } from '../api/resource'
-import { useText } from '../language'
+import { useLanguage, useText } from '../language'
 import { Waiting } from '../session/guard'
 import { Failure } from '../shown/failure'
+import { personName } from '../shown/patient'
 import { Answers } from './answers'
 
 interface Fields {
@@ -27,6 +28,7 @@ const MODALITIES = ['CT', 'MR', 'DX', 'CR', 'DR', 'US', 'MG', 'XA', 'RF', 'NM', 
 
 export function Query() {
   const text = useText()
+  const language = useLanguage()
   const { message } = App.useApp()
   const navigate = useNavigate()
   const [form] = Form.useForm<Fields>()
@@ -36,7 +38,7 @@ export function Query() {
   const fetching = useAction()
   if (!names.value) return names.error ? <Failure error={names.error} again={names.reload} /> : <Waiting />
   const remotes = names.value.items.filter((each) => each.query)
-  if (remotes.length === 0) return <div className="empty">{text('query.noRemotes')}</div>
+  if (remotes.length === 0) return <div className="empty" data-testid="query-no-remotes">{text('query.noRemotes')}</div>
   const ask = async (fields: Fields) => {
     const day = (value?: string) => (value ?? '').replaceAll('-', '')
     const given = { ...fields, dateFrom: day(fields.dateFrom), dateTo: day(fields.dateTo) }
@@ -55,7 +57,7 @@ export function Query() {
       .filter((each) => uids.includes(each.studyUid))
       .map((each) => ({
         studyUid: each.studyUid,
-        label: [each.patientName, each.patientId, each.accession].filter(Boolean).join(' '),
+        label: [personName(each.patientName, language), each.patientId, each.accession].filter(Boolean).join(' '),
       }))
     if (await fetching.run(() => post('/api/transfers/retrieve', { remote: found.remote, studies }))) {
       void message.success(text('query.asked', { count: studies.length }))
@@ -71,6 +73,7 @@ export function Query() {
         onFinish={ask}
         initialValues={{ remote: remotes[0]?.id ?? '' }}
         className="query-fields"
+        onValuesChange={() => form.setFields([{ name: 'name', errors: [] }])}
         data-testid="query"
       >
         <Form.Item name="remote" label={text('query.remote')}>

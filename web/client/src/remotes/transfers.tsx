@@ -13,6 +13,7 @@ import { Waiting } from '../session/guard'
 import { Failure } from '../shown/failure'
 import { Mark, type Shape, type Tone } from '../shown/mark'
 import { Moment } from '../shown/moment'
+import { personName } from '../shown/patient'
 import { byteSize, count } from '../shown/size'
 
 const SHOWN: Record<Transfer['state'], { shape: Shape; tone: Tone }> = {
@@ -90,7 +91,7 @@ export function TransferLine({ transfer, now, reload, named = false }: LineProps
         <span>{text(`transfer.kind.${transfer.kind}`, { name: transfer.remoteName })}</span>
         {named && (
           <Link to={`/studies/${transfer.origin}/${transfer.studyUid}`} className="strong">
-            {transfer.label || transfer.studyUid}
+            {transfer.label ? personName(transfer.label, language) : transfer.studyUid}
           </Link>
         )}
         {transfer.series > 0 && <span className="quiet">{text('transfer.series', { count: transfer.series })}</span>}
