@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from node.canonical import canonical_json
 from node.catalogue.matching import QueryLevel, key_condition
-from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
+from node.catalogue.search import SERIES_FOUND, STUDY_FOUND, InstanceRow, SeriesRow, StudyRow
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Database, Level, read_as
@@ -192,4 +192,5 @@ def _where(
 ) -> Condition:
     seen, params = condition
     asked, more = key_condition(filters, level, combined=combined)
-    return f"({seen}) AND ({asked})", (*params, *more)
+    found = SERIES_FOUND if level is QueryLevel.SERIES else STUDY_FOUND
+    return f"({seen}) AND ({asked}) AND {found}", (*params, *more)

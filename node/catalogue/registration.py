@@ -12,15 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.catalogue.arrivals import Arrival, Unreadable, read_arrivals
-from node.catalogue.fresh import read_fresh
+from node.catalogue.contents import StoredContents
+from node.catalogue.corrected_growth import corrections_on
 from node.catalogue.growth import Growth, grow
 from node.catalogue.held import Held, read_held
-from node.catalogue.identity import Patient
-from node.catalogue.search import InstanceRow
 from node.catalogue.statements import growth_statements
 from node.database.port import Statement
-from node.dicom.normal import normal_digest
-from node.errors import Damaged, InvalidRequest, NotFound
 from node.events import InstanceConflictFound, PatientConflictFound
 from node.failpoints import failpoint, planted
 from node.names import Cause, StudyKey
@@ -54,6 +51,7 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
         cursors = []
     statements = [*cursors]
     instances = repeated = 0
+    contents = StoredContents(node)
     for key, group in _by_study(arrivals).items():
         held = read_held(
             node.database,
@@ -61,7 +59,12 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
             key,
             sop_uids=list(dict.fromkeys(arrival.attributes.instance.sop_uid for arrival in group)),
         )
-        growth = grow(held, group, contents=_Stored(node))
+        corrected = corrections_on(node, held, group)
+        growth = grow(
+            held if corrected is None else corrected.held, group, contents=contents, corrections=corrected
+        )
+        if corrected is not None:
+            statements += corrected.show(growth)
         statements += _statements(node, key, held=held, growth=growth)
         instances += len(growth.inserted)
         repeated += sum(repeat.times for repeat in growth.repeats)
@@ -71,33 +74,6 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
     failpoint("registered")
     _log_guesses(arrivals)
     return Registered(instances=instances, repeated=repeated, unreadable=len(unreadable))
-
-
-class _Stored:
-    """Reads contents back from their packs, wherever those were merged to since the rows were read."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    def normal(self, row: InstanceRow) -> str:
-        try:
-            data_set = read_fresh(
-                self._node.database, row, lambda row: self._node.packs.read_data_set(row.location)
-            )
-            return normal_digest(data_set, row.transfer_syntax)
-        except (Damaged, NotFound, InvalidRequest):
-            return f"unread:{row.digest}"  # equal to nothing: what cannot be compared is a conflict
-
-    def patient(self, row: InstanceRow) -> Patient | None:
-        packs = self._node.packs
-        try:
-            record = read_fresh(
-                self._node.database, row, lambda row: next(iter(packs.marked(row.pack, row.offset)), None)
-            )
-        except (Damaged, NotFound):
-            return None
-        arrivals, _ = read_arrivals(packs, [record] if record else [], own=self._node.id)
-        return arrivals[0].patient if arrivals else None
 
 
 def _by_study(arrivals: Sequence[Arrival]) -> dict[StudyKey, list[Arrival]]:

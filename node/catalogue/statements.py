@@ -11,20 +11,21 @@ from node.catalogue.identity import Patient
 from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
 from node.clock import Micros
 from node.database.port import Statement, Value
-from node.names import StudyKey
+from node.names import StudyKey, patients_subject
 
 _KEY = ("origin", "study_uid")
 _STUDY = tuple(field.name for field in fields(StudyRow))
 _SERIES = tuple(field.name for field in fields(SeriesRow))
 _PERSON = ("name", "birth_date", "sex")
+_AT_VERSION = "(SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?"
 _INSTANCE = InstanceRow.__struct_fields__
 
 
 def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
     """Give the statements that write a growth; refused when the study changed since it was read."""
     return [
-        _write_study(growth.study, held=held),
-        *(_write_series(row) for row in growth.series),
+        write_study(growth.study, held=held),
+        *(write_series(row) for row in growth.series),
         *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
         *(_change_instance(row, held=held) for row in growth.changed),
         *(_count_repeat(repeat) for repeat in growth.repeats),
@@ -32,20 +33,29 @@ def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Stat
     ]
 
 
-def _write_study(row: StudyRow, *, held: Held) -> Statement:
+def write_study(row: StudyRow, *, held: Held) -> Statement:
+    """Give the statement that writes a study's row, at the version it was decided at."""
+    patients = (patients_subject(row.origin), held.patients_version)
+    refusal = "Registering instances was refused: the study was changed meanwhile. Read it again."
     if held.study is None:
-        return _insert("study", row, _STUDY)
+        return Statement(
+            f"INSERT INTO study ({', '.join(_STUDY)}) SELECT {', '.join('?' * len(_STUDY))} WHERE {_AT_VERSION}",
+            (*_values(row, _STUDY), *patients),
+            expect=1,
+            refusal=refusal,
+        )
     names = [name for name in _STUDY if name not in (*_KEY, "expected")]  # what is expected, a peer has said
     return Statement(
         f"UPDATE study SET {', '.join(f'{name} = ?' for name in names)} WHERE origin = ? AND study_uid = ?"
-        " AND (SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?",
-        (*_values(row, names), *_values(row, _KEY), row.key.subject, held.version),
+        f" AND {_AT_VERSION} AND {_AT_VERSION}",
+        (*_values(row, names), *_values(row, _KEY), row.key.subject, held.version, *patients),
         expect=1,
-        refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
+        refusal=refusal,
     )
 
 
-def _write_series(row: SeriesRow) -> Statement:
+def write_series(row: SeriesRow) -> Statement:
+    """Give the statement that writes a series' row."""
     insert = _insert("series", row, _SERIES)
     sets = ", ".join(f"{name} = excluded.{name}" for name in _SERIES if name not in (*_KEY, "series_uid"))
     return Statement(

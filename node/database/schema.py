@@ -273,9 +273,35 @@ _ADMISSION: Migration = (
     "ALTER TABLE device_ruled RENAME TO device",
 )
 
+_CORRECTIONS: Migration = (
+    # Projection. Facts of corrections (node/catalogue/correction_facts.py), also those undone. study_uid is empty for
+    # facts of patients. words: digest of the text that says what is corrected. code: of CID 7011, why it is rejected.
+    """CREATE TABLE correction (id TEXT PRIMARY KEY, kind TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
+        series_uid TEXT NOT NULL, patient_issuer TEXT NOT NULL, patient_id TEXT NOT NULL, words TEXT NOT NULL,
+        code TEXT NOT NULL, person TEXT NOT NULL, at INTEGER NOT NULL, undone_at INTEGER, undone_by TEXT NOT NULL,
+        undone_words TEXT NOT NULL, cause TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX correction_study ON correction (origin, study_uid)",
+    "CREATE INDEX correction_patient ON correction (patient_issuer, patient_id)",
+    # Projection. Which standing facts count for a study.
+    """CREATE TABLE study_correction (origin TEXT NOT NULL, study_uid TEXT NOT NULL, correction TEXT NOT NULL,
+        PRIMARY KEY (origin, study_uid, correction)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX study_correction_fact ON study_correction (correction)",
+    # Projection. What the facts come to: see node/catalogue/overlays.py. Of a peer's study: as its origin told.
+    """CREATE TABLE overlay (origin TEXT NOT NULL, study_uid TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL,
+        at INTEGER NOT NULL, PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
+    # Catalogue. The words that a corrected study's instances say, as registration keeps them; series_uid is empty for
+    # the study's own. There only while a fact counts for the study.
+    """CREATE TABLE said (origin TEXT NOT NULL, study_uid TEXT NOT NULL, series_uid TEXT NOT NULL, words TEXT NOT NULL,
+        PRIMARY KEY (origin, study_uid, series_uid)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX study_identity_patient ON study_identity (patient_issuer, patient_id)",
+    # 1 when every instance of it is rejected.
+    "ALTER TABLE study ADD COLUMN rejected INTEGER NOT NULL DEFAULT 0",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
     _ADMISSION,
+    _CORRECTIONS,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""
