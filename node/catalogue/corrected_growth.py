@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from node.catalogue.arrivals import Arrival
 from node.catalogue.contents import StoredContents
-from node.catalogue.correction_facts import facts_of_study, has_facts
+from node.catalogue.correction_facts import Correction, facts_of_study, has_facts
 from node.catalogue.growth import Growth, named
 from node.catalogue.held import Held
 from node.catalogue.overlays import peek_overlay, series_as_corrected
@@ -27,8 +27,16 @@ TOLD = "told"
 """Stands for facts that only the origin of a study knows."""
 
 
-def corrections_on(node: Node, held: Held, arrivals: Sequence[Arrival]) -> GrowingCorrected | None:
-    """Give the corrections that bear on a study which is about to grow; None for most."""
+def corrections_on(
+    node: Node, held: Held, arrivals: Sequence[Arrival], *, notes: Sequence[Correction] = ()
+) -> GrowingCorrected | None:
+    """Give the corrections that bear on a study which is about to grow; None for most.
+
+    Parameters
+    ----------
+    notes
+        What the batch itself rejects.
+    """
     key = arrivals[0].key
     said = held
     if held.study is not None:
@@ -41,10 +49,10 @@ def corrections_on(node: Node, held: Held, arrivals: Sequence[Arrival]) -> Growi
         resolution = Resolution(overlay=told, red=False, facts=(TOLD,))
         return GrowingCorrected(node, key, before=held, held=said, resolution=resolution)
     patients = {patient.key for patient in held.patients} | {arrival.patient.key for arrival in arrivals}
-    if not has_facts(node.database, key, patients):
+    if not notes and not has_facts(node.database, key, patients):
         return None
     resolution = resolve(
-        facts_of_study(node.database, key, patients),
+        [*facts_of_study(node.database, key, patients), *notes],
         said=patient_in(named(said.study, min(arrivals, key=lambda arrival: arrival.order))),
         spoken=_spoken(node, key, arrivals),
     )

@@ -10,7 +10,7 @@ registration holds its batches against; facts about a study under the study's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from node.canonical import canonical_json, digest_of
@@ -47,7 +47,7 @@ from node.catalogue.restating import (
     restate,
     restated_statements,
 )
-from node.catalogue.search import StudyRow
+from node.catalogue.search import StudyRow, peek_study
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Statement, Value, text
@@ -110,7 +110,7 @@ class _Study:
 def preview_correction(node: Node, draft: Draft) -> Preview:
     """Say what a correction would change, and change nothing."""
     fact = _fact(node, draft, by=None, reason="", id_=node.new_id(), at=node.now())
-    return _preview(_plan(node, _bears_on(node, draft), every=_is_every(draft.kind), make=fact))
+    return _preview(_plan(node, _bears_on(node, draft), every=_is_every(draft.kind), make=[fact]))
 
 
 def preview_undo(node: Node, id_: str) -> Preview:
@@ -144,7 +144,7 @@ def make_correction(
 
     def attempt() -> None:
         fact = _fact(node, draft, by=by, reason=why, id_=id_, at=node.now())
-        studies = _plan(node, _bears_on(node, draft), every=_is_every(draft.kind), make=fact)
+        studies = _plan(node, _bears_on(node, draft), every=_is_every(draft.kind), make=[fact])
         _check_seen(studies, seen)
         cause = Cause(id_)
         _, words = node.texts.put("correction", encode_words(fact.words))
@@ -207,17 +207,15 @@ def undo_correction(
     _try(attempt)
 
 
-def restating_statements(node: Node, fact: Correction, *, cause: Cause) -> list[Statement]:
-    """Give the statements of a fact about a study that somebody else's batch makes, as a device's rejection note."""
-    key = fact.study
-    _, words = node.texts.put("correction", encode_words(fact.words))
-    studies = _plan(node, [key], every=True, make=fact)
-    return [
-        words,
-        insert_fact(fact.row),
-        *(statement for study in studies for statement in study.statements),
-        *_fact_event(node, fact, _event(fact, studies), studies=studies, cause=cause),
-    ]
+def rejecting_statements(
+    node: Node, key: StudyKey, facts: Sequence[Correction], events: Sequence[Event], *, cause: Cause
+) -> list[Statement]:
+    """Give the statements by which a batch that keeps rejection notes rejects what is held of another study."""
+    if peek_study(node.database, key) is None:  # what they list has not come yet: it will be rejected then
+        return node.journal.append(key.subject, events, after=node.journal.version(key.subject), cause=cause)
+    (study,) = _plan(node, [key], every=True, make=facts)
+    after = study.present.held.version
+    return [*study.statements, *node.journal.append(key.subject, events, after=after, cause=cause)]
 
 
 def _try(attempt: Callable[[], None]) -> None:
@@ -254,7 +252,7 @@ def _plan(
     keys: list[StudyKey],
     *,
     every: bool,
-    make: Correction | None = None,
+    make: Sequence[Correction] = (),
     undo: Correction | None = None,
 ) -> list[_Study]:
     """Derive anew what each study shows with one fact more, or one less."""
@@ -268,7 +266,7 @@ def _plan(
             for fact in facts_of_study(node.database, key, patients)
             if undo is None or fact.row.id != undo.row.id
         ]
-        resolution = resolve_present(present, [*facts, make] if make is not None else facts)
+        resolution = resolve_present(present, [*facts, *make])
         restated = restate(present, resolution, contents=contents)
         studies.append(
             _Study(
@@ -336,39 +334,24 @@ def _fact(node: Node, draft: Draft, *, by: Person | None, reason: str, id_: str,
         reason=reason,
         by="" if by is None else by.name,
     )
-    return new_fact(
-        node,
-        kind_of=draft,
-        words=words,
-        person="" if by is None else by.id,
-        id_=id_,
-        at=at,
-        cause=Cause(id_),
-    )
-
-
-def new_fact(
-    node: Node, *, kind_of: Draft, words: Words, person: str, id_: str, at: Micros, cause: Cause
-) -> Correction:
-    """Give a draft as a fact."""
-    patient = kind_of.patient or PatientKey(issuer="", id="")
+    patient = draft.patient or PatientKey(issuer="", id="")
     return Correction(
         row=CorrectionRow(
             id=id_,
-            kind=kind_of.kind,
+            kind=draft.kind,
             origin=node.id,
-            study_uid="" if kind_of.study is None else kind_of.study.study_uid,
-            series_uid=kind_of.series_uid,
+            study_uid="" if draft.study is None else draft.study.study_uid,
+            series_uid=draft.series_uid,
             patient_issuer=patient.issuer,
             patient_id=patient.id,
             words=digest_of(encode_words(words)),
-            code=kind_of.code,
-            person=person,
+            code=draft.code,
+            person="" if by is None else by.id,
             at=at,
             undone_at=None,
             undone_by="",
             undone_words="",
-            cause=cause,
+            cause=Cause(id_),
         ),
         words=words,
     )

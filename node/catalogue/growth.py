@@ -106,7 +106,10 @@ def _add_contents(
     for arrival in arrivals:
         brought.setdefault(arrival.attributes.instance.sop_uid, []).append(arrival.row())
     conflicts: list[InstanceConflictFound] = []
-    for sop_uid, rows in brought.items():
+    for sop_uid in dict.fromkeys(
+        [*brought, *held.contents]
+    ):  # held may be more: what a note in the batch rejects
+        rows = brought.get(sop_uid, [])
         before = {row.digest: row for row in held.contents.get(sop_uid, [])}
         known = dict(before)
         for row in rows:

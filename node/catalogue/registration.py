@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from node.catalogue.arrivals import Arrival, Unreadable, read_arrivals
 from node.catalogue.contents import StoredContents
 from node.catalogue.corrected_growth import corrections_on
+from node.catalogue.corrections import rejecting_statements
 from node.catalogue.growth import Growth, grow
 from node.catalogue.held import Held, read_held
+from node.catalogue.rejection_notes import notes_in
 from node.catalogue.statements import growth_statements
 from node.database.port import Statement
 from node.events import InstanceConflictFound, PatientConflictFound
@@ -52,22 +54,28 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
     statements = [*cursors]
     instances = repeated = 0
     contents = StoredContents(node)
-    for key, group in _by_study(arrivals).items():
-        held = read_held(
-            node.database,
-            node.journal,
-            key,
-            sop_uids=list(dict.fromkeys(arrival.attributes.instance.sop_uid for arrival in group)),
-        )
-        corrected = corrections_on(node, held, group)
-        growth = grow(
-            held if corrected is None else corrected.held, group, contents=contents, corrections=corrected
-        )
+    groups = _by_study(arrivals)
+    notes = notes_in(node, arrivals)
+    for key, group in groups.items():
+        noted = [note for note in notes if note.fact.study == key]
+        brought = (arrival.attributes.instance.sop_uid for arrival in group)
+        sop_uids = list(dict.fromkeys([*brought, *(uid for note in noted for uid in note.sop_uids)]))
+        held = read_held(node.database, node.journal, key, sop_uids=sop_uids)
+        corrected = corrections_on(node, held, group, notes=[note.fact for note in noted])
+        said = held if corrected is None else corrected.held
+        growth = grow(said, group, contents=contents, corrections=corrected)
         if corrected is not None:
             statements += corrected.show(growth)
+        growth.events += [(note.cause, note.event()) for note in noted]
         statements += _statements(node, key, held=held, growth=growth)
         instances += len(growth.inserted)
         repeated += sum(repeat.times for repeat in growth.repeats)
+    for note in notes:
+        statements += note.statements(node)
+    for key in dict.fromkeys(note.fact.study for note in notes if note.fact.study not in groups):
+        noted = [note for note in notes if note.fact.study == key]
+        facts, events = [note.fact for note in noted], [note.event() for note in noted]
+        statements += rejecting_statements(node, key, facts, events, cause=noted[0].cause)
     for record in unreadable:
         statements += _unreadable(node, record)
     node.write(statements)
