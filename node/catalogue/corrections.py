@@ -47,7 +47,7 @@ from node.catalogue.restating import (
     restate,
     restated_statements,
 )
-from node.catalogue.search import StudyRow, peek_study
+from node.catalogue.search import SeriesRow, StudyRow, peek_study
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Statement, Value, text
@@ -81,6 +81,7 @@ class StudyChange:
 
     before: StudyRow
     after: StudyRow
+    series_before: tuple[SeriesRow, ...]
     restated: Restated
 
 
@@ -272,7 +273,12 @@ def _plan(
             _Study(
                 key=key,
                 present=present,
-                change=StudyChange(before=present.row, after=restated.study, restated=restated),
+                change=StudyChange(
+                    before=present.row,
+                    after=restated.study,
+                    series_before=tuple(present.held.series.values()),
+                    restated=restated,
+                ),
                 statements=restated_statements(key, present, restated, resolution),
             )
         )

@@ -282,18 +282,29 @@ def conflicts_of(database: Database, key: StudyKey) -> list[InstanceRow]:
     )
 
 
+def named_patients(condition: Condition, text: str) -> Condition:
+    """Narrow a condition to studies whose patient's name or ID has every word typed."""
+    sql, params = _typed(condition, text, columns=("patient_name", "patient_id"))
+    return f"{sql} AND {STUDY_FOUND}", params
+
+
 def _narrowed(condition: Condition, text: str, state: str) -> Condition:
-    sql, params = f"({condition[0]})", list(condition[1])
-    for word in re.split(r"[\s^]+", text.strip()):
-        if word:
-            pattern = "%" + re.sub(r"([%_~])", r"~\1", word) + "%"
-            columns = ("patient_name", "patient_id", "accession", "description")
-            sql += f" AND ({' OR '.join(f'study.{column} LIKE ? ESCAPE {chr(39)}~{chr(39)}' for column in columns)})"
-            params += [pattern] * len(columns)
+    sql, typed = _typed(condition, text, columns=("patient_name", "patient_id", "accession", "description"))
+    params = list(typed)
     if state == REJECTED_STUDIES:
         return f"{sql} AND study.rejected = 1", tuple(params)
     sql += f" AND {STUDY_FOUND}"
     if state:
         sql += " AND study.state = ?"
         params.append(state)
+    return sql, tuple(params)
+
+
+def _typed(condition: Condition, text: str, *, columns: Sequence[str]) -> Condition:
+    sql, params = f"({condition[0]})", list(condition[1])
+    for word in re.split(r"[\s^]+", text.strip()):
+        if word:
+            pattern = "%" + re.sub(r"([%_~])", r"~\1", word) + "%"
+            sql += f" AND ({' OR '.join(f'study.{column} LIKE ? ESCAPE {chr(39)}~{chr(39)}' for column in columns)})"
+            params += [pattern] * len(columns)
     return sql, tuple(params)
