@@ -81,6 +81,8 @@ class CorrectionRow:
     """One row of table ``correction``."""
 
     id: str
+    n: int
+    """Its place among all facts; 0 before it is kept."""
     kind: Kind
     origin: NodeId
     study_uid: str
@@ -141,7 +143,7 @@ def facts_of_study(
         more = _of_patients(database, key.origin, asked)
         found.update((fact.row.id, fact) for fact in more)
         wanted |= _became(found.values(), seen)
-    return tuple(sorted(found.values(), key=lambda fact: fact.row.id))
+    return tuple(sorted(found.values(), key=lambda fact: fact.row.n))
 
 
 def has_facts(database: Database, key: StudyKey, patients: Iterable[PatientKey]) -> bool:
@@ -182,9 +184,11 @@ def newest_facts(database: Database, origin: NodeId, *, limit: int = 100) -> lis
 def insert_fact(row: CorrectionRow, *, guard: Condition = ("1 = 1", ())) -> Statement:
     """Give the statement that keeps a fact, if a condition holds when it is written."""
     where, params = guard
+    given = [name for name in _COLUMNS if name != "n"]
     return Statement(
-        f"INSERT INTO correction ({', '.join(_COLUMNS)}) SELECT {', '.join('?' * len(_COLUMNS))} WHERE {where}",
-        (*(getattr(row, name) for name in _COLUMNS), *params),
+        f"INSERT INTO correction ({', '.join(given)}, n) SELECT {', '.join('?' * len(given))},"
+        f" (SELECT coalesce(max(n), 0) + 1 FROM correction) WHERE {where}",
+        (*(getattr(row, name) for name in given), *params),
         expect=1,
         refusal="Correcting was refused: studies of this patient came or changed meanwhile. Look again, then repeat it.",
     )
@@ -234,7 +238,7 @@ def _read(
 ) -> list[Correction]:
     stands = " AND correction.undone_at IS NULL" if standing else ""
     order = "DESC" if newest else "ASC"
-    sql = f"{_SELECT} WHERE ({where}){stands} ORDER BY correction.id {order} LIMIT ?"
+    sql = f"{_SELECT} WHERE ({where}){stands} ORDER BY correction.n {order} LIMIT ?"
     try:
         return [
             Correction(

@@ -344,6 +344,7 @@ def _fact(node: Node, draft: Draft, *, by: Person | None, reason: str, id_: str,
     return Correction(
         row=CorrectionRow(
             id=id_,
+            n=0,
             kind=draft.kind,
             origin=node.id,
             study_uid="" if draft.study is None else draft.study.study_uid,

@@ -113,6 +113,7 @@ def _read(node: Node, arrival: Arrival) -> Iterator[Note]:
         key = StudyKey(origin=arrival.key.origin, study_uid=StudyUID(study_uid))
         row = CorrectionRow(
             id=node.new_id(),
+            n=0,
             kind="note",
             origin=key.origin,
             study_uid=key.study_uid,

@@ -276,7 +276,8 @@ _ADMISSION: Migration = (
 _CORRECTIONS: Migration = (
     # Projection. Facts of corrections (node/catalogue/correction_facts.py), also those undone. study_uid is empty for
     # facts of patients. words: digest of the text that says what is corrected. code: of CID 7011, why it is rejected.
-    """CREATE TABLE correction (id TEXT PRIMARY KEY, kind TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
+    # n: their order.
+    """CREATE TABLE correction (id TEXT PRIMARY KEY, n INTEGER NOT NULL CONSTRAINT correction_n UNIQUE, kind TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
         series_uid TEXT NOT NULL, patient_issuer TEXT NOT NULL, patient_id TEXT NOT NULL, words TEXT NOT NULL,
         code TEXT NOT NULL, person TEXT NOT NULL, at INTEGER NOT NULL, undone_at INTEGER, undone_by TEXT NOT NULL,
         undone_words TEXT NOT NULL, cause TEXT NOT NULL) STRICT, WITHOUT ROWID""",
