@@ -6,7 +6,7 @@ Nothing is remembered from before: undoing a fact leaves exactly what would be h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from node.catalogue.contents import StoredContents
@@ -127,6 +127,9 @@ def restate(present: Present, resolution: Resolution, *, contents: StoredContent
             bytes=sum(tally.bytes for tally in tallies.values()),
             rejected=int(chosen == 0),
         )
+    else:  # nothing of it is here but its origin's word
+        whole = any(not one.series_uid and not one.sop_uids for one in resolution.overlay.rejections)
+        study = replace(study, rejected=int(whole))
     return Restated(
         study=study,
         series=tuple(row for uid, row in counted.items() if row != present.held.series.get(uid)),
@@ -177,11 +180,3 @@ def _contents(database: Database, key: StudyKey, *, every: bool) -> dict[str, li
     for row in rows:
         found.setdefault(row.sop_uid, []).append(row)
     return found
-
-
-def keys_in(rows: Iterable[dict[str, object]]) -> list[StudyKey]:
-    """Give the studies that rows name, each once."""
-    found: dict[StudyKey, None] = {}
-    for row in rows:
-        found[StudyKey(origin=row["origin"], study_uid=row["study_uid"])] = None  # type: ignore[arg-type]
-    return list(found)

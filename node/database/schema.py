@@ -297,6 +297,8 @@ _CORRECTIONS: Migration = (
     "CREATE INDEX study_identity_patient ON study_identity (patient_issuer, patient_id)",
     # 1 when every instance of it is rejected.
     "ALTER TABLE study ADD COLUMN rejected INTEGER NOT NULL DEFAULT 0",
+    # Digest of the corrections that the peer was last told; empty: none.
+    "ALTER TABLE decision ADD COLUMN corrected TEXT NOT NULL DEFAULT ''",
 )
 
 MIGRATIONS: tuple[Migration, ...] = (
