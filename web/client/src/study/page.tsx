@@ -62,6 +62,11 @@ export default function StudyPage() {
         <Link to={`/view/${origin}/${uid}`} className="button" data-testid="open-viewer">
           {text('study.view')}
         </Link>
+        {technician && value.study.origin === me?.node.id && (
+          <Link to={`/studies/${origin}/${uid}/corrections`} className="button" data-testid="open-corrections">
+            {text('nav.corrections')}
+          </Link>
+        )}
       </div>
       <Conflicts conflicts={value.conflicts} study={study} />
       <SeriesStrip page={value} />
