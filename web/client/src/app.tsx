@@ -22,9 +22,7 @@ const StudyPage = lazy(() => import('./study/page'))
 const ConsultsPage = lazy(() => import('./consults/page'))
 const ReadingPage = lazy(() => import('./reading/page'))
 const ViewPage = lazy(() => import('./reading/view-page'))
-const CorrectionsPage = lazy(() => import('./corrections/page'))
-const MergePage = lazy(() => import('./corrections/merge-page'))
-const StudyCorrectionsPage = lazy(() => import('./corrections/study-page'))
+const CorrectionsPlace = lazy(() => import('./corrections/place'))
 const AlliancePage = lazy(() => import('./alliance/page'))
 const NodePage = lazy(() => import('./node/page'))
 const MePage = lazy(() => import('./me/page'))
@@ -48,9 +46,9 @@ const ROUTES: RouteObject[] = [
       { path: '/', element: <Home /> },
       { path: '/studies', element: clinical(<StudiesPage />) },
       { path: '/studies/:origin/:uid', element: clinical(<StudyPage />) },
-      { path: '/studies/:origin/:uid/corrections', element: technical(<StudyCorrectionsPage />) },
-      { path: '/corrections', element: technical(<CorrectionsPage />) },
-      { path: '/corrections/merge', element: technical(<MergePage />) },
+      { path: '/studies/:origin/:uid/corrections', element: technical(<CorrectionsPlace page="study" />) },
+      { path: '/corrections', element: technical(<CorrectionsPlace page="list" />) },
+      { path: '/corrections/merge', element: technical(<CorrectionsPlace page="merge" />) },
       { path: '/consults', element: clinical(<ConsultsPage />) },
       { path: '/alliance', element: administration(<AlliancePage />) },
       { path: '/node/:tab?', element: administration(<NodePage />) },
