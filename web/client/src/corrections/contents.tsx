@@ -39,16 +39,20 @@ function Whose({ patients, propose }: { patients: Spoken[]; propose: ConflictPro
       <p>{text('conflict.whose')}</p>
       <div className="side-by-side">
         {patients.map((each, n) => (
-          <label key={`${each.issuer} ${each.id} ${each.name}`} className={n === chosen ? 'choice chosen' : 'choice'}>
-            <Radio checked={n === chosen} onChange={() => setChosen(n)} data-testid={`identity-${each.id}`} />
-            <span>
-              <b>{personName(each.name, language) || text('patient.noName')}</b>
-              <span className="tabular">{each.id || text('patient.noId')}</span>
-              <span className="quiet">
-                {sexWord(each.sex, text)} {dicomDate(each.birthDate)} · <Moment at={each.firstAt} short />
-              </span>
+          <Radio
+            key={`${each.issuer} ${each.id} ${each.name}`}
+            checked={n === chosen}
+            onChange={() => setChosen(n)}
+            className={n === chosen ? 'choice chosen' : 'choice'}
+            data-testid={`identity-${each.id}`}
+          >
+            <b>{personName(each.name, language) || text('patient.noName')}</b>
+            <span className="tabular"> {each.id || text('patient.noId')}</span>
+            <br />
+            <span className="quiet">
+              {sexWord(each.sex, text)} {dicomDate(each.birthDate)} · <Moment at={each.firstAt} short />
             </span>
-          </label>
+          </Radio>
         ))}
       </div>
       <Radio.Group value={others} onChange={(event) => setOthers(event.target.value as 'reject' | 'move')}>
