@@ -67,7 +67,10 @@ def test_what_is_sent_after_a_merge_a_move_and_a_note_gets_the_same_treatment(
     ask = {"kind": "merge", "patient": goes, "to": stays, "reason": "Same person"}
     merged = technician.post("/api/corrections", ask)["id"]
     storescu(alpha, [ct(tmp_path, 1, 2), ct(tmp_path, 4, 1)])
-    wait_for("later ones", lambda: ids(reader).get("2.25.4") == ("B-42", 1) and ids(reader)["2.25.1"] == ("B-42", 2))
+    wait_for(
+        "later ones",
+        lambda: ids(reader).get("2.25.4") == ("B-42", 1) and ids(reader)["2.25.1"] == ("B-42", 2),
+    )
     assert reader.get("/dicomweb/studies?PatientID=A-17") == []
 
     # A device's rejection note hides what it lists.

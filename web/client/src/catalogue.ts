@@ -301,6 +301,7 @@ export const catalogue = {
   'form.move': { zh: '检查归属', en: 'Another patient' },
   'form.reject': { zh: '作废', en: 'Reject' },
   'correct.title': { zh: '更正检查', en: 'Correct a study' },
+  'correct.wrong': { zh: '哪里有误', en: 'What is wrong' },
   'correct.back': { zh: '返回检查', en: 'Back to the study' },
   'correct.elsewhere': { zh: '本检查来自 {{origin}}，请在那里更正；更正会自动传到这里。', en: 'This study came from {{origin}}. Have it corrected there; the correction comes here by itself.' },
   'correct.explained': { zh: '请核对下列变更并写明原因。', en: 'Look at what changes, and say why.' },

@@ -59,7 +59,8 @@ export default function StudyCorrectionsPage() {
       {!value.own && <p className="quiet">{text('correct.elsewhere', { origin })}</p>}
       <ConflictPanel page={value} propose={propose} />
       {value.own && (
-        <section className="card" data-testid="correct-forms">
+        <details className="card" data-testid="correct-forms" open={value.study.conflict === 0}>
+          <summary>{text('correct.wrong')}</summary>
           <Segmented
             value={form}
             onChange={(next) => setForm(next as Chosen)}
@@ -67,7 +68,7 @@ export default function StudyCorrectionsPage() {
             data-testid="correct-kind"
           />
           <CurrentForm form={form} value={value} series={series} propose={propose} />
-        </section>
+        </details>
       )}
       <section>
         <h2>{text('corrections.history')}</h2>
