@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from node.catalogue.correction_drafts import REJECTIONS
 from node.catalogue.matching import MOST_PATTERNS, QueryLevel, matched_keys
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dicom.texts_in import CHARSETS
@@ -112,6 +113,20 @@ def statement() -> str:
         "",
         *_matching(),
         "Objects are returned in the transfer syntax they were received in.",
+        "",
+        "## Corrections",
+        "",
+        "What a person corrected is spliced into the header of every object that leaves; all else keeps its bytes. An item of",
+        "the Original Attributes Sequence (0400,0561) says what was. Where the character set cannot hold a corrected text",
+        "all texts of the header are written in ISO_IR 192.",
+        "",
+        "`DELETE` rejects and erases nothing; `reason` is one of these codes of CID 7011 (113001 if none), `comment` the words:",
+        "",
+        "| code | meaning |",
+        "|---|---|",
+        *(f"| {code} | {meaning} |" for code, meaning in REJECTIONS.items()),
+        "",
+        "A Key Object Selection whose title is one of them, sent by a device, rejects what it lists (IHE RAD TF-3 4.66).",
         "",
         "## Character sets",
         "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from web.api import (
     alliance,
     consults,
+    corrections,
     deliveries,
     devices,
     drafts,
@@ -22,12 +23,13 @@ from web.api import (
     transfers,
     users,
 )
-from web.dicomweb import frames, query, rendered, retrieve
+from web.dicomweb import frames, query, rejecting, rendered, retrieve
 from web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *session.ROUTES,
     *studies.ROUTES,
+    *corrections.ROUTES,
     *pools.ROUTES,
     *consults.ROUTES,
     *drafts.ROUTES,
@@ -45,4 +47,5 @@ ROUTES: tuple[Route, ...] = (
     *retrieve.ROUTES,
     *frames.ROUTES,
     *rendered.ROUTES,
+    *rejecting.ROUTES,
 )

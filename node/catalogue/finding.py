@@ -19,7 +19,7 @@ from node.catalogue.answers import study_answer
 from node.catalogue.matching import QueryLevel, key_condition
 from node.catalogue.narrowing import FEW, MANY, Narrowing, fewest, names_alike, narrowings
 from node.catalogue.patterns import NOTHING
-from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
+from node.catalogue.search import SERIES_FOUND, STUDY_FOUND, InstanceRow, SeriesRow, StudyRow
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Database, Level, Row, Value, convert_row, integer, read_as, text
@@ -38,6 +38,7 @@ _WITH_INSTANCES = (
     " AND instance.state = 'chosen' CROSS JOIN series ON series.origin = instance.origin"
     " AND series.study_uid = instance.study_uid AND series.series_uid = instance.series_uid"
 )
+_FOUND: dict[QueryLevel, Condition] = {QueryLevel.SERIES: (f"{STUDY_FOUND} AND {SERIES_FOUND}", ())}
 _OF_ORIGIN, _OF_STUDY = "study.origin = ?", "study.origin = ? AND study.study_uid = ?"
 _WALK, _WALK_FOR = 8192, 4096
 """So many of the newest studies are looked through for a page that ends early enough, before candidates are gathered."""
@@ -80,7 +81,7 @@ def match_patients(
     if asked == NOTHING:
         return []
     plan = _Plan.by(fewest(database, found, MANY)[0].settled(database)) if found else _Plan(index="")
-    where, params = _and(condition, asked, plan.condition)
+    where, params = _and(condition, asked, plan.condition, (STUDY_FOUND, ()))
     return read_as(
         database,
         PatientRow,
@@ -265,7 +266,7 @@ class _Query:
             return []
         rows: list[Row] = []
         for plan in self._plans(database, limit + offset):
-            where = _and(self.condition, asked, plan.condition)
+            where = _and(self.condition, asked, plan.condition, _FOUND.get(self.level, (STUDY_FOUND, ())))
             sql, params = self._select(columns, plan, where, limit, offset)
             rows = database.read(sql, params, Level.WEAK)
             if not plan.newest or len(rows) == limit:
@@ -315,6 +316,7 @@ class _Query:
     def _since(self, database: Database) -> int | None:
         """Give when the newest studies begin; None when there are no others."""
         where, params = (_OF_ORIGIN, self.condition[1][:1]) if self._of_origin else ("1 = 1", ())
+        where = f"{where} AND {STUDY_FOUND}"
         rows = database.read(
             f"SELECT study.first_at FROM study INDEXED BY {self._walked(keys=False)} WHERE {where}"
             " ORDER BY study.first_at DESC LIMIT 1 OFFSET ?",

@@ -21,11 +21,19 @@ from node.errors import NotFound
 from node.names import Cause, Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyKey, StudyUID
 from node.store.facts import Location
 
+REJECTED_STUDIES = "rejected"
+"""The state to list studies by that are in no other list."""
 EVERYTHING: Condition = ("1 = 1", ())
 """For those who act for the node itself, never for a person."""
 COUNTED = 10_000
 """Of studies that words find, no more are counted."""
 _WALK, _OFTEN = 4096, 0.05
+STUDY_FOUND = "study.rejected = 0"
+SERIES_FOUND = (
+    "NOT (series.instance_count = 0 AND EXISTS (SELECT 1 FROM instance AS gone WHERE gone.origin = series.origin"
+    " AND gone.study_uid = series.study_uid AND gone.series_uid = series.series_uid AND gone.state = 'rejected'))"
+)
+"""What is in lists: not a study, nor a series, of which every instance is rejected."""
 PATIENT_DIFFERS = 2
 """`StudyRow.conflict` when instances disagree about the patient: sealing and signing are blocked."""
 
@@ -69,6 +77,8 @@ class StudyRow:
     source_digest: str
     sop_classes: str = "[]"
     """A JSON list."""
+    rejected: int = 0
+    """1 when every instance is rejected: it is in no list but that of who restores."""
 
     @property
     def key(self) -> StudyKey:
@@ -110,7 +120,7 @@ class SeriesRow:
 
 
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of table ``instance``; ``state`` is chosen, alternative or conflict."""
+    """One row of table ``instance``; ``state`` is one of `node.catalogue.repeats`."""
 
     origin: NodeId
     study_uid: StudyUID
@@ -251,6 +261,17 @@ def peek_study(database: Database, key: StudyKey) -> StudyRow | None:
     return rows[0] if rows else None
 
 
+def series_found(database: Database, key: StudyKey) -> list[SeriesRow]:
+    """Give those of a study's series of which not everything is rejected, as `series_of`."""
+    return read_as(
+        database,
+        SeriesRow,
+        f"SELECT * FROM series WHERE origin = ? AND study_uid = ? AND {SERIES_FOUND}"
+        " ORDER BY number IS NULL, number, series_uid",
+        (key.origin, key.study_uid),
+    )
+
+
 def series_of(database: Database, key: StudyKey) -> list[SeriesRow]:
     """Give a study's series by number; those without one last."""
     return read_as(
@@ -302,12 +323,20 @@ def conflicts_of(database: Database, key: StudyKey) -> list[InstanceRow]:
     )
 
 
+def named_patients(condition: Condition, text: str) -> Condition:
+    """Narrow a condition to studies that have every word typed, as `find_visible` finds them."""
+    return _narrowed(condition, words_of(text), "")
+
+
 def _narrowed(condition: Condition, words: list[str], state: str) -> Condition:
     sql, params = f"({condition[0]})", [*condition[1]]
     for word in words:
         stands, more = word_condition(word)
         sql += f" AND ({stands})"
         params += more
+    if state == REJECTED_STUDIES:
+        return f"{sql} AND study.rejected = 1", tuple(params)
+    sql += f" AND {STUDY_FOUND}"
     if state:
         sql += " AND study.state = ?"
         params.append(state)

@@ -12,12 +12,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.catalogue.exits import data_set_pieces
+from node.catalogue.search import InstanceRow
 from node.dicom.header import scan
 from node.dicom.part10 import read_part10
 from node.dicom.plain import write_plain
 from node.dicom.recode import recode
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from node.errors import InvalidRequest, Unavailable
+from node.node import Node
+from node.store.regions import view_of
 
 Piece = bytes | memoryview
 PLAIN = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
@@ -51,6 +55,16 @@ class Written:
     pieces: Sequence[Piece]
     warning: str = ""
     """What could not be done for the remote AE."""
+
+
+def outgoing_of(node: Node, row: InstanceRow) -> Outgoing:
+    """Give an instance of the catalogue, as it is corrected, as one to send."""
+    return Outgoing(
+        sop_class=row.sop_class,
+        sop_uid=row.sop_uid,
+        transfer_syntax=row.transfer_syntax,
+        read=lambda: [view_of(piece) for piece in data_set_pieces(node, row)],
+    )
 
 
 def outgoing_file(file: bytes) -> Outgoing:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from node.catalogue.exits import corrected_file
 from node.clock import MINUTE, SECOND, Micros
 from node.database.port import Database, Statement, read_as
 from node.dimse.calling import called
@@ -23,7 +24,7 @@ from node.errors import Conflict, GridError, NotFound, Refused
 from node.events import Event
 from node.failpoints import failpoint
 from node.journal.jobs import enqueue
-from node.names import Cause, Subject
+from node.names import Cause, NodeId, StudyKey, StudyUID, Subject
 from node.node import Node
 from node.people.audit import Acting, record_act
 from node.reporting.document import keep_sr
@@ -158,7 +159,9 @@ def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
             node, delivery, "Sending the report was put off: its destination is switched off. Switch it on."
         )
         return
-    sr = keep_sr(node, get_report(node.database, delivery.report_id)).part10
+    report = get_report(node.database, delivery.report_id)
+    key = StudyKey(origin=NodeId(report.origin), study_uid=StudyUID(report.study_uid))
+    sr = corrected_file(node, key, series_uid=report.sr_series_uid, file=keep_sr(node, report).part10)
     try:
         send(node, destination, sr)
     except GridError as error:

@@ -6,6 +6,7 @@ that was merged meanwhile is found again by the region itself.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -79,6 +80,27 @@ def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
         chunks.append(chunk)
         offset, length = offset + len(chunk), length - len(chunk)
     return b"".join(chunks)
+
+
+def view_of(piece: Piece) -> bytes | memoryview:
+    """Give a piece as bytes, a stretch of a pack mapped and not read: only what is looked at comes into memory.
+
+    Raises
+    ------
+    NotFound, FileNotFoundError
+        Its pack is gone.
+    """
+    if isinstance(piece, bytes) or not piece.length:
+        return piece if isinstance(piece, bytes) else b""
+    descriptor, region = _open(piece)
+    skipped = region.offset % mmap.ALLOCATIONGRANULARITY
+    try:
+        mapped = mmap.mmap(
+            descriptor, region.length + skipped, access=mmap.ACCESS_READ, offset=region.offset - skipped
+        )
+    finally:
+        os.close(descriptor)
+    return memoryview(mapped)[skipped:]
 
 
 def _open(region: Region) -> tuple[int, Region]:

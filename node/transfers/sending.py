@@ -7,15 +7,10 @@ Source: DICOM PS3.4 B.2 (Storage).
 
 from __future__ import annotations
 
-import mmap
-import os
-from collections.abc import Sequence
-
-from node.catalogue.fresh import read_fresh
-from node.catalogue.search import InstanceRow, instances_of
+from node.catalogue.search import instances_of
 from node.database.port import text
 from node.dimse.calling import called
-from node.dimse.outgoing import Outgoing, Piece
+from node.dimse.outgoing import outgoing_of
 from node.dimse.remote_form import Remote
 from node.dimse.store_scu import Sent, store
 from node.errors import NotFound, Unavailable
@@ -24,43 +19,10 @@ from node.transfers.carrying import carry_out
 from node.transfers.progress import Progress
 from node.transfers.transfers import Transfer
 
-_MAPPED_FROM_BYTES = 4 << 20
-
 
 def send_study(node: Node, transfer_id: str) -> None:
     """Send what a transfer asks for; raises as `carrying.carry_out` does."""
     carry_out(node, transfer_id, lambda one, remote, progress: _send(node, one, remote, progress))
-
-
-def outgoing_of(node: Node, row: InstanceRow) -> Outgoing:
-    """Give an instance of the catalogue as one to send."""
-    return Outgoing(
-        sop_class=row.sop_class,
-        sop_uid=row.sop_uid,
-        transfer_syntax=row.transfer_syntax,
-        read=lambda: read_fresh(node.database, row, lambda held: data_set_pieces(node, held)),
-    )
-
-
-def data_set_pieces(node: Node, row: InstanceRow) -> Sequence[Piece]:
-    """Give the bytes of a data set that leave this node.
-
-    Raises
-    ------
-    FileNotFoundError, NotFound
-        Its pack is gone: it was merged into another.
-    """
-    if row.data_bytes < _MAPPED_FROM_BYTES:
-        return (node.packs.read_data_set(row.location),)
-    skipped = row.data_offset % mmap.ALLOCATIONGRANULARITY
-    descriptor = os.open(node.packs.path(row.pack), os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        mapping = mmap.mmap(
-            descriptor, row.data_bytes + skipped, access=mmap.ACCESS_READ, offset=row.data_offset - skipped
-        )
-    finally:
-        os.close(descriptor)
-    return (memoryview(mapping)[skipped:],)
 
 
 def _send(node: Node, one: Transfer, remote: Remote, progress: Progress) -> str:

@@ -1,4 +1,4 @@
-"""WADO-RS: whole instances as they are stored, and their metadata.
+"""WADO-RS: whole instances as they are stored, or corrected, and their metadata.
 
 Bodies stream from the packs in bounded memory, whatever the study's size.
 
@@ -12,14 +12,14 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from node.catalogue.exits import file_pieces, read_whole
+from node.catalogue.exits import file_pieces, read_bulk, read_header
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.dicom.header import Header
-from node.dicom.json_model import bulk_value, to_json
+from node.dicom.json_model import to_json
 from web.answers import Later
 from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, check_objects, wanted
-from web.dicomweb.held import etag_of
+from web.dicomweb.held import etag_as_corrected
 from web.dicomweb.named import with_held
 from web.dicomweb.reading import note_read
 from web.dicomweb.roots import at_both_roots, root_of
@@ -73,10 +73,10 @@ def retrieve_bulk(call: Call[NoBody]) -> web.Response:
     """Give one value that the metadata names by address."""
 
     def use(held: list[InstanceRow]) -> web.Response:
-        tag = etag_of(held[:1], call.path["path"])
+        tag = etag_as_corrected(call.node, held[:1], call.path["path"])
         if unchanged(call, tag):
             return not_modified(tag)
-        value = bulk_value(read_whole(call.node, held[0]), call.path["path"])
+        value = read_bulk(call.node, held[0], call.path["path"])
         return web.Response(body=value, content_type=OCTETS, headers={"ETag": tag, "Cache-Control": PRIVATE})
 
     return with_held(call, use)
@@ -84,7 +84,7 @@ def retrieve_bulk(call: Call[NoBody]) -> web.Response:
 
 def _retrieve(call: Call[NoBody], held: list[InstanceRow]) -> Later | web.Response:
     check_objects(wanted(call.request), {one.transfer_syntax for one in held})
-    tag = etag_of(held, "files")
+    tag = etag_as_corrected(call.node, held, "files")
     if unchanged(call, tag):
         return not_modified(tag)
     parts = [
@@ -103,7 +103,7 @@ async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
     check_json(wanted(call.request))
 
     def prepare(held: list[InstanceRow]) -> tuple[list[InstanceRow], str, bytes]:
-        tag = etag_of(held, "metadata", root_of(call))
+        tag = etag_as_corrected(call.node, held, "metadata", root_of(call))
         note_read(call)
         return held, tag, b"" if unchanged(call, tag) else _written(call, held[:BATCH])
 
@@ -131,7 +131,7 @@ def _written(call: Call[NoBody], held: list[InstanceRow]) -> bytes:
 
 
 def _read_fresh(call: Call[NoBody], held: InstanceRow) -> Header:
-    return read_fresh(call.node.database, held, partial(read_whole, call.node))
+    return read_fresh(call.node.database, held, partial(read_header, call.node))
 
 
 def _bulk_address(instance: str, path: str) -> str:

@@ -81,6 +81,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/password": SIGNED_IN,
     "/api/setup": ANYBODY,
     "/api/studies": TECHNICIAN | EXPERT,
+    "/api/corrections": TECHNICIAN,
     "/api/pools": SIGNED_IN,
     "/api/consults": TECHNICIAN | EXPERT,
     "/api/reports": TECHNICIAN | EXPERT,
@@ -97,7 +98,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/dicomweb": TECHNICIAN | EXPERT | PRINCIPAL,
 }
 """The widest roles below an address; a route may ask for fewer, never for others."""
-MUST_NAME = ("/api/consults", "/api/live", "/api/studies", "/api/reports", "/dicomweb")
+MUST_NAME = ("/api/consults", "/api/corrections", "/api/live", "/api/studies", "/api/reports", "/dicomweb")
 """Below these a route must name a study, or find under the viewer's condition."""
 PARAMETER = re.compile(r"\{(\w+)[^}]*\}")
 STREAMS = {"/api/live"}
@@ -105,6 +106,8 @@ STREAMS = {"/api/live"}
 TELLING = {
     "/api/studies",
     "/api/studies/{origin}/{study_uid}",
+    "/api/studies/{origin}/{study_uid}/corrections",
+    "/api/corrections/patients",
     "/api/consults/{case_id}",
     "/api/reports/{report_id}",
     *(f"/dicomweb/from/{{origin}}/{level}" for level in ("studies", "series", "instances")),

@@ -65,6 +65,11 @@ export default function StudyPage() {
           {text('study.view')}
         </Link>
         {own && <Send page={value} />}
+        {technician && value.study.origin === me?.node.id && (
+          <Link to={`/studies/${origin}/${uid}/corrections`} className="button" data-testid="open-corrections">
+            {text('nav.corrections')}
+          </Link>
+        )}
       </div>
       <Conflicts conflicts={value.conflicts} study={study} />
       <SeriesStrip page={value} />
