@@ -13,11 +13,9 @@ from node.dimse.admission import admit_device
 from node.names import NodeId
 from node.node import Node
 from node.people.accounts import OPERATOR, create_account, new_one_time_password
+from node.people.principals import READER
 from node.people.sessions import issue_bearer
 from node.reporting.destinations import DestinationForm, add_destination
-
-READER = "reader"
-"""The principal whose bearer token may read over DICOMweb."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from web.live import Feed
 from web.middleware import add_headers, translate_errors
 from web.routes import API_BODY_BYTES, Route
 from web.static import PAGES, serve_page
+from web.storing import Storing
 from web.surroundings import SURROUNDINGS, Surroundings
 from web.table import ROUTES
 from web.threads import Threads
@@ -33,6 +34,7 @@ def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTE
         node=node,
         threads=threads,
         heavy=Threads("web-heavy", workers=HEAVY_WORKERS, waiting=WAITING),
+        storing=Storing(),
         attempts=Attempts(node.clock),
         feed=Feed(node, threads),
         roster=CurrentRoster(node.database),
@@ -55,6 +57,7 @@ async def _life(app: web.Application) -> AsyncIterator[None]:
     yield
     surroundings.threads.close()
     surroundings.heavy.close()
+    surroundings.storing.close()
 
 
 async def _send_pages_away(app: web.Application) -> None:

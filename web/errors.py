@@ -44,6 +44,12 @@ class TooLarge(InvalidRequest):
     http = 413
 
 
+class UnsupportedMedia(InvalidRequest):
+    """The body is of a media type that this address does not take."""
+
+    http = 415
+
+
 class NotAcceptable(InvalidRequest):
     """None of the media types or transfer syntaxes asked for is to be had."""
 
@@ -81,6 +87,7 @@ _CODES: tuple[tuple[type[GridError], str], ...] = (
     (PatientUncertain, "patient-uncertain"),
     (Malformed, "malformed"),
     (TooLarge, "too-large"),
+    (UnsupportedMedia, "unsupported-media"),
     (NotAcceptable, "not-acceptable"),
     (PasswordMustChange, "must-change"),
     (TooManyAttempts, "too-many-attempts"),

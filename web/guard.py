@@ -35,6 +35,10 @@ class Sees(Enum):
     REPORT = "report"
     BODY = "body"
     """``origin`` and ``study_uid`` in the body."""
+    QUERY = "query"
+    """``studyUID`` in the query, and ``{origin}`` in the path; without it this node's own."""
+    BRINGS = "brings"
+    """It brings instances; its answer says of them what the caller has just said."""
 
 
 NOT_HERE = (
@@ -53,7 +57,9 @@ def check_intent(node: Node, caller: Caller, request: web.Request) -> None:
     check_change(node.config, caller, headers=request.headers, scheme=request.scheme, host=request.host)
 
 
-def named_study(node: Node, sees: Sees, path: Mapping[str, str], body: object) -> StudyKey | None:
+def named_study(
+    node: Node, sees: Sees, path: Mapping[str, str], body: object, query: Mapping[str, str] | None = None
+) -> StudyKey | None:
     """Give the study that a request is about; None when it is about none.
 
     Raises
@@ -62,7 +68,7 @@ def named_study(node: Node, sees: Sees, path: Mapping[str, str], body: object) -
         The case or report is not here, in the same words as for one that may not be seen.
     """
     match sees:
-        case Sees.NOTHING | Sees.LIST:
+        case Sees.NOTHING | Sees.LIST | Sees.BRINGS:
             return None
         case Sees.STUDY:
             return _key(path["origin"], path["study_uid"])
@@ -70,6 +76,8 @@ def named_study(node: Node, sees: Sees, path: Mapping[str, str], body: object) -
             return _key(node.id, path["study_uid"])
         case Sees.BODY:
             return _key(getattr(body, "origin", ""), getattr(body, "study_uid", ""))
+        case Sees.QUERY:
+            return _key(path.get("origin", node.id), (query or {}).get("studyUID", ""))
         case Sees.CASE:
             return _study_of_row(
                 node, "SELECT origin, study_uid FROM consult_case WHERE case_id = ?", path["case_id"]

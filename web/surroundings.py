@@ -15,6 +15,7 @@ from node.node import Node
 from web.auth import Attempts
 from web.dicomweb.places import FramePlaces, Readings
 from web.live import Feed
+from web.storing import Storing
 from web.threads import Threads
 
 
@@ -27,6 +28,8 @@ class Surroundings:
     """For the database and short reads."""
     heavy: Threads
     """For what burns a core: passwords, pictures."""
+    storing: Storing
+    """Places for requests that store."""
     attempts: Attempts
     feed: Feed
     roster: Rosters

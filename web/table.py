@@ -20,7 +20,7 @@ from web.api import (
     studies,
     users,
 )
-from web.dicomweb import frames, query, rendered, retrieve
+from web.dicomweb import frames, query, rendered, retrieve, store
 from web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -41,4 +41,5 @@ ROUTES: tuple[Route, ...] = (
     *retrieve.ROUTES,
     *frames.ROUTES,
     *rendered.ROUTES,
+    *store.ROUTES,
 )
