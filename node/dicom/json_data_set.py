@@ -18,11 +18,11 @@ from node.dicom.walk import MAX_DEPTH, PIXELS
 from node.errors import InvalidRequest
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
-_SHORT_TEXT = frozenset("AE AS CS DA DT IS DS LO PN SH TM UI".split())
+_SHORT_TEXT = frozenset(["AE", "AS", "CS", "DA", "DT", "IS", "DS", "LO", "PN", "SH", "TM", "UI"])
 _LONG_TEXT = frozenset(["UC"])
 _ONE_TEXT = frozenset(["LT", "ST", "UR", "UT"])
-_LONG = frozenset("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-_BINARY = frozenset("OB OD OF OL OV OW UN".split())
+_LONG = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
+_BINARY = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "UN"])
 _NUMBERS = {"FD": "d", "FL": "f", "SL": "l", "SS": "h", "UL": "L", "US": "H", "SV": "q", "UV": "Q"}
 _CHARACTER_SET = 0x00080005
 _FILE_META = 0x0002
@@ -36,9 +36,7 @@ Encapsulated = Callable[[str], bool]
 """Says whether what a BulkDataURI names is frames of an encapsulated syntax, each a piece."""
 
 
-def data_set_of(
-    instance: Mapping[str, object], *, bulk: Bulk, encapsulated: Encapsulated
-) -> list[Piece]:
+def data_set_of(instance: Mapping[str, object], *, bulk: Bulk, encapsulated: Encapsulated) -> list[Piece]:
     """Write one object of DICOM JSON as a data set.
 
     Raises

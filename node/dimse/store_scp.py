@@ -77,8 +77,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int
     comment: str = ""
-    words: str = ""
-    """All of what a person should read; the comment is as much of it as fits."""
 
 
 class Session:
@@ -125,6 +123,8 @@ class Session:
         self._reached: dict[str, int] = {}
         self.seen: Identifiers | None = None
         """What the data set last looked through says that it is."""
+        self.words = ""
+        """Why the last one was refused, in full; a comment holds as much of it as fits."""
 
     @property
     def reached(self) -> dict[str, int]:
@@ -177,7 +177,8 @@ class Session:
             )
         except OSError as trouble:
             _LOG.error("Writing down a refusal failed (%s): %s", trouble, words)
-        return Answer(status=error.dimse, comment=_comment(words), words=words)
+        self.words = words
+        return Answer(status=error.dimse, comment=_comment(words))
 
     def tell(self) -> None:
         """Wake the index; after an answer, which does not wait for that."""

@@ -5,19 +5,21 @@ looked through, hashed, written, synced and marked before it counts. The data se
 is kept byte for byte; preamble and file meta are this node's own. What is refused
 leaves nothing, and the parts after it go on.
 
-For one thread at a time.
+For one thread at a time, which reads the body. An instance that is whole is
+stored by another, while the next one comes in another lane.
 
 Source: DICOM PS3.18 10.5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Protocol
 
 from node.dicom.header import Identifiers
-from node.dicom.part10 import Part10, meta_bytes, read_part10
+from node.dicom.part10 import meta_bytes, read_part10
 from node.dimse.intake import Intake
 from node.dimse.store_scp import Answer, Session, StoreRequest
 from node.errors import GridError, InvalidRequest
@@ -27,6 +29,8 @@ from web.errors import TooLarge
 
 MOST_INSTANCES = 20_000
 """Of one request: what becomes of each is kept until the answer."""
+UNFINISHED = GridError.dimse
+"""What an instance comes to of which nothing better is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +71,60 @@ class Described(Protocol):
         """Leave nothing."""
 
 
-class Deposit:
-    """Takes all parts of one request; `outcomes` says what became of them."""
+class Lane:
+    """A session of its own with packs of its own: while one lane syncs, the next instance goes into another.
 
-    def __init__(self, session: Session, described: Described) -> None:
+    Used by one thread at a time: by whoever reads the body until an instance is whole, then by the one that stores it.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.storing: Future[None] | None = None
+
+    def is_free(self) -> bool:
+        """Say whether nothing is being stored."""
+        return self.storing is None or self.storing.done()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """An instance that is coming in."""
+
+    lane: Lane
+    request: StoreRequest
+    intake: Intake
+    place: int
+    """Among the outcomes."""
+
+
+class Deposit:
+    """Takes all parts of one request; `outcomes` says what became of them, in their order."""
+
+    def __init__(
+        self,
+        sessions: Sequence[Session],
+        described: Described,
+        beside: Callable[[Callable[[], None]], Future[None]],
+    ) -> None:
+        """Begin one.
+
+        Parameters
+        ----------
+        sessions
+            One for each lane.
+        beside
+            Runs a function in another thread.
+        """
         self.outcomes: list[Outcome] = []
-        self._session = session
+        self._lanes = [Lane(session) for session in sessions]
         self._described = described
+        self._beside = beside
         self._part: Receiving | None = None
+
+    @property
+    def reached(self) -> dict[str, int]:
+        """How far each pack was written, in bytes."""
+        return {pack: at for lane in self._lanes for pack, at in lane.session.reached.items()}
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """Begin a part by its headers."""
@@ -102,9 +152,9 @@ class Deposit:
             part.end()
 
     def finish(self) -> None:
-        """Store what was described, and end the packs: all that was stored is synced already."""
+        """Store what was described, and end the packs: all that is called stored is synced when this returns."""
         self._described.finish(self)
-        self._session.close()
+        self._close()
 
     def drop(self) -> None:
         """Leave nothing of a part that did not come whole; what was stored before it stays."""
@@ -112,36 +162,56 @@ class Deposit:
         if part is not None:
             part.drop()
         self._described.drop()
-        self._session.close()
+        self._close()
 
-    def intake(self, request: StoreRequest) -> Intake:
-        """Begin an instance."""
-        self._session.seen = None
-        return self._session.intake(request)
+    def open(self, request: StoreRequest) -> Opened:
+        """Begin an instance, in a lane that is free."""
+        lane = self._free_lane()
+        lane.session.seen = None
+        self.outcomes.append(Outcome(sop_class=request.sop_class, sop_uid=request.sop_uid, status=UNFINISHED))
+        return Opened(
+            lane=lane, request=request, intake=lane.session.intake(request), place=len(self.outcomes) - 1
+        )
 
-    def store(self, request: StoreRequest, intake: Intake) -> None:
-        """Store an instance that has come whole, and note what became of it."""
-        try:
-            self.note(request, self._session.finish(request, intake))
-        finally:
-            intake.drop()
+    def store(self, opened: Opened) -> None:
+        """Store an instance that has come whole, beside whatever comes next."""
+        opened.lane.storing = self._beside(lambda: self._store(opened))
 
     def refuse(self, error: GridError, request: StoreRequest | None = None) -> None:
         """Note an instance that could not be taken."""
         known = request or StoreRequest(sop_class="", sop_uid="", transfer_syntax="")
-        self.note(known, self._session.refuse(known, error))
+        session = self._free_lane().session
+        answer = session.refuse(known, error)
+        self.outcomes.append(_outcome(known, answer, session))
 
-    def note(self, request: StoreRequest, answer: Answer) -> None:
-        """Note what became of one."""
-        self.outcomes.append(
-            Outcome(
-                sop_class=request.sop_class,
-                sop_uid=request.sop_uid,
-                stored=self._session.seen if answer.status == 0 else None,
-                status=answer.status,
-                words=answer.words,
-            )
-        )
+    def _free_lane(self) -> Lane:
+        while not (free := [lane for lane in self._lanes if lane.is_free()]):
+            wait([lane.storing for lane in self._lanes if lane.storing], return_when=FIRST_COMPLETED)
+        return free[0]
+
+    def _store(self, opened: Opened) -> None:
+        session = opened.lane.session
+        try:
+            answer = session.finish(opened.request, opened.intake)
+            self.outcomes[opened.place] = _outcome(opened.request, answer, session)
+        finally:
+            opened.intake.drop()
+        session.tell()
+
+    def _close(self) -> None:
+        wait([lane.storing for lane in self._lanes if lane.storing])
+        for lane in self._lanes:
+            lane.session.close()
+
+
+def _outcome(request: StoreRequest, answer: Answer, session: Session) -> Outcome:
+    return Outcome(
+        sop_class=request.sop_class,
+        sop_uid=request.sop_uid,
+        stored=session.seen if answer.status == 0 else None,
+        status=answer.status,
+        words=session.words if answer.status else "",
+    )
 
 
 def feed(intake: Intake, piece: memoryview) -> None:
@@ -161,21 +231,21 @@ class _FilePart:
     def __init__(self, deposit: Deposit) -> None:
         self._deposit = deposit
         self._beginning = bytearray()
-        self._request: StoreRequest | None = None
-        self._intake: Intake | None = None
+        self._opened: Opened | None = None
         self._refused = False
 
     def take(self, piece: memoryview) -> None:
-        if self._intake is not None:
-            feed(self._intake, piece)
-        elif not self._refused:
+        if self._opened is not None:
+            feed(self._opened.intake, piece)
+        elif not self._refused and self._beginning:
             self._beginning += piece
-            self._look(self._beginning)
+            self._look(memoryview(self._beginning))
+        elif not self._refused:
+            self._look(piece)
 
     def end(self) -> None:
-        if self._request is not None and self._intake is not None:
-            intake, self._intake = self._intake, None
-            self._deposit.store(self._request, intake)
+        if self._opened is not None:
+            self._deposit.store(self._opened)
         elif not self._refused:
             self._deposit.refuse(
                 InvalidRequest(
@@ -184,27 +254,24 @@ class _FilePart:
             )
 
     def drop(self) -> None:
-        if self._intake is not None:
-            self._intake.drop()
+        if self._opened is not None:
+            self._opened.intake.drop()
 
-    def _look(self, beginning: bytearray) -> None:
+    def _look(self, beginning: memoryview) -> None:
         """Begin the instance when enough of it has come: its first bytes behind the meta information tell its end."""
         try:
             if meta_bytes(beginning) is None:
+                self._beginning = self._beginning or bytearray(beginning)
                 return
-            self._open(read_part10(memoryview(beginning)))
+            file = read_part10(beginning)
         except GridError as error:
             self._refused = True
-            self._beginning = bytearray()
             self._deposit.refuse(error)
-
-    def _open(self, file: Part10) -> None:
-        self._request = StoreRequest(
-            sop_class=file.sop_class, sop_uid=file.sop_uid, transfer_syntax=file.transfer_syntax
+            return
+        self._opened = self._deposit.open(
+            StoreRequest(sop_class=file.sop_class, sop_uid=file.sop_uid, transfer_syntax=file.transfer_syntax)
         )
-        self._intake = self._deposit.intake(self._request)
-        feed(self._intake, file.data_set)
-        self._beginning = bytearray()
+        feed(self._opened.intake, file.data_set)
 
 
 class _Passed:

@@ -126,14 +126,14 @@ class DescribedInstances:
         except GridError as error:
             deposit.refuse(error, request)
             return
-        intake = deposit.intake(request)
+        opened = deposit.open(request)
         try:
             for piece in pieces:
-                feed(intake, memoryview(piece))
+                feed(opened.intake, memoryview(piece))
         except BaseException:
-            intake.drop()
+            opened.intake.drop()
             raise
-        deposit.store(request, intake)
+        deposit.store(opened)
 
     def _named(self, uri: str) -> list[_Bulk]:
         parts = self._bulk.get(_plain(uri))

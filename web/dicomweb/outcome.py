@@ -44,7 +44,9 @@ def choose_answer(ranges: Sequence[MediaRange]) -> str:
         for media in (DICOM_JSON, DICOM_XML, "application/json"):
             if range_.takes(media) or range_.takes("application/dicom"):  # some name what they send
                 return DICOM_JSON if media == "application/json" else media
-    raise NotAcceptable(f"Storing instances was refused: the answer is {DICOM_JSON} or {DICOM_XML}. Ask for one.")
+    raise NotAcceptable(
+        f"Storing instances was refused: the answer is {DICOM_JSON} or {DICOM_XML}. Ask for one."
+    )
 
 
 def answer_of(outcomes: Sequence[Outcome], *, root: str, media: str) -> web.Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from node.dimse import refusals
 from node.dimse.devices import rules_of
+from node.dimse.intake import Blocks
 from node.dimse.refusals import RefusalLog
 from node.dimse.rules import Admitted, Refusal, Why, admit
 from node.dimse.store_scp import Caller, Session
@@ -23,8 +24,13 @@ _BY_TOKEN = Admitted(rule="", version=0, issuer="", trust_issuer=False, departme
 """What is known of a sender without a rule: nothing, so that its numbers are this node's own."""
 
 
-def open_session(node: Node, asking: Asking, *, address: str, only: str) -> Session:
-    """Begin to take instances from somebody; ``only`` is the one study whose instances are taken, if not empty.
+def open_sessions(node: Node, asking: Asking, *, address: str, only: str, lanes: int) -> list[Session]:
+    """Begin to take instances from somebody, with some sessions that are one to whoever looks at what came.
+
+    Parameters
+    ----------
+    only
+        The one study whose instances are taken; any when empty.
 
     Raises
     ------
@@ -41,22 +47,29 @@ def open_session(node: Node, asking: Asking, *, address: str, only: str) -> Sess
         raise Refused(f"Storing instances was refused: {verdict.words}")
     admitted = _BY_TOKEN if isinstance(verdict, Refusal) else verdict
     log.association("seen", **who, rule=admitted.rule)
-    return Session(
-        caller,
-        admitted,
-        node=node.id,
-        packs=node.packs,
-        clock=node.clock,
-        cause=Cause(node.new_id()),
-        refusals=log,
-        stored=node.landed.ring,
-        door=DOOR,
-        only=only,
-    )
+    cause, blocks = Cause(node.new_id()), Blocks()
+    return [
+        Session(
+            caller,
+            admitted,
+            node=node.id,
+            packs=node.packs,
+            clock=node.clock,
+            cause=cause,
+            refusals=log,
+            stored=node.landed.ring,
+            blocks=blocks,
+            door=DOOR,
+            only=only,
+        )
+        for _ in range(lanes)
+    ]
 
 
 def _title(asking: Asking) -> str:
     if asking.person is None:
         return title_of(asking.principal)
-    plain = "".join(ch for ch in asking.person.user.upper() if ch.isascii() and ch.isprintable() and ch != "\\")
+    plain = "".join(
+        ch for ch in asking.person.user.upper() if ch.isascii() and ch.isprintable() and ch != "\\"
+    )
     return plain.strip()[:16] or "WEB"

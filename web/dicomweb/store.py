@@ -31,12 +31,12 @@ from web.dicomweb.described import DescribedInstances
 from web.dicomweb.multipart import MultipartReader, read_content_type
 from web.dicomweb.outcome import answer_of, choose_answer
 from web.dicomweb.roots import OWN_ROOT, root_of
-from web.dicomweb.sender import open_session
+from web.dicomweb.sender import open_sessions
 from web.errors import Malformed, UnsupportedMedia
 from web.guard import Sees
 from web.routes import STORER, TECHNICIAN, Call, NoBody, route
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 2 << 20
 """How much is handed to a thread at a time."""
 SILENCE_S = 60.0
 """Who sends nothing for so long is given up."""
@@ -66,11 +66,14 @@ async def _store(call: Call[NoBody], only: str) -> web.StreamResponse:
     async with call.around.storing.place():
         if length := call.request.content_length:
             await call.run(partial(call.node.packs.check_room, length))
-        session = await call.run(
-            lambda: open_session(call.node, call.caller, address=call.address, only=only)
+        storing = call.around.storing
+        sessions = await call.run(
+            lambda: open_sessions(
+                call.node, call.caller, address=call.address, only=only, lanes=storing.lanes
+            )
         )
-        deposit = Deposit(session, DescribedInstances(lambda: _new_spool(call.node)))
-        threads = call.around.storing.threads
+        deposit = Deposit(sessions, DescribedInstances(lambda: _new_spool(call.node)), storing.beside)
+        threads = storing.threads
         try:
             reader = make(deposit)
             await _feed(call.request, lambda chunk: threads.run(partial(reader.feed, chunk)))
@@ -78,9 +81,7 @@ async def _store(call: Call[NoBody], only: str) -> web.StreamResponse:
         except BaseException:
             await asyncio.shield(threads.run(deposit.drop))
             raise
-        finally:
-            session.tell()
-        await _wait_for_index(call, session.reached)
+        await _wait_for_index(call, deposit.reached)
     return answer_of(deposit.outcomes, root=root_of(call), media=media)
 
 

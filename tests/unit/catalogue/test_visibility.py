@@ -93,7 +93,20 @@ def rule(viewer: Viewer, key: StudyKey, opened: list[Opened], members: list[tupl
 
 VIEWERS = [
     *(Viewer(kind="person", id=person, roles=roles) for person in PEOPLE for roles in EVERY_ROLES),
-    *(Viewer(kind="principal", id=name, roles=frozenset(ROLES)) for name in (READER, "reader/ward", EXCHANGE, "exchange/his", SENDER, "sender/reader", "other", "li", "readers")),
+    *(
+        Viewer(kind="principal", id=name, roles=frozenset(ROLES))
+        for name in (
+            READER,
+            "reader/ward",
+            EXCHANGE,
+            "exchange/his",
+            SENDER,
+            "sender/reader",
+            "other",
+            "li",
+            "readers",
+        )
+    ),
 ]
 opened_rows = st.lists(
     st.builds(
