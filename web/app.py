@@ -10,6 +10,7 @@ from aiohttp import web
 from federation.current_roster import CurrentRoster
 from node.node import Node
 from web.auth import Attempts
+from web.dicomweb.pictures import Pictures
 from web.dicomweb.places import FramePlaces, Readings
 from web.live import Feed
 from web.middleware import add_headers, translate_errors
@@ -29,6 +30,7 @@ WAITING = 512
 def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTES) -> web.Application:
     """Put the application together; ``pages`` is the folder of the built client."""
     app = web.Application(middlewares=[translate_errors], client_max_size=API_BODY_BYTES)
+    frames = FramePlaces()
     threads = Threads("web", workers=WORKERS, waiting=WAITING)
     app[SURROUNDINGS] = Surroundings(
         node=node,
@@ -38,7 +40,8 @@ def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTE
         attempts=Attempts(node.clock),
         feed=Feed(node, threads),
         roster=CurrentRoster(node.database),
-        frames=FramePlaces(),
+        frames=frames,
+        pictures=Pictures(frames=frames),
         readings=Readings(),
         pages=pages,
     )

@@ -28,6 +28,7 @@ from node.errors import (
     Unauthenticated,
     Unavailable,
 )
+from node.imaging.pixels import NoPicture
 
 Details = Mapping[str, object]
 
@@ -89,6 +90,7 @@ _CODES: tuple[tuple[type[GridError], str], ...] = (
     (TooLarge, "too-large"),
     (UnsupportedMedia, "unsupported-media"),
     (NotAcceptable, "not-acceptable"),
+    (NoPicture, "no-picture"),
     (PasswordMustChange, "must-change"),
     (TooManyAttempts, "too-many-attempts"),
     (InvalidRequest, "invalid"),

@@ -13,6 +13,7 @@ from aiohttp import web
 from federation.current_roster import Rosters
 from node.node import Node
 from web.auth import Attempts
+from web.dicomweb.pictures import Pictures
 from web.dicomweb.places import FramePlaces, Readings
 from web.live import Feed
 from web.storing import Storing
@@ -34,6 +35,7 @@ class Surroundings:
     feed: Feed
     roster: Rosters
     frames: FramePlaces
+    pictures: Pictures
     readings: Readings
     pages: Path
     """The built client."""

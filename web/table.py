@@ -20,7 +20,7 @@ from web.api import (
     studies,
     users,
 )
-from web.dicomweb import frames, query, rendered, retrieve, store
+from web.dicomweb import frames, query, rendered, retrieve, store, thumbnails
 from web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -41,5 +41,6 @@ ROUTES: tuple[Route, ...] = (
     *retrieve.ROUTES,
     *frames.ROUTES,
     *rendered.ROUTES,
+    *thumbnails.ROUTES,
     *store.ROUTES,
 )

@@ -16,10 +16,19 @@ from node.dicom.header import Header
 from node.errors import InvalidRequest
 from node.imaging.window import Shape, Window
 
-PIXEL_LIMIT = 1 << 28
+PIXEL_LIMIT = 1 << 27
 """Most samples of one frame that a server makes a picture of."""
 
 Stored = npt.NDArray[np.generic]
+
+
+class NoPicture(InvalidRequest):
+    """No picture can be made of an instance or a frame; it can be read as it is.
+
+    Source: RFC 9110 15.5.7 (406).
+    """
+
+    http = 406
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +67,18 @@ class PixelFacts:
         samples = 2 if self.photometric == "YBR_FULL_422" else self.samples
         return self.rows * self.columns * samples * self.bits_allocated
 
+    @property
+    def frame_bytes(self) -> int:
+        """Of a decoded frame, its samples all there."""
+        return self.rows * self.columns * self.samples * self.bits_allocated // 8
+
 
 def read_pixel_facts(header: Header) -> PixelFacts:
     """Read what the header says about the pixels.
 
     Raises
     ------
-    InvalidRequest
+    NoPicture
         It describes no pixels, or none that a picture can be made of.
     """
     order = "<" if header.little else ">"
@@ -83,9 +97,9 @@ def read_pixel_facts(header: Header) -> PixelFacts:
         palette=_palette(header, order),
     )
     if not facts.rows or not facts.columns or facts.bits_allocated not in (1, 8, 16, 32):
-        raise InvalidRequest("Making a picture was refused: this instance holds none. Read it as it is.")
+        raise NoPicture("Making a picture was refused: this instance holds none. Read it as it is.")
     if facts.samples not in (1, 3) or facts.rows * facts.columns * facts.samples > PIXEL_LIMIT:
-        raise InvalidRequest("Making a picture was refused: its size is not supported. Read its frames.")
+        raise NoPicture("Making a picture was refused: its size is not supported. Read its frames.")
     return facts
 
 
@@ -95,7 +109,7 @@ def native_frame(facts: PixelFacts, frame: bytes) -> Stored:
     Source: DICOM PS3.5 8.1 and 8.2, PS3.3 C.7.6.3.1.3.
     """
     if len(frame) * 8 < facts.frame_bits:
-        raise InvalidRequest("Making a picture was refused: the frame is cut short. Send the instance again.")
+        raise NoPicture("Making a picture was refused: the frame is cut short. Send the instance again.")
     shape = (facts.rows, facts.columns)
     if facts.bits_allocated == 1:
         bits: Stored = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
@@ -126,6 +140,8 @@ def stored_bits(values: Stored, facts: PixelFacts) -> Stored:
 
 def _upsampled(values: Stored, facts: PixelFacts) -> Stored:
     """Give each pixel of a pair the pair's colour. Source: DICOM PS3.3 C.7.6.3.1.2."""
+    if facts.columns % 2:
+        raise NoPicture("Making a picture was refused: its colours come in pairs, its columns do not.")
     pairs = values.reshape(facts.rows, facts.columns // 2, 4)
     luma = pairs[:, :, :2].reshape(facts.rows, -1)
     blue, red = (np.repeat(pairs[:, :, place], 2, axis=1) for place in (2, 3))
@@ -169,6 +185,8 @@ def _palette(header: Header, order: str) -> Palette | None:
         wide = len(raw) >= 2 * (count or 65536)
         table = np.frombuffer(raw[: len(raw) // 2 * 2] if wide else raw, f"{order}u2" if wide else np.uint8)
         # Some writers put 8-bit entries into 16-bit words and still say 16.
+        if not table.size:
+            raise NoPicture("Making a picture was refused: its palette is empty. Read its frames.")
         shift = 8 if wide and bits == 16 and table.size and int(table.max()) > 255 else 0
         tables.append((table >> shift).astype(np.uint8))
     return Palette(first=first, tables=(tables[0], tables[1], tables[2]))

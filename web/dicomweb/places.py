@@ -18,6 +18,7 @@ from node.node import Node
 from web.dicomweb.held import pack_path, read_beginning, read_whole
 from web.dicomweb.stream import Piece, Region
 
+_PIXEL_PATHS = frozenset(f"{tag:08X}" for tag in PIXELS)
 FRAMES = 20_000
 READINGS = 5_000
 AGAIN_AFTER: Micros = 60 * MINUTE
@@ -52,6 +53,20 @@ class FramePlaces:
                 if len(self._known) > FRAMES:
                     self._known.pop(next(iter(self._known)))
         return found
+
+    def pixel_data(self, node: Node, held: InstanceRow, path: str) -> list[Piece] | None:
+        """Give the whole value of native pixel data as a region of the pack; None for anything else."""
+        if is_deflated(held.transfer_syntax) or path not in _PIXEL_PATHS:
+            return None
+        header = read_beginning(node, held)
+        element = header.elements.get(int(path, 16))
+        if element is None or element.undefined or not header.little:
+            return None
+        return [
+            Region(
+                path=pack_path(node, held), offset=held.data_offset + element.offset, length=element.length
+            )
+        ]
 
 
 class Readings:

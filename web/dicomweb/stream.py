@@ -40,7 +40,16 @@ class Region:
     """Says where the bytes are when the file is gone by the time they are sent; None: they are gone too. Blocks."""
 
 
-Piece = bytes | Region
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """Bytes that are made when their turn comes, in threads that may burn a core."""
+
+    length: int
+    make: Callable[[], bytes]
+    threads: Threads = field(compare=False)
+
+
+Piece = bytes | Region | Made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +74,9 @@ def read_pieces(pieces: Sequence[Piece]) -> bytes:
         if isinstance(piece, bytes):
             read.append(piece)
             continue
+        if isinstance(piece, Made):
+            read.append(_made(piece))
+            continue
         descriptor = os.open(piece.path, os.O_RDONLY)
         try:
             read.append(_pread(descriptor, piece.offset, piece.length))
@@ -80,9 +92,10 @@ class Stream(Later):
     pieces: Sequence[Piece]
     threads: Threads
     headers: Mapping[str, str]
+    status: int = 200
 
     async def send(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers=dict(self.headers))
+        response = web.StreamResponse(status=self.status, headers=dict(self.headers))
         response.content_length = size_of(self.pieces)
         await response.prepare(request)
         sender = _Sender(request, response, self.threads)
@@ -96,12 +109,12 @@ class Stream(Later):
 
 
 def answer_pieces(
-    pieces: Sequence[Piece], *, threads: Threads, headers: Mapping[str, str]
+    pieces: Sequence[Piece], *, threads: Threads, headers: Mapping[str, str], status: int = 200
 ) -> Stream | web.Response:
     """Give pieces as an answer: read at once when they are few bytes, else streamed. Blocks."""
-    if size_of(pieces) < SENDFILE_FROM_BYTES:
-        return web.Response(body=read_pieces(pieces), headers=dict(headers))
-    return Stream(pieces=pieces, threads=threads, headers=headers)
+    if size_of(pieces) < SENDFILE_FROM_BYTES and not any(isinstance(piece, Made) for piece in pieces):
+        return web.Response(body=read_pieces(pieces), headers=dict(headers), status=status)
+    return Stream(pieces=pieces, threads=threads, headers=headers, status=status)
 
 
 def answer_parts(
@@ -117,27 +130,75 @@ def answer_parts(
 
 def _framed(parts: Sequence[Part], boundary: str) -> Iterator[Piece]:
     for part in parts:
-        head = f"--{boundary}\r\nContent-Type: {part.media}\r\nContent-Location: {part.location}\r\n"
-        yield f"{head}Content-Length: {size_of(part.body)}\r\n\r\n".encode()
+        yield _head(part, boundary)
         yield from part.body
         yield b"\r\n"
     yield f"--{boundary}--\r\n".encode()
 
 
+def _head(part: Part, boundary: str) -> bytes:
+    head = f"--{boundary}\r\nContent-Type: {part.media}\r\nContent-Location: {part.location}\r\n"
+    return f"{head}Content-Length: {size_of(part.body)}\r\n\r\n".encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeParts(Later):
+    """Parts that are each made when their turn comes, so that nobody knows the length of the whole before.
+
+    The first one is made before the answer begins: what cannot be made at all is refused in words.
+    """
+
+    media: str
+    makers: Sequence[Callable[[], Part]]
+    threads: Threads
+    heavy: Threads
+    """Where parts are made."""
+    headers: Mapping[str, str]
+
+    async def send(self, request: web.Request) -> web.StreamResponse:
+        part = await self.heavy.run(self.makers[0])
+        boundary = secrets.token_hex(16)
+        response = web.StreamResponse(headers=dict(self.headers))
+        response.headers["Content-Type"] = f'multipart/related; type="{self.media}"; boundary={boundary}'
+        await response.prepare(request)
+        sender = _Sender(request, response, self.threads, kernel_copies=False)
+        try:
+            for maker in [*self.makers[1:], None]:
+                for piece in [_head(part, boundary), *part.body, b"\r\n"]:
+                    await sender.send(piece)
+                if maker is not None:
+                    part = await self.heavy.run(maker)
+        finally:
+            sender.close()
+        await response.write(f"--{boundary}--\r\n".encode())
+        await response.write_eof()
+        return response
+
+
 class _Sender:
     """Writes pieces in order; keeps one file open, since neighbours mostly lie in the same pack."""
 
-    def __init__(self, request: web.Request, response: web.StreamResponse, threads: Threads) -> None:
+    def __init__(
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        threads: Threads,
+        *,
+        kernel_copies: bool = True,
+    ) -> None:
         self._request = request
         self._response = response
         self._threads = threads
         self._file: BinaryIO | None = None
         self._path: Path | None = None
-        self._kernel_copies = not request.secure
+        self._kernel_copies = kernel_copies and not request.secure  # chunked transfer frames what it sends
 
     async def send(self, piece: Piece) -> None:
         if isinstance(piece, bytes):
             await self._response.write(piece)
+            return
+        if isinstance(piece, Made):
+            await self._response.write(await piece.threads.run(partial(_made, piece)))
             return
         try:
             file = await self._open(piece.path)
@@ -179,6 +240,14 @@ class _Sender:
         if sent != piece.length:
             raise ConnectionResetError  # the length has been promised: the client must see a broken answer
         return True
+
+
+def _made(piece: Made) -> bytes:
+    """Make bytes; as many as were promised, since others follow them."""
+    found = piece.make()
+    if len(found) != piece.length:
+        raise Damaged("Reading an instance failed: its frames are not of the size that it says.")
+    return found
 
 
 def _pread(descriptor: int, offset: int, length: int) -> bytes:
