@@ -120,7 +120,7 @@ class Route:
 
     @property
     def changes(self) -> bool:
-        return self.method not in ("GET", "HEAD")
+        return self.method not in ("GET", "HEAD", "OPTIONS")
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Let the request in or refuse it, run the handler, write its answer."""

@@ -20,7 +20,7 @@ from web.api import (
     studies,
     users,
 )
-from web.dicomweb import frames, query, rendered, retrieve, store, thumbnails
+from web.dicomweb import capabilities, frames, query, rendered, retrieve, store, thumbnails, uri
 from web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
@@ -42,5 +42,7 @@ ROUTES: tuple[Route, ...] = (
     *frames.ROUTES,
     *rendered.ROUTES,
     *thumbnails.ROUTES,
+    *uri.ROUTES,
+    *capabilities.ROUTES,
     *store.ROUTES,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -80,7 +79,9 @@ def test_native_instances_are_given_in_explicit_little_endian(
     read = pydicom.dcmread(DicomBytesIO(body))
     assert (read.file_meta.TransferSyntaxUID, read.PatientName) == (EXPLICIT, "王^小东")
     assert (read.PixelData, read.Rows, read.BitsStored) == (gradient(4, 4), 4, 12)
-    assert get(reader, path, Accept=f"{ALONE}; transfer-syntax=*")[1]["content-type"].endswith(transfer_syntax)
+    assert get(reader, path, Accept=f"{ALONE}; transfer-syntax=*")[1]["content-type"].endswith(
+        transfer_syntax
+    )
 
 
 @pytest.mark.parametrize("name", SYNTAXES)
@@ -96,7 +97,11 @@ def test_compressed_instances_are_decoded_for_who_asks(site: Site, reader: Visit
     allowed = 0 if "lossy" not in name else 6
     for number in range(3):
         assert np.abs(shown[number] - ramp(number)).max() <= allowed
-    _, headers, whole = get(reader, f"/dicomweb/studies/{uid}", Accept=f'multipart/related; type="{ALONE}"; transfer-syntax={EXPLICIT}')
+    _, headers, whole = get(
+        reader,
+        f"/dicomweb/studies/{uid}",
+        Accept=f'multipart/related; type="{ALONE}"; transfer-syntax={EXPLICIT}',
+    )
     ((media, file),) = parts_of(headers, whole)
     assert media.endswith(EXPLICIT)
     assert pydicom.dcmread(DicomBytesIO(file)).PixelData == read.PixelData
@@ -104,7 +109,9 @@ def test_compressed_instances_are_decoded_for_who_asks(site: Site, reader: Visit
 
 def test_colours_are_told_as_they_come_out_of_the_codec(site: Site, reader: Visitor) -> None:
     uid = "2.25.32"
-    path = held_as(site, uid, compressed_ct("jpeg-colour-lossy", frames=1, **uids(uid)), "1.2.840.10008.1.2.4.50")
+    path = held_as(
+        site, uid, compressed_ct("jpeg-colour-lossy", frames=1, **uids(uid)), "1.2.840.10008.1.2.4.50"
+    )
     read = pydicom.dcmread(DicomBytesIO(get(reader, path, Accept=AS_EXPLICIT)[2]))
     assert (read.PhotometricInterpretation, read.PlanarConfiguration) == ("RGB", 0)
     red = np.frombuffer(read.PixelData, np.uint8).reshape(32, 32, 3)
@@ -180,7 +187,10 @@ def opened(body: bytes) -> Image.Image:
 
 
 def test_a_study_and_a_series_are_rendered_as_parts(site: Site, reader: Visitor) -> None:
-    for path in (f"/dicomweb/studies/{STUDY}/rendered", f"/dicomweb/studies/{STUDY}/series/{STUDY}.1/rendered"):
+    for path in (
+        f"/dicomweb/studies/{STUDY}/rendered",
+        f"/dicomweb/studies/{STUDY}/series/{STUDY}.1/rendered",
+    ):
         for accept, media in (('multipart/related; type="image/png"', "image/png"), ("*/*", "image/jpeg")):
             status, headers, body = get(reader, path, Accept=accept)
             parts = parts_of(headers, body)

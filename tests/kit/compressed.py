@@ -50,7 +50,9 @@ def rle(words: bytes) -> bytes:
     """Write 16-bit words as RLE without any run. Source: DICOM PS3.5 G."""
     segments = []
     for plane in (words[1::2], words[::2]):
-        literal = b"".join(bytes([len(run) - 1]) + run for run in (plane[n : n + 128] for n in range(0, len(plane), 128)))
+        literal = b"".join(
+            bytes([len(run) - 1]) + run for run in (plane[n : n + 128] for n in range(0, len(plane), 128))
+        )
         segments.append(literal + b"\0" * (len(literal) % 2))
     offsets = [64, 64 + len(segments[0])]
     header = b"".join(number.to_bytes(4, "little") for number in [2, *offsets])
@@ -66,7 +68,12 @@ def compressed_ct(name: str, *, frames: int = 1, spoil: bool = False, **words: A
 
 
 def with_frames(
-    *streams: bytes, colour: bool = False, rows: int = SIDE, columns: int = SIDE, change: Any = None, **words: Any
+    *streams: bytes,
+    colour: bool = False,
+    rows: int = SIDE,
+    columns: int = SIDE,
+    change: Any = None,
+    **words: Any,
 ) -> bytes:
     """Give a data set around frames that are encoded already, whatever they are."""
     described: dict[int, Any] = {
@@ -75,7 +82,12 @@ def with_frames(
         0x7FE00010: None,
     }
     if colour:
-        described |= {0x00280002: ("US", 3), 0x00280006: ("US", 0), 0x00280100: ("US", 8), 0x00280101: ("US", 8)}
+        described |= {
+            0x00280002: ("US", 3),
+            0x00280006: ("US", 0),
+            0x00280100: ("US", 8),
+            0x00280101: ("US", 8),
+        }
     plain = make_ct(rows=rows, columns=columns, change=described | (change or {}), **words)
     padded = [stream + b"\0" * (len(stream) % 2) for stream in streams]
     return plain + LITTLE.element(0x7FE00010, "OB", encapsulate(*padded), length=UNDEFINED)

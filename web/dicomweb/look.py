@@ -44,7 +44,7 @@ def read_look(query: Mapping[str, str], media: str) -> Look:
         quality=read_quality(query.get("quality", "")),
         window=read_window(window) if window else None,
         viewport=read_viewport(viewport) if viewport else None,
-        annotations=_annotations(query.get("annotation", "")),
+        annotations=read_annotations(query.get("annotation", "")),
     )
 
 
@@ -82,7 +82,8 @@ def read_window(text: str) -> Window:
         ) from error
 
 
-def _annotations(text: str) -> frozenset[str]:
+def read_annotations(text: str) -> frozenset[str]:
+    """Read what is to be written on a picture. Source: DICOM PS3.18 8.3.5.1.1."""
     wanted = frozenset(part.strip().lower() for part in text.split(",")) - {""}
     if wanted - set(_ANNOTATIONS):
         raise InvalidRequest(

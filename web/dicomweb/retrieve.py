@@ -97,7 +97,7 @@ def _retrieve(call: Call[NoBody], held: list[InstanceRow], *, one: bool = False)
         return not_modified(tag)
     headers = {"ETag": tag, "Cache-Control": PRIVATE}
     threads, heavy = call.around.threads, call.around.heavy
-    makers = [partial(_part, call, each, syntaxes[each.transfer_syntax]) for each in held]
+    makers = [partial(part_of, call, each, syntaxes[each.transfer_syntax]) for each in held]
     if single:
         part = makers[0]()
         return answer_ranged(
@@ -108,7 +108,8 @@ def _retrieve(call: Call[NoBody], held: list[InstanceRow], *, one: bool = False)
     return answer_parts([make() for make in makers], media=DICOM, threads=threads, headers=headers)
 
 
-def _part(call: Call[NoBody], held: InstanceRow, syntax: str) -> Part:
+def part_of(call: Call[NoBody], held: InstanceRow, syntax: str) -> Part:
+    """Give an instance as a file in a transfer syntax: its own, or explicit VR little endian. Blocks."""
     as_stored = syntax == held.transfer_syntax
     return Part(
         media=f"{DICOM}; transfer-syntax={syntax}",

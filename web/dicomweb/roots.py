@@ -19,17 +19,14 @@ Handler = Callable[[Call[NoBody]], object]
 
 
 def at_both_roots(
-    path: str, *, lists: bool = False, heavy: bool = False
+    path: str, *, lists: bool = False, heavy: bool = False, sees: Sees | None = None
 ) -> Callable[[Handler], tuple[Route, Route]]:
-    """Declare a GET below both roots; ``lists`` when it names no study but finds some."""
+    """Declare a GET below both roots; ``lists`` when it names no study but finds some, or as ``sees`` says."""
+    alike = Sees.LIST if lists else sees
 
     def declare(handler: Handler) -> tuple[Route, Route]:
-        own = route(
-            f"GET {OWN_ROOT}{path}", roles=READERS, sees=Sees.LIST if lists else Sees.OWN, heavy=heavy
-        )
-        received = route(
-            f"GET {FROM_ROOT}{path}", roles=READERS, sees=Sees.LIST if lists else Sees.STUDY, heavy=heavy
-        )
+        own = route(f"GET {OWN_ROOT}{path}", roles=READERS, sees=alike or Sees.OWN, heavy=heavy)
+        received = route(f"GET {FROM_ROOT}{path}", roles=READERS, sees=alike or Sees.STUDY, heavy=heavy)
         return own(handler), received(handler)
 
     return declare

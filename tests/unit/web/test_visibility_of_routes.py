@@ -95,7 +95,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/deliveries": ADMINISTRATOR | TECHNICIAN,
     "/api/problems": ADMINISTRATOR,
     "/dicomweb": TECHNICIAN | EXPERT | PRINCIPAL,
-    "/dicomweb/": TECHNICIAN | EXPERT | PRINCIPAL,
+    "/dicomweb/": TECHNICIAN | EXPERT | PRINCIPAL | STORER,
 }
 STORES: dict[str, frozenset[str]] = {
     "POST /dicomweb/studies": TECHNICIAN | STORER,
@@ -105,6 +105,8 @@ STORES: dict[str, frozenset[str]] = {
 """The widest roles below an address; a route may ask for fewer, never for others."""
 MUST_NAME = ("/api/consults", "/api/live", "/api/studies", "/api/reports", "/dicomweb")
 """Below these a route must name a study, or find under the viewer's condition."""
+OF_NO_STUDY = {"/dicomweb/"}
+"""Below these, and yet about none."""
 PARAMETER = re.compile(r"\{(\w+)[^}]*\}")
 STREAMS = {"/api/live"}
 """Never ends; what it tells to whom is tested with the feed."""
@@ -224,7 +226,7 @@ def path_of(route: Route, study: str) -> str:
 
 
 def body_of(route: Route, study: str) -> object:
-    if route.method == "GET":
+    if route.method in ("GET", "OPTIONS"):
         return None
     origin, uid = STUDIES[study]
     return {"origin": origin, "studyUid": uid} if route.sees is Sees.BODY else {}
@@ -306,7 +308,7 @@ def test_a_route_asks_for_roles_of_its_place_and_names_its_study(route: Route) -
     below = [place for place in ROLES if route.path == place or route.path.startswith(place + "/")]
     assert below, "say who may call what lies below this address"
     assert route.roles <= ROLES[max(below, key=len)]
-    if any(route.path.startswith(place) for place in MUST_NAME):
+    if route.path not in OF_NO_STUDY and any(route.path.startswith(place) for place in MUST_NAME):
         assert route.sees is not Sees.NOTHING
 
 
