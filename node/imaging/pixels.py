@@ -6,6 +6,7 @@ Leaves compressed frames to `node.imaging.decode` and their look to
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, field
 
@@ -16,8 +17,8 @@ from node.dicom.header import Header
 from node.errors import InvalidRequest
 from node.imaging.window import Shape, Window
 
-PIXEL_LIMIT = 1 << 27
-"""Most samples of one frame that a server makes a picture of."""
+FRAME_LIMIT_BYTES = 160 << 20
+"""Of one frame that a server makes a picture of: 80 million pixels of 16 bits, 53 million of colour."""
 
 Stored = npt.NDArray[np.generic]
 
@@ -98,7 +99,7 @@ def read_pixel_facts(header: Header) -> PixelFacts:
     )
     if not facts.rows or not facts.columns or facts.bits_allocated not in (1, 8, 16, 32):
         raise NoPicture("Making a picture was refused: this instance holds none. Read it as it is.")
-    if facts.samples not in (1, 3) or facts.rows * facts.columns * facts.samples > PIXEL_LIMIT:
+    if facts.samples not in (1, 3) or facts.frame_bytes > FRAME_LIMIT_BYTES:
         raise NoPicture("Making a picture was refused: its size is not supported. Read its frames.")
     return facts
 
@@ -159,9 +160,12 @@ def _decimals(header: Header, tag: int) -> list[float]:
     numbers = []
     for part in header.text(tag).split("\\"):
         try:
-            numbers.append(float(part))
+            number = float(part)
         except ValueError:
             return []
+        if not math.isfinite(number):
+            return []
+        numbers.append(number)
     return numbers
 
 

@@ -133,7 +133,7 @@ def _stored_values(facts: PixelFacts, frame: bytes, transfer_syntax: str) -> Val
         photometric=facts.photometric,
     )
     if facts.samples == 1:
-        kept = stored_bits(values.astype(f"<u{facts.bits_allocated // 8}"), facts)
+        kept = stored_bits(values.astype(f"<u{facts.bits_allocated // 8}", copy=False), facts)
         return Values(stored=kept, is_rgb=False)
     # JPEG carries its own colour transform, JPEG 2000 may; the others give what was put in.
     is_rgb = transfer_syntax in GIVES_RGB or facts.photometric in ("YBR_ICT", "YBR_RCT")

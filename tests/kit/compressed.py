@@ -88,6 +88,6 @@ def with_frames(
             0x00280100: ("US", 8),
             0x00280101: ("US", 8),
         }
-    plain = make_ct(rows=rows, columns=columns, change=described | (change or {}), **words)
+    plain = make_ct(rows=rows, columns=columns, pixels=b"", change=described | (change or {}), **words)
     padded = [stream + b"\0" * (len(stream) % 2) for stream in streams]
     return plain + LITTLE.element(0x7FE00010, "OB", encapsulate(*padded), length=UNDEFINED)

@@ -9,9 +9,12 @@ from functools import partial
 
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
+from node.dicom.header import Header
 from node.dicom.part10 import PREAMBLE, write_file_meta
 from node.dicom.syntax import EXPLICIT_LITTLE
+from node.errors import InvalidRequest, NotFound
 from node.imaging import transcode
+from node.imaging.pixels import NoPicture
 from node.node import Node
 from web.dicomweb.held import read_whole
 from web.dicomweb.stream import Made, Piece
@@ -34,7 +37,7 @@ def explicit_file(node: Node, held: InstanceRow, heavy: Threads) -> list[Piece]:
     found: list[Piece] = []
     gathered = [PREAMBLE, meta]
     proven = False
-    for piece in transcode.as_explicit(header):
+    for piece in _pieces(header):
         if isinstance(piece, transcode.Made):
             made = (
                 piece.make if proven else partial(_given, piece.make())
@@ -48,6 +51,14 @@ def explicit_file(node: Node, held: InstanceRow, heavy: Threads) -> list[Piece]:
         else:
             gathered.append(bytes(piece))
     return [*found, b"".join(gathered)]
+
+
+def _pieces(header: Header) -> list[transcode.Piece]:
+    """Give the data set; what cannot be taken apart is no mistake in the request."""
+    try:
+        return transcode.as_explicit(header)
+    except (InvalidRequest, NotFound) as error:
+        raise NoPicture(error.message) from error
 
 
 def _given(content: bytes) -> bytes:

@@ -11,7 +11,7 @@ from node.catalogue.search import InstanceRow
 from node.dicom.attributes import read_attributes
 from node.dicom.header import Header
 from node.dicom.syntax import is_encapsulated
-from node.errors import InvalidRequest
+from node.errors import InvalidRequest, NotFound
 from node.imaging.functional_groups import with_functional_groups
 from node.imaging.pixels import NoPicture, PixelFacts, read_pixel_facts
 from node.imaging.render import Values, encode, show, stored_values
@@ -73,6 +73,10 @@ class Pictures:
                 frame = read_pieces(self.frames.pieces(node, held, number))
             except InvalidRequest as error:
                 raise NoPicture(error.message) from error
+            except NotFound as error:
+                if number > held.frames:
+                    raise
+                raise NoPicture(error.message) from error  # it should be there by what its header says
             return stored_values(facts, frame, held.transfer_syntax)
 
         if not is_encapsulated(held.transfer_syntax):
