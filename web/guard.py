@@ -17,7 +17,7 @@ from node.database.port import text
 from node.errors import NotFound
 from node.names import NodeId, StudyKey, StudyUID, is_uid
 from node.node import Node
-from web.auth import Caller, check_change, identify
+from web.auth import Caller, check_change, identify, identify_unwritten
 
 
 class Sees(Enum):
@@ -50,6 +50,12 @@ def identify_caller(node: Node, request: web.Request) -> Caller:
     """Say who sent a request; bearer tokens count below ``/dicomweb`` only."""
     bearer = request.headers.get("Authorization", "") if request.path.startswith("/dicomweb") else ""
     return identify(node, cookies=request.cookies, authorization=bearer)
+
+
+def identify_at_once(node: Node, request: web.Request) -> Caller | None:
+    """Say who sent a request, on the event loop: by reads alone; None when a thread must look."""
+    bearer = request.headers.get("Authorization", "") if request.path.startswith("/dicomweb") else ""
+    return identify_unwritten(node, cookies=request.cookies, authorization=bearer)
 
 
 def check_intent(node: Node, caller: Caller, request: web.Request) -> None:

@@ -24,6 +24,7 @@ from web.dicomweb import capabilities, frames, query, rendered, retrieve, store,
 from web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
+    *frames.ROUTES,  # first, because a router tries addresses in their order and frames are asked for by the thousand
     *session.ROUTES,
     *studies.ROUTES,
     *pools.ROUTES,
@@ -39,7 +40,6 @@ ROUTES: tuple[Route, ...] = (
     *problems.ROUTES,
     *query.ROUTES,
     *retrieve.ROUTES,
-    *frames.ROUTES,
     *rendered.ROUTES,
     *thumbnails.ROUTES,
     *uri.ROUTES,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -74,7 +75,12 @@ class MediaRange:
 def wanted(request: web.Request) -> list[MediaRange]:
     """Give what the request would take, best first; ``accept=`` in the address overrides the header."""
     header = request.query.get("accept") or ", ".join(request.headers.getall("Accept", [])) or "*/*"
-    return parse_accept(header)
+    return list(_parsed(header))
+
+
+@lru_cache(maxsize=256)
+def _parsed(header: str) -> tuple[MediaRange, ...]:
+    return tuple(parse_accept(header))
 
 
 def parse_accept(header: str) -> list[MediaRange]:

@@ -40,12 +40,10 @@ class FramePlaces:
         NotFound, InvalidRequest
             As `node.dicom.frames.frame_spans`.
         """
+        known = self.peek(held, number)
+        if known is not None:
+            return known
         place = (held.pack, held.data_offset, number)
-        with self._lock:
-            known = self._known.pop(place, None)
-            if known is not None:
-                self._known[place] = known  # the latest used stands last
-                return known
         found = _located(node, held, number)
         if all(isinstance(piece, Region) for piece in found):
             with self._lock:
@@ -53,6 +51,15 @@ class FramePlaces:
                 if len(self._known) > FRAMES:
                     self._known.pop(next(iter(self._known)))
         return found
+
+    def peek(self, held: InstanceRow, number: int) -> list[Piece] | None:
+        """Give what is known of a frame; None when it was not looked for lately."""
+        place = (held.pack, held.data_offset, number)
+        with self._lock:
+            known = self._known.pop(place, None)
+            if known is not None:
+                self._known[place] = known  # the latest used stands last
+            return known
 
     def pixel_data(self, node: Node, held: InstanceRow, path: str) -> list[Piece] | None:
         """Give the whole value of native pixel data as a region of the pack; None for anything else."""
@@ -86,6 +93,12 @@ class Readings:
             if len(self._noted) > READINGS:
                 self._noted.pop(next(iter(self._noted)))
             return fresh
+
+    def is_known(self, person: str, key: StudyKey, claimed: str, *, now: Micros) -> bool:
+        """Say whether this was noted lately."""
+        with self._lock:
+            at = self._noted.get((person, key, claimed))
+            return at is not None and now - at < AGAIN_AFTER
 
 
 def _located(node: Node, held: InstanceRow, number: int) -> list[Piece]:
