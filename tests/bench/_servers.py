@@ -105,8 +105,8 @@ class Orthanc:
             "HttpServerEnabled": False,
         }
         (folder / "orthanc.json").write_text(json.dumps(said))
-        command = [_program("Orthanc"), str(folder / "orthanc.json")]
-        with _running(command, port, folder, environment) as process:
+        command = [program("Orthanc"), str(folder / "orthanc.json")]
+        with running(command, port, folder, environment) as process:
             yield Listening(port, "ORTHANC", process)
 
     def caught_up(self, folder: Path, count: int) -> None:
@@ -125,8 +125,8 @@ class Storescp:
     def run(self, folder: Path, environment: Mapping[str, str]) -> Iterator[Listening]:
         (port,) = free_ports(1)
         (folder / "files").mkdir(parents=True)
-        command = [_program("storescp"), "--fork", "-od", str(folder / "files"), "+xa", str(port)]
-        with _running(command, port, folder, environment) as process:
+        command = [program("storescp"), "--fork", "-od", str(folder / "files"), "+xa", str(port)]
+        with running(command, port, folder, environment) as process:
             yield Listening(port, "STORESCP", process)
 
     def caught_up(self, folder: Path, count: int) -> None:
@@ -145,7 +145,8 @@ def _kinds(parent: psutil.Process) -> dict[str, psutil.Process]:
     return found
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
+    """Give where a program lies."""
     found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
     if found is None:
         raise SystemExit(f"This bench needs {name}. Run it with 'make bench', which brings it.")
@@ -153,9 +154,10 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str], port: int, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[psutil.Process]:
+    """Run a server until it is no longer wanted; its lines go to a file."""
     with (folder / "lines").open("ab") as lines:
         process = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=lines, stderr=lines)
     try:
