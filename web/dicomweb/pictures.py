@@ -59,7 +59,7 @@ class Pictures:
     def _make(self, node: Node, held: InstanceRow, number: int, look: Look) -> bytes:
         header = _header(node, held)
         facts = with_functional_groups(read_pixel_facts(header), header, number)
-        values = self._values(node, held, number, facts)
+        values = self._values(node, held, number, header=header, facts=facts)
         picture = show(values, facts, look.window)
         if look.viewport is not None:
             picture = fitted(picture, look.viewport)
@@ -67,10 +67,12 @@ class Pictures:
             picture = annotated(picture, **_lines(header, look))
         return encode(picture, look.media, look.quality)
 
-    def _values(self, node: Node, held: InstanceRow, number: int, facts: PixelFacts) -> Values:
+    def _values(
+        self, node: Node, held: InstanceRow, number: int, *, header: Header, facts: PixelFacts
+    ) -> Values:
         def make() -> Values:
             try:
-                frame = read_pieces(self.frames.pieces(node, held, number))
+                frame = read_pieces(self.frames.pieces(node, held, number, header))
             except InvalidRequest as error:
                 raise NoPicture(error.message) from error
             except NotFound as error:

@@ -32,8 +32,13 @@ class FramePlaces:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int, int], list[Piece]] = {}
 
-    def pieces(self, node: Node, held: InstanceRow, number: int) -> list[Piece]:
+    def pieces(self, node: Node, held: InstanceRow, number: int, header: Header | None = None) -> list[Piece]:
         """Give the bytes of a frame as regions of the pack; as bytes where no region has them.
+
+        Parameters
+        ----------
+        header
+            What was read of it for another reason, at least its beginning.
 
         Raises
         ------
@@ -44,7 +49,7 @@ class FramePlaces:
         if known is not None:
             return known
         place = (held.pack, held.data_offset, number)
-        found = _located(node, held, number)
+        found = _located(node, held, number, header)
         if all(isinstance(piece, Region) for piece in found):
             with self._lock:
                 self._known[place] = found
@@ -101,8 +106,8 @@ class Readings:
             return at is not None and now - at < AGAIN_AFTER
 
 
-def _located(node: Node, held: InstanceRow, number: int) -> list[Piece]:
-    header = read_beginning(node, held)
+def _located(node: Node, held: InstanceRow, number: int, known: Header | None) -> list[Piece]:
+    header = known or read_beginning(node, held)
     if not header.whole and not _has_native_pixels(header):
         header = read_whole(node, held)
     if is_deflated(held.transfer_syntax) or not _lies_as_given(header):

@@ -14,7 +14,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from web.answers import json_answer
-from web.dicomweb.stream import Made, Piece, Region, Stream, answer_pieces, size_of
+from web.dicomweb.stream import Made, Piece, Region, Stream, answer_pieces, part_of_region, size_of
 from web.errors import HttpError
 from web.threads import Threads
 
@@ -66,19 +66,11 @@ def cut(pieces: Sequence[Piece], start: int, stop: int) -> list[Piece]:
 def _part(piece: Piece, first: int, last: int) -> Piece:
     match piece:
         case Region():
-            return _part_of(piece, first, last)
+            return part_of_region(piece, first, last)
         case Made():
             return replace(piece, length=last - first, make=lambda: piece.make()[first:last])
         case _:
             return piece[first:last]
-
-
-def _part_of(region: Region, first: int, last: int) -> Region:
-    def again() -> Region | None:
-        moved = region.again() if region.again is not None else None
-        return None if moved is None else _part_of(moved, first, last)
-
-    return replace(region, offset=region.offset + first, length=last - first, again=again)
 
 
 def _unsatisfiable(size: int) -> web.Response:

@@ -90,7 +90,7 @@ def retrieve_bulk(call: Call[NoBody]) -> Later | web.Response:
 def _retrieve(call: Call[NoBody], held: list[InstanceRow], *, one: bool = False) -> Later | web.Response:
     """Give instances as parts; one alone when it may come so, also a range of it."""
     ranges = wanted(call.request)
-    syntaxes = {each.transfer_syntax: choose_syntax(ranges, each.transfer_syntax) for each in held}
+    syntaxes = {each: choose_syntax(ranges, each) for each in {one.transfer_syntax for one in held}}
     single = one and takes_one_object(ranges)
     tag = etag_of(held, "file" if single else "files", *sorted(set(syntaxes.values())))
     if unchanged(call, tag):
