@@ -79,18 +79,26 @@ def match_patients(
     asked, found = key_condition(filters, QueryLevel.PATIENT), narrowings(filters, QueryLevel.PATIENT)
     if asked == NOTHING:
         return []
-    plan = _Plan.by(fewest(database, found, MANY)[0].settled(database)) if found else _Plan(index="")
+    plan = _Plan(index="study_by_patient")
+    if found:
+        plan = _Plan.by(fewest(database, found, MANY)[0].settled(database))
     where, params = _and(condition, asked, plan.condition)
+    counted, more = _and(condition, asked)
+    order = "max(study.first_at) DESC, study.patient_issuer DESC, study.patient_id DESC"
     return read_as(
         database,
         PatientRow,
+        # The page's patients first, from an index alone where no other column is asked for; then what is counted of them.
         # Columns beside the only max() are of the row that has it: SQLite promises that.
         "SELECT study.patient_issuer, study.patient_id, study.patient_name, study.sex, study.birth_date,"
         " count(*) AS study_count, sum(study.series_count) AS series_count,"
         " sum(study.instance_count) AS instance_count, max(study.first_at) AS first_at"
+        " FROM (SELECT study.patient_issuer, study.patient_id, max(study.first_at) AS first_at"
         f" FROM study {plan.indexed} WHERE {where} GROUP BY study.patient_issuer, study.patient_id"
-        " ORDER BY max(study.first_at) DESC, study.patient_issuer DESC, study.patient_id DESC LIMIT ? OFFSET ?",
-        (*params, limit, offset),
+        f" ORDER BY {order} LIMIT ? OFFSET ?) AS chosen"
+        " CROSS JOIN study ON study.patient_issuer = chosen.patient_issuer AND study.patient_id = chosen.patient_id"
+        f" WHERE {counted} GROUP BY study.patient_issuer, study.patient_id ORDER BY {order}",
+        (*params, limit, offset, *more),
         Level.WEAK,
     )
 
