@@ -212,7 +212,7 @@ def _matching() -> list[str]:
         f"refused. Of several values any may match; at most {MOST_PATTERNS} with wildcards, names, dates or times.",
         "A name that is held with combining characters matches as if it were composed.",
         "",
-        "QIDO-RS: a malformed value is answered 400. Every answer carries all that the catalogue knows of its level, and of the",
+        "QIDO-RS: a malformed value is answered 400; instances across more studies than can be looked through, 413. Every answer carries all that the catalogue knows of its level, and of the",
         "levels above where the address does not name them; `includefield` of anything else, and keys that are not matched on,",
         f"are named in `Warning`. At most {PAGE_LIMIT} answers at once, {PAGE} unless `limit` says otherwise. `fuzzymatching=true` also finds",
         "Chinese names by pinyin, in full or by initials, and names that sound alike.",
