@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from node.dicom.syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, RLE
-from node.dimse.calling import MOST_CONTEXTS, Called, Proposal
+from node.dimse.calling import MOST_CONTEXTS, Called, NothingTaken, Proposal
 from node.dimse.exchange import Exchange, exchange
 from node.dimse.retrieval import Counts, Retrieved, Wanted, check_wanted, follow, request_of
 from node.dimse.store_scp import Answer, StoreRequest
@@ -130,8 +130,23 @@ def get(
         No study is named.
     """
     check_wanted(wanted)
+    try:
+        return _get(whom, wanted, proposals_for(classes), open_door=open_door, spool=spool, progress=progress)
+    except NothingTaken as error:
+        raise NoGet(error.message) from error
+
+
+def _get(
+    whom: Called,
+    wanted: Wanted,
+    proposals: Sequence[Proposal],
+    *,
+    open_door: Callable[[str], Door],
+    spool: Callable[[], io.BytesIO],
+    progress: Callable[[Counts, Taken], bool],
+) -> Retrieved:
     about = f"Fetching from {whom.who}"
-    with exchange(whom, proposals_for(classes), spool=spool) as asking:
+    with exchange(whom, proposals, spool=spool) as asking:
         context = asking.context(STUDY_ROOT_GET) or asking.context(PATIENT_ROOT_GET)
         if context is None:
             raise NoGet(f"{about} was refused: it offers no C-GET. Choose C-MOVE for this remote AE.")
