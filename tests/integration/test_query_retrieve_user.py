@@ -435,3 +435,20 @@ def test_one_that_takes_no_images_refuses_each(node: Node, data_sets: dict[str, 
         server.shutdown()
     assert (ended.state, ended.done, ended.failed) == ("failed", 0, 6)
     assert "left out 6: it does not take this SOP class" in ended.words
+
+
+def test_a_move_that_our_own_receiver_refuses_says_where_to_look(
+    node: Node, tmp_path: Path, data_sets: dict[str, bytes]
+) -> None:
+    admit_all(node.state, rule("SOMEBODY"))
+    with (
+        receiving(node.state, packs=node.packs) as receiver,
+        dcmqrscp(tmp_path / "pacs", movers=[("ALPHA", receiver.port)]) as port,
+    ):
+        fill(port, "QRSCP", data_sets.items(), tmp_path / "files")
+        one = ask_retrieve(node, OPERATOR, STUDY, remote(node, port, retrieve_by="move").id)
+        retrieve_study(node, one.id)
+    ended = get_transfer(node.database, one.id)
+    assert ended.state in ("failed", "waiting")
+    assert ended.done == 0
+    assert "Devices" in ended.words
