@@ -20,6 +20,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from node.dimse.calling import Called, Proposal, calling, hang_up
+from node.dimse.tls import certificate_shown
 from node.errors import GridError, Unavailable
 
 if TYPE_CHECKING:
@@ -63,6 +64,13 @@ class Exchange:
         """Where the peer is, as its connection says."""
         where = self._association.acceptor.address_info
         return where.address if where is not None else ""
+
+    @property
+    def certificate(self) -> str:
+        """SHA-256 of the certificate that the peer showed, in hex; empty without TLS."""
+        connection: Any = self._association.dul.socket
+        peer = None if connection is None else connection.socket
+        return certificate_shown(peer) if isinstance(peer, ssl.SSLSocket) else ""
 
     @property
     def stands(self) -> bool:

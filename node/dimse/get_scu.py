@@ -104,7 +104,7 @@ def get(
     whom: Called,
     wanted: Wanted,
     *,
-    open_door: Callable[[str], Door],
+    open_door: Callable[[str, str], Door],
     spool: Callable[[], io.BytesIO],
     classes: Sequence[str] = (),
     progress: Callable[[Counts, Taken], bool] = lambda _counts, _taken: True,
@@ -114,7 +114,7 @@ def get(
     Parameters
     ----------
     open_door
-        Gives where to store, for the peer's address; raises `Refused` when no rule lets it in.
+        Gives where to store, for the peer's address and the digest of its certificate; raises `Refused` when no rule lets it in.
     spool
         Makes what takes a data set that comes in.
     classes
@@ -141,7 +141,7 @@ def _get(
     wanted: Wanted,
     proposals: Sequence[Proposal],
     *,
-    open_door: Callable[[str], Door],
+    open_door: Callable[[str, str], Door],
     spool: Callable[[], io.BytesIO],
     progress: Callable[[Counts, Taken], bool],
 ) -> Retrieved:
@@ -152,7 +152,7 @@ def _get(
             raise NoGet(f"{about} was refused: it offers no C-GET. Choose C-MOVE for this remote AE.")
         from pynetdicom.dimse_primitives import C_GET
 
-        taking = _Taking(asking, open_door(asking.address))
+        taking = _Taking(asking, open_door(asking.address, asking.certificate))
         message_id = asking.next_message_id()
         asking.ask(request_of(C_GET, message_id, context, wanted), context)
         return follow(

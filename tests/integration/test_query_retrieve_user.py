@@ -156,7 +156,7 @@ def test_what_c_get_brings_is_stored_byte_for_byte_by_the_rules(
     ended = get(
         whom,
         Wanted(study_uid=STUDY),
-        open_door=lambda address: open_door(node, whom, address, cause=facts(node).cause),
+        open_door=lambda address, _: open_door(node, whom, address, cause=facts(node).cause),
         spool=lambda: Spool(node.state / "packs", node.packs.check_room),
         progress=progress,
     )
@@ -244,7 +244,7 @@ def test_a_study_sent_and_fetched_again_is_the_same_byte_for_byte(
         get(
             whom,
             Wanted(study_uid=STUDY),
-            open_door=lambda address: open_door(node, whom, address, cause=facts(node).cause),
+            open_door=lambda address, _: open_door(node, whom, address, cause=facts(node).cause),
             spool=lambda: Spool(node.state / "packs", node.packs.check_room),
         )
     again = [record for pack in node.packs.names() for record in node.packs.marked(pack, 0)]

@@ -11,17 +11,22 @@ from typing import Any
 import pytest
 from pynetdicom import AE, evt
 
+from node.clock import SystemClock
 from node.config import Config, DicomSection, NodeSection
-from node.dimse.calling import Called, called
+from node.dimse.calling import Called, Proposal, called
 from node.dimse.echo_scu import echo
+from node.dimse.exchange import exchange
 from node.dimse.outgoing import outgoing_file
 from node.dimse.remote_form import Remote
 from node.dimse.services import VERIFICATION
 from node.dimse.store_scu import store
 from node.errors import InvalidRequest, Refused, Unavailable
-from node.names import AETitle
+from node.names import AETitle, Cause
+from node.transfers.door import open_door
+from tests.kit.bare_node import bare_node
 from tests.kit.certificates import Pair
 from tests.kit.instances import CT_IMAGE, EXPLICIT, make_ct, part10
+from tests.kit.receiving import admit_all, rule
 from tests.kit.strange_provider import provider
 
 HOST = "127.0.0.1"
@@ -107,3 +112,18 @@ def test_instances_of_many_fragments_go_whole(tmp_path: Path) -> None:
             told=lambda sent: sent.is_stored,
         )
     assert taken == data_sets
+
+
+def test_a_rule_that_wants_a_certificate_is_met_by_whom_we_called(tmp_path: Path) -> None:
+    theirs = Pair(tmp_path, "pacs")
+    node = bare_node(tmp_path, "alpha", SystemClock())
+    with listening(theirs, None) as port:
+        called_one = whom(port, trust=theirs, own=None)
+        with exchange(called_one, [Proposal(VERIFICATION, ("1.2.840.10008.1.2",))]) as asking:
+            address, shown = asking.address, asking.certificate
+    assert shown == theirs.digest
+    admit_all(node.state, rule("PACS", certificate=theirs.digest))
+    open_door(node, called_one, address, cause=Cause("c"), certificate=shown).close()
+    with pytest.raises(Refused, match="is not known here"):
+        open_door(node, called_one, address, cause=Cause("c"))
+    node.close()
