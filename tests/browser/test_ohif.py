@@ -53,7 +53,9 @@ def refused(page: Page) -> list[str]:
     page.on(
         "response",
         lambda answer: (
-            found.append(f"{answer.status} {answer.url}") if "/dicomweb" in answer.url and not answer.ok else None
+            found.append(f"{answer.status} {answer.url}")
+            if "/dicomweb" in answer.url and not answer.ok
+            else None
         ),
     )
     return found
