@@ -320,9 +320,9 @@ def _case(node: Node, case: Row) -> Iterator[StoryFact]:
 
 def _deliveries(node: Node, key: StudyKey) -> Iterator[StoryFact]:
     rows = node.database.read(
-        "SELECT delivery.kind, delivery.attempts, delivery.delivered_at, destination.name, report.report_id"
+        "SELECT delivery.kind, delivery.attempts, delivery.delivered_at, remote.name, report.report_id"
         " FROM delivery JOIN report ON report.report_id = delivery.report_id"
-        " LEFT JOIN destination ON destination.id = delivery.destination"
+        " LEFT JOIN remote ON remote.id = delivery.destination"
         " WHERE report.origin = ? AND report.study_uid = ? AND delivery.delivered_at IS NOT NULL",
         (key.origin, key.study_uid),
     )

@@ -23,6 +23,8 @@ WORKERS = 8
 HEAVY_WORKERS = 2
 """As many as burn a core each; a password check or a picture waits for one."""
 WAITING = 512
+CALLING_WORKERS = 6
+"""Questions to remote AEs at once; as many more wait."""
 
 
 def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTES) -> web.Application:
@@ -33,6 +35,7 @@ def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTE
         node=node,
         threads=threads,
         heavy=Threads("web-heavy", workers=HEAVY_WORKERS, waiting=WAITING),
+        calls=Threads("web-calls", workers=CALLING_WORKERS, waiting=CALLING_WORKERS),
         attempts=Attempts(node.clock),
         feed=Feed(node, threads),
         roster=CurrentRoster(node.database),
@@ -55,6 +58,7 @@ async def _life(app: web.Application) -> AsyncIterator[None]:
     yield
     surroundings.threads.close()
     surroundings.heavy.close()
+    surroundings.calls.close()
 
 
 async def _send_pages_away(app: web.Application) -> None:

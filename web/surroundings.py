@@ -27,6 +27,8 @@ class Surroundings:
     """For the database and short reads."""
     heavy: Threads
     """For what burns a core: passwords, pictures."""
+    calls: Threads
+    """For calls to remote AEs, which may take minutes."""
     attempts: Attempts
     feed: Feed
     roster: Rosters

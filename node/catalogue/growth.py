@@ -211,6 +211,7 @@ def named(study: StudyRow | None, source: Arrival) -> StudyRow:
         cause=facts.cause,
         source_at=facts.received_at,
         source_digest=source.record.digest,
+        sop_classes="[]" if study is None else study.sop_classes,
     )
 
 
@@ -222,10 +223,12 @@ def _counted(
     body_parts = {*study.body_part_list, *(arrival.attributes.series.body_part for arrival in arrivals)} - {
         ""
     }
+    sop_classes = {*study.sop_class_list, *(arrival.attributes.instance.sop_class for arrival in arrivals)}
     before = held.study
     return replace(
         study,
         modalities=canonical_json(sorted(modalities)),
+        sop_classes=canonical_json(sorted(sop_classes)),
         body_parts=canonical_json(sorted(body_parts)),
         series_count=sum(tally.instances > 0 for tally in tallies.values()),
         instance_count=sum(tally.instances for tally in tallies.values()),

@@ -9,12 +9,12 @@ from node.catalogue.growth import Growth, Repeat
 from node.catalogue.held import Held
 from node.catalogue.identity import Patient
 from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
+from node.catalogue.written import write_study
 from node.clock import Micros
 from node.database.port import Statement, Value
 from node.names import StudyKey, patients_subject
 
 _KEY = ("origin", "study_uid")
-_STUDY = tuple(field.name for field in fields(StudyRow))
 _SERIES = tuple(field.name for field in fields(SeriesRow))
 _PERSON = ("name", "birth_date", "sex")
 _AT_VERSION = "(SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?"
@@ -24,7 +24,7 @@ _INSTANCE = InstanceRow.__struct_fields__
 def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
     """Give the statements that write a growth; refused when the study changed since it was read."""
     return [
-        write_study(growth.study, held=held),
+        *study_statements(growth.study, held=held),
         *(write_series(row) for row in growth.series),
         *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
         *(_change_instance(row, held=held) for row in growth.changed),
@@ -33,24 +33,14 @@ def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Stat
     ]
 
 
-def write_study(row: StudyRow, *, held: Held) -> Statement:
-    """Give the statement that writes a study's row, at the version it was decided at."""
-    patients = (patients_subject(row.origin), held.patients_version)
-    refusal = "Registering instances was refused: the study was changed meanwhile. Read it again."
-    if held.study is None:
-        return Statement(
-            f"INSERT INTO study ({', '.join(_STUDY)}) SELECT {', '.join('?' * len(_STUDY))} WHERE {_AT_VERSION}",
-            (*_values(row, _STUDY), *patients),
-            expect=1,
-            refusal=refusal,
-        )
-    names = [name for name in _STUDY if name not in (*_KEY, "expected")]  # what is expected, a peer has said
-    return Statement(
-        f"UPDATE study SET {', '.join(f'{name} = ?' for name in names)} WHERE origin = ? AND study_uid = ?"
-        f" AND {_AT_VERSION} AND {_AT_VERSION}",
-        (*_values(row, names), *_values(row, _KEY), row.key.subject, held.version, *patients),
-        expect=1,
-        refusal=refusal,
+def study_statements(row: StudyRow, *, held: Held) -> list[Statement]:
+    """Give the statements that write a study's row, at the version that it and its origin's patients were decided at."""
+    return write_study(
+        row,
+        before=held.study,
+        guard=(_AT_VERSION, (row.key.subject, held.version)),
+        standing=(_AT_VERSION, (patients_subject(row.origin), held.patients_version)),
+        refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
     )
 
 
@@ -76,7 +66,7 @@ def _change_instance(row: InstanceRow, *, held: Held) -> Statement:
     )
 
 
-def _insert(table: str, row: StudyRow | SeriesRow | InstanceRow, names: Sequence[str]) -> Statement:
+def _insert(table: str, row: SeriesRow | InstanceRow, names: Sequence[str]) -> Statement:
     return Statement(
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
         _values(row, names),

@@ -26,8 +26,20 @@ from tests.kit.clock import FrozenClock
 from tests.kit.instances import IMPLICIT, make_ct
 from tests.kit.registering import facts, store
 
-TABLES = ("study", "series", "instance", "repeated", "study_identity")
+TABLES = (
+    "study",
+    "series",
+    "instance",
+    "repeated",
+    "study_identity",
+    "study_answer",
+    "name_gram",
+    "name_sound",
+)
 ORDERS = {
+    "study_answer": "origin, study_uid",
+    "name_gram": "gram, name",
+    "name_sound": "sound, name",
     "study": "origin, study_uid",
     "series": "series_uid",
     "instance": "study_uid, sop_uid, digest",

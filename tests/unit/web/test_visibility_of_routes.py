@@ -89,7 +89,10 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/users": ADMINISTRATOR,
     "/api/alliance": ADMINISTRATOR,
     "/api/devices": ADMINISTRATOR,
-    "/api/destinations": ADMINISTRATOR,
+    "/api/remotes": ADMINISTRATOR,
+    "/api/remote-names": ADMINISTRATOR | TECHNICIAN,
+    "/api/queries": TECHNICIAN,
+    "/api/transfers": TECHNICIAN,
     "/api/deliveries": ADMINISTRATOR | TECHNICIAN,
     "/api/problems": ADMINISTRATOR,
     "/dicomweb": TECHNICIAN | EXPERT | PRINCIPAL,
@@ -107,6 +110,7 @@ TELLING = {
     "/api/corrections/patients",
     "/api/consults/{case_id}",
     "/api/reports/{report_id}",
+    *(f"/dicomweb/from/{{origin}}/{level}" for level in ("studies", "series", "instances")),
     *(f"{root}/studies/{{study_uid}}/metadata" for root in ("/dicomweb", "/dicomweb/from/{origin}")),
 }
 """Answers that must hold the words of a study that may be seen."""

@@ -25,6 +25,7 @@ const ViewPage = lazy(() => import('./reading/view-page'))
 const CorrectionsPlace = lazy(() => import('./corrections/place'))
 const AlliancePage = lazy(() => import('./alliance/page'))
 const NodePage = lazy(() => import('./node/page'))
+const RemotesPage = lazy(() => import('./remotes/page'))
 const MePage = lazy(() => import('./me/page'))
 
 const clinical = (page: React.ReactNode) => <ForRoles roles={['technician', 'expert']}>{page}</ForRoles>
@@ -50,6 +51,7 @@ const ROUTES: RouteObject[] = [
       { path: '/corrections', element: technical(<CorrectionsPlace page="list" />) },
       { path: '/corrections/merge', element: technical(<CorrectionsPlace page="merge" />) },
       { path: '/consults', element: clinical(<ConsultsPage />) },
+      { path: '/remotes/:tab?', element: <ForRoles roles={['technician']}><RemotesPage /></ForRoles> },
       { path: '/alliance', element: administration(<AlliancePage />) },
       { path: '/node/:tab?', element: administration(<NodePage />) },
       { path: '/me', element: <MePage /> },
