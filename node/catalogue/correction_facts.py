@@ -119,7 +119,13 @@ class Correction:
 
 
 _COLUMNS = tuple(field.name for field in fields(CorrectionRow))
-_SELECT = f"SELECT {', '.join(f'correction.{name}' for name in _COLUMNS)}, text.body FROM correction JOIN text ON text.digest = correction.words"
+_BY_PATIENT = (
+    # CROSS JOIN and INDEXED BY are SQLite's words for: a lookup for each key asked about, not a look at every fact.
+    "json_each(?) AS asked CROSS JOIN correction INDEXED BY correction_patient"
+    " ON correction.patient_issuer = asked.value ->> 0 AND correction.patient_id = asked.value ->> 1"
+    " AND correction.study_uid = ''"
+)
+_ROWS = f"{', '.join(f'correction.{name}' for name in _COLUMNS)}, text.body"
 
 
 def facts_of_study(
@@ -150,10 +156,9 @@ def has_facts(database: Database, key: StudyKey, patients: Iterable[PatientKey])
     """Say whether any fact bears on a study: cheap, since most studies have none."""
     return bool(
         database.read(
-            "SELECT 1 AS one FROM correction WHERE undone_at IS NULL AND origin = ? AND (study_uid = ? OR"
-            " (study_uid = '' AND (patient_issuer, patient_id) IN"
-            " (SELECT value ->> 0, value ->> 1 FROM json_each(?)))) LIMIT 1",
-            (key.origin, key.study_uid, _listed(patients)),
+            "SELECT 1 AS one FROM correction WHERE undone_at IS NULL AND origin = ? AND study_uid = ? UNION ALL"
+            f" SELECT 1 FROM {_BY_PATIENT} WHERE correction.undone_at IS NULL AND correction.origin = ? LIMIT 1",
+            (key.origin, key.study_uid, _listed(patients), key.origin),
         )
     )
 
@@ -215,12 +220,7 @@ def _of_patients(database: Database, origin: NodeId, keys: Iterable[PatientKey])
     if planted("merge-by-bare-id"):
         where = "correction.patient_id IN (SELECT value ->> 1 FROM json_each(?))"
         return _read(database, f"correction.study_uid = '' AND {where}", (_listed(keys),))
-    where = "(correction.patient_issuer, correction.patient_id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
-    return _read(
-        database,
-        f"correction.origin = ? AND correction.study_uid = '' AND {where}",
-        (origin, _listed(keys)),
-    )
+    return _read(database, "correction.origin = ?", (_listed(keys), origin), source=_BY_PATIENT)
 
 
 def _listed(keys: Iterable[PatientKey]) -> str:
@@ -232,13 +232,15 @@ def _read(
     where: str,
     params: tuple[Value, ...],
     *,
+    source: str = "correction",
     standing: bool = True,
     newest: bool = False,
     limit: int = 10_000,
 ) -> list[Correction]:
     stands = " AND correction.undone_at IS NULL" if standing else ""
     order = "DESC" if newest else "ASC"
-    sql = f"{_SELECT} WHERE ({where}){stands} ORDER BY correction.n {order} LIMIT ?"
+    named = "text ON text.digest = correction.words"
+    sql = f"SELECT {_ROWS} FROM {source} JOIN {named} WHERE ({where}){stands} ORDER BY correction.n {order} LIMIT ?"
     try:
         return [
             Correction(
