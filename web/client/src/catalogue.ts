@@ -287,6 +287,7 @@ export const catalogue = {
   'merge.swap': { zh: '互换', en: 'Swap' },
   'merge.explained': { zh: '患者 {{goes}} 的检查将归入患者 {{stays}}。', en: 'Studies of patient {{goes}} become those of patient {{stays}}.' },
   'merge.warning': { zh: '请核对姓名、性别和出生日期，确认是同一个人。', en: 'Compare names, sex and birth dates: they must be one person.' },
+  'merge.differ': { zh: '两人的性别或出生日期不同', en: 'Their sexes or birth dates differ' },
   'move.how': { zh: '检查做在了别的患者名下时使用。设备之后用正确的患者重新发送同一检查，也不会产生冲突。', en: 'For a study that was made under another patient. The device may send it again under the right one; that is no conflict.' },
   'move.here': { zh: '本院已有患者', en: 'A patient who is here' },
   'move.new': { zh: '新患者', en: 'A new patient' },
