@@ -31,6 +31,7 @@ from node.dimse.query_keys import KEYS
 from node.dimse.query_scp import LEVELS, PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
 from node.dimse.store_scp import ClassNotTaken
 from node.errors import Damaged, GridError, InvalidRequest, NotFound, Unavailable
+from node.imaging.codecs import DECODABLE
 from web.dicomweb.asking import PAGE, PAGE_LIMIT
 from web.table import ROUTES
 
@@ -112,7 +113,15 @@ def statement() -> str:
         *(f"| {route.method} | `{route.path}` |" for route in ROUTES if route.path.startswith("/dicomweb")),
         "",
         *_matching(),
-        "Objects are returned in the transfer syntax they were received in.",
+        "Objects are returned in the transfer syntax they were received in, or to who names it in explicit VR little endian;",
+        "frames are decoded for that from these syntaxes:",
+        "",
+        *(f"- {syntax}" for syntax in sorted(DECODABLE)),
+        "",
+        "Stored by STOW-RS: `application/dicom`, alone or in multipart/related, in every transfer syntax, kept byte for byte;",
+        "`application/dicom+json` with bulk data parts, written in explicit VR little endian, or in the syntax of its",
+        "compressed frames. 200 all stored, 202 some, 409 none, 503 none for want of room; failure reasons are the",
+        "statuses of C-STORE, their words in Error Comment (0000,0902). Answers are DICOM JSON or XML.",
         "",
         "## Corrections",
         "",
@@ -212,7 +221,7 @@ def _matching() -> list[str]:
         f"refused. Of several values any may match; at most {MOST_PATTERNS} with wildcards, names, dates or times.",
         "A name that is held with combining characters matches as if it were composed.",
         "",
-        "QIDO-RS: a malformed value is answered 400. Every answer carries all that the catalogue knows of its level, and of the",
+        "QIDO-RS: a malformed value is answered 400; instances across more studies than can be looked through, 413. Every answer carries all that the catalogue knows of its level, and of the",
         "levels above where the address does not name them; `includefield` of anything else, and keys that are not matched on,",
         f"are named in `Warning`. At most {PAGE_LIMIT} answers at once, {PAGE} unless `limit` says otherwise. `fuzzymatching=true` also finds",
         "Chinese names by pinyin, in full or by initials, and names that sound alike.",

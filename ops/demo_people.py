@@ -15,10 +15,8 @@ from node.dimse.remotes import add_remote
 from node.names import NodeId
 from node.node import Node
 from node.people.accounts import OPERATOR, create_account, new_one_time_password
+from node.people.principals import READER
 from node.people.sessions import issue_bearer
-
-READER = "reader"
-"""The principal whose bearer token may read over DICOMweb."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,21 @@ from web.api import (
     transfers,
     users,
 )
-from web.dicomweb import frames, query, rejecting, rendered, retrieve
+from web.dicomweb import (
+    capabilities,
+    frames,
+    query,
+    rejecting,
+    rendered,
+    retrieve,
+    store,
+    thumbnails,
+    uri,
+)
 from web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
+    *frames.ROUTES,  # first, because a router tries addresses in their order and frames are asked for by the thousand
     *session.ROUTES,
     *studies.ROUTES,
     *corrections.ROUTES,
@@ -45,7 +56,10 @@ ROUTES: tuple[Route, ...] = (
     *problems.ROUTES,
     *query.ROUTES,
     *retrieve.ROUTES,
-    *frames.ROUTES,
     *rendered.ROUTES,
     *rejecting.ROUTES,
+    *thumbnails.ROUTES,
+    *uri.ROUTES,
+    *capabilities.ROUTES,
+    *store.ROUTES,
 )

@@ -31,7 +31,7 @@ from node.dicom.walk import PIXELS, Element
 from node.failpoints import planted
 from node.names import NodeId, StudyKey
 from node.node import Node
-from node.store.regions import Piece
+from node.store.regions import Piece, view_of, whole_of
 
 _BEGINNINGS_BYTES = (BEGINNING_BYTES, 1 << 20)
 
@@ -51,6 +51,15 @@ def file_pieces(node: Node, row: InstanceRow) -> list[Piece]:
         return [PREAMBLE, stored_region(node, row, offset=-row.meta_bytes)]
     meta = stored_region(node, row, offset=-row.meta_bytes, length=row.meta_bytes)
     return [PREAMBLE, meta, *corrected]
+
+
+def read_leaving(node: Node, row: InstanceRow) -> Header:
+    """Index a whole data set as it leaves, for whoever writes it anew."""
+    corrected = _pieces(node, row)
+    if corrected is None:
+        return stored_whole(node, row)
+    pieces = [view_of(piece) for piece in corrected]
+    return scan(whole_of(pieces, node.state), row.transfer_syntax)
 
 
 def read_header(node: Node, row: InstanceRow) -> Header:

@@ -23,6 +23,7 @@ from node.catalogue.search import SERIES_FOUND, STUDY_FOUND, InstanceRow, Series
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Database, Level, Row, Value, convert_row, integer, read_as, text
+from node.errors import TooBroad
 from node.names import NodeId, PatientKey, SeriesUID, StudyKey, StudyUID
 
 _STUDY_ORDER = "study.first_at DESC, study.origin DESC, study.study_uid DESC"
@@ -38,7 +39,10 @@ _WITH_INSTANCES = (
     " AND instance.state = 'chosen' CROSS JOIN series ON series.origin = instance.origin"
     " AND series.study_uid = instance.study_uid AND series.series_uid = instance.series_uid"
 )
+_FOUND: dict[QueryLevel, Condition] = {QueryLevel.SERIES: (f"{STUDY_FOUND} AND {SERIES_FOUND}", ())}
 _OF_ORIGIN, _OF_STUDY = "study.origin = ?", "study.origin = ? AND study.study_uid = ?"
+_BROAD = 20_000
+"""The instances of more studies are not looked through for a page, nor are more skipped: hundreds of millions may be held."""
 _WALK, _WALK_FOR = 8192, 4096
 """So many of the newest studies are looked through for a page that ends early enough, before candidates are gathered."""
 
@@ -79,18 +83,26 @@ def match_patients(
     asked, found = key_condition(filters, QueryLevel.PATIENT), narrowings(filters, QueryLevel.PATIENT)
     if asked == NOTHING:
         return []
-    plan = _Plan.by(fewest(database, found, MANY)[0].settled(database)) if found else _Plan(index="")
+    plan = _Plan(index="study_by_patient")
+    if found:
+        plan = _Plan.by(fewest(database, found, MANY)[0].settled(database))
     where, params = _and(condition, asked, plan.condition, (STUDY_FOUND, ()))
+    counted, more = _and(condition, asked, (STUDY_FOUND, ()))
+    order = "max(study.first_at) DESC, study.patient_issuer DESC, study.patient_id DESC"
     return read_as(
         database,
         PatientRow,
+        # The page's patients first, from an index alone where no other column is asked for; then what is counted of them.
         # Columns beside the only max() are of the row that has it: SQLite promises that.
         "SELECT study.patient_issuer, study.patient_id, study.patient_name, study.sex, study.birth_date,"
         " count(*) AS study_count, sum(study.series_count) AS series_count,"
         " sum(study.instance_count) AS instance_count, max(study.first_at) AS first_at"
+        " FROM (SELECT study.patient_issuer, study.patient_id, max(study.first_at) AS first_at"
         f" FROM study {plan.indexed} WHERE {where} GROUP BY study.patient_issuer, study.patient_id"
-        " ORDER BY max(study.first_at) DESC, study.patient_issuer DESC, study.patient_id DESC LIMIT ? OFFSET ?",
-        (*params, limit, offset),
+        f" ORDER BY {order} LIMIT ? OFFSET ?) AS chosen"
+        " CROSS JOIN study ON study.patient_issuer = chosen.patient_issuer AND study.patient_id = chosen.patient_id"
+        f" WHERE {counted} GROUP BY study.patient_issuer, study.patient_id ORDER BY {order}",
+        (*params, limit, offset, *more),
         Level.WEAK,
     )
 
@@ -183,6 +195,11 @@ def match_instances(
 ) -> list[InstanceRow]:
     """Find the chosen contents of instances, in studies that meet a condition; see `match_studies`.
 
+    Raises
+    ------
+    TooBroad
+        Their studies are too many and no page is full of the newest.
+
     Source: DICOM PS3.4 C.2.2.2, C.4.1.3.2.2; PS3.18 8.3.4.
     """
     found = _Query(
@@ -265,16 +282,12 @@ class _Query:
             return []
         rows: list[Row] = []
         for plan in self._plans(database, limit + offset):
-            where = _and(self.condition, asked, plan.condition, self._found)
+            where = _and(self.condition, asked, plan.condition, _FOUND.get(self.level, (STUDY_FOUND, ())))
             sql, params = self._select(columns, plan, where, limit, offset)
             rows = database.read(sql, params, Level.WEAK)
             if not plan.newest or len(rows) == limit:
                 break
         return rows
-
-    @property
-    def _found(self) -> Condition:
-        return SERIES_FOUND if self.level is QueryLevel.SERIES else STUDY_FOUND, ()
 
     def _asked(self) -> Condition:
         alike = names_alike(self.filters.get("PatientName", "")) if self.fuzzy else None
@@ -291,19 +304,32 @@ class _Query:
             yield _Plan(index="")
             return
         found = narrowings(self.filters, self.level, combined=self.combined, fuzzy=self.fuzzy)
+        if self.level is QueryLevel.INSTANCE and wanted > _BROAD:
+            raise _too_broad()
         if not found:
-            yield _Plan(index=self._walked(keys=False))
+            yield from self._walks(database)
             return
         best, few = fewest(database, found, FEW)
         if not few:
-            if wanted <= _WALK_FOR and (since := self._since(database)) is not None:
-                newest = ("study.first_at >= ?", (since,))
-                yield _Plan(index=self._walked(keys=True), condition=newest, newest=True)
+            if wanted <= _WALK_FOR and (since := self._since(database, _WALK)) is not None:
+                yield self._newest(since)
             best, few = fewest(database, found, MANY)
+            if self.level is QueryLevel.INSTANCE and best.count(database, _BROAD) == _BROAD:
+                raise _too_broad()
         if few or best.index != "study_by_date":
             yield _Plan.by(best.settled(database))
         else:  # as soon walked over as gathered and put in order
             yield _Plan(index=self._walked(keys=True))
+
+    def _walks(self, database: Database) -> Iterator[_Plan]:
+        """Take all studies; of their instances those of the newest, and then no others are looked through."""
+        if self.level is QueryLevel.INSTANCE and (since := self._since(database, _BROAD)) is not None:
+            yield self._newest(since)
+            raise _too_broad()
+        yield _Plan(index=self._walked(keys=False))
+
+    def _newest(self, since: int) -> _Plan:
+        return _Plan(index=self._walked(keys=True), condition=("study.first_at >= ?", (since,)), newest=True)
 
     @property
     def _of_origin(self) -> bool:
@@ -316,13 +342,14 @@ class _Query:
             return "study_recent"
         return "study_walk" if keys else "study_by_origin"
 
-    def _since(self, database: Database) -> int | None:
-        """Give when the newest studies begin; None when there are no others."""
+    def _since(self, database: Database, studies: int) -> int | None:
+        """Give when so many newest studies begin; None when there are no others."""
         where, params = (_OF_ORIGIN, self.condition[1][:1]) if self._of_origin else ("1 = 1", ())
+        where = f"{where} AND {STUDY_FOUND}"
         rows = database.read(
             f"SELECT study.first_at FROM study INDEXED BY {self._walked(keys=False)} WHERE {where}"
             " ORDER BY study.first_at DESC LIMIT 1 OFFSET ?",
-            (*params, _WALK),
+            (*params, studies),
             Level.WEAK,
         )
         return integer(rows[0], "first_at") if rows else None
@@ -349,6 +376,13 @@ class _Query:
             f" LEFT JOIN {self.shown} AS shown ON shown.origin = chosen.origin AND shown.study_uid = chosen.study_uid"
             " ORDER BY chosen.first_at DESC, chosen.origin DESC, chosen.study_uid DESC"
         ), page
+
+
+def _too_broad() -> TooBroad:
+    return TooBroad(
+        "Searching instances was refused: too many studies would have to be looked through. Name a study, a series,"
+        " a patient or a day."
+    )
 
 
 def _and(*conditions: Condition) -> Condition:

@@ -59,8 +59,6 @@ class Narrowing:
     column: str = ""
     alike: Matched | None = None
     """A read of more names that count, by their sounds."""
-    scans: bool = False
-    """Whether the whole index is read."""
 
     @property
     def exact(self) -> bool:
@@ -88,8 +86,6 @@ class Narrowing:
         """Count the candidates, or the names that have them, as far as it matters."""
         if self.names:
             return sum(min(count_grams(database, grams, most)) for grams, _ in self.names)
-        if self.scans:
-            return most
         sql, params = self.condition
         rows = database.read(
             f"SELECT count(*) AS n FROM (SELECT 1 FROM study INDEXED BY {self.index} WHERE {sql} LIMIT ?)",
@@ -197,8 +193,8 @@ def _scan(index: str, column: str, patterns: list[str]) -> Narrowing:
     """Read an index from end to end, or the short one of long texts where only those can match."""
     if _are_long(patterns):
         long = index.replace("_by_", "_long_")
-        return Narrowing(rank=0, index=long, condition=(f"length({column}) >= {LONG}", ()), scans=True)
-    return Narrowing(rank=len(_RANKS) + 1, index=index, scans=True)
+        return Narrowing(rank=0, index=long, condition=(f"length({column}) >= {LONG}", ()))
+    return Narrowing(rank=len(_RANKS) + 1, index=index)
 
 
 def _are_long(patterns: list[str]) -> bool:

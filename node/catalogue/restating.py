@@ -20,7 +20,7 @@ from node.catalogue.resolving import Resolution, Spoken, resolve
 from node.catalogue.rulings import OverlayRuling
 from node.catalogue.said import Said, read_said, said_statements, shown, spoken_of
 from node.catalogue.search import PATIENT_DIFFERS, InstanceRow, SeriesRow, StudyRow
-from node.catalogue.statements import study_statements, write_series
+from node.catalogue.statements import write_held_study, write_series
 from node.database.port import Database, Statement, integer, read_as
 from node.errors import NotFound
 from node.names import StudyKey
@@ -147,7 +147,7 @@ def restated_statements(
 ) -> list[Statement]:
     """Give the statements that write it, under the version it was read at."""
     return [
-        *study_statements(restated.study, held=present.held),
+        *write_held_study(restated.study, held=present.held),
         *(write_series(row) for row in restated.series),
         *(_state(row) for row in restated.instances),
         *said_statements(key, present.said, resolution),

@@ -13,30 +13,24 @@ from dataclasses import dataclass
 
 import msgspec
 
-from node.catalogue.typed import candidates, word_condition, words_of
+from node.catalogue.typed import listings, word_condition, words_of
 from node.catalogue.visibility import Condition
 from node.clock import Micros
-from node.database.port import Database, Level, Value, integer, read_as
+from node.database.port import Database, Level, integer, read_as
 from node.errors import NotFound
 from node.names import Cause, Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyKey, StudyUID
 from node.store.facts import Location
 
-REJECTED_STUDIES = "rejected"
-"""The state to list studies by that are in no other list."""
 EVERYTHING: Condition = ("1 = 1", ())
 """For those who act for the node itself, never for a person."""
-STUDY_FOUND = (
-    "NOT EXISTS (SELECT 1 FROM study AS gone INDEXED BY study_rejected WHERE gone.rejected = 1"
-    " AND gone.origin = study.origin AND gone.study_uid = study.study_uid)"
-)
+COUNTED = 10_000
+"""Of studies that words find, no more are counted."""
+STUDY_FOUND = "study.rejected = 0"
 SERIES_FOUND = (
     "NOT (series.instance_count = 0 AND EXISTS (SELECT 1 FROM instance AS gone WHERE gone.origin = series.origin"
     " AND gone.study_uid = series.study_uid AND gone.series_uid = series.series_uid AND gone.state = 'rejected'))"
 )
 """What is in lists: not a study, nor a series, of which every instance is rejected."""
-COUNTED = 10_000
-"""Of studies that words find, no more are counted."""
-_WALK, _OFTEN = 4096, 0.05
 PATIENT_DIFFERS = 2
 """`StudyRow.conflict` when instances disagree about the patient: sealing and signing are blocked."""
 
@@ -179,48 +173,37 @@ def find_visible(
     before
         `StudyRow.page` of the last study of the page before.
     """
-    words = words_of(text)
-    sql, params = _narrowed(condition, words, state)
-    start: tuple[Value, ...] = ()
-    if match := re.fullmatch(r"(-?[0-9]{1,18})/([^/]*)/(.*)", before):
-        start = (int(match[1]), match[2], match[3])
-        sql, params = (
-            f"{sql} AND (study.first_at, study.origin, study.study_uid) < (?, ?, ?)",
-            (*params, *start),
+    match = re.fullmatch(r"(-?[0-9]{1,18})/([^/]*)/(.*)", before)
+    start = (int(match[1]), match[2], match[3]) if match else None
+    rows: list[StudyRow] = []
+    for listed in listings(database, condition, words=words_of(text), state=state, start=start):
+        sql, params = listed.keys
+        page = f"{sql} ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC LIMIT ?"
+        rows = read_as(
+            database,
+            StudyRow,
+            f"SELECT study.* FROM ({page}) AS chosen CROSS JOIN study ON study.origin = chosen.origin AND study.study_uid"
+            " = chosen.study_uid ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC",
+            (*params, limit),
+            Level.WEAK,
         )
-    order = "ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC LIMIT ?"
-    if words and (since := _since(database, start[:1])) is not None:
-        # Words that many have are soon met among the newest; for others all that may have them are gathered.
-        walk = (
-            f"SELECT study.* FROM study INDEXED BY study_recent WHERE study.first_at >= ? AND {sql} {order}"
-        )
-        rows = read_as(database, StudyRow, walk, (since, *params, limit), Level.WEAK)
         if len(rows) == limit:
-            return rows
-        source, more = candidates(database, words)
-        sql = f"SELECT study.* FROM ({source}) AS found CROSS JOIN study USING (origin, study_uid) WHERE {sql} {order}"
-        return read_as(database, StudyRow, sql, (*more, *params, limit), Level.WEAK)
-    sql = f"SELECT study.* FROM study WHERE {sql} {order}"
-    return read_as(database, StudyRow, sql, (*params, limit), Level.WEAK)
+            break
+    return rows
 
 
 def count_visible(database: Database, condition: Condition, *, text: str = "", state: str = "") -> int:
     """Count all pages of `find_visible`; what words find, up to `COUNTED` and one more."""
     words = words_of(text)
-    sql, params = _narrowed(condition, words, state)
-    if words and (since := _since(database, ())) is not None:
-        walk = f"SELECT 1 FROM study INDEXED BY study_recent WHERE study.first_at >= ? AND {sql} LIMIT ?"
-        counted = f"SELECT count(*) AS n FROM ({walk})"
-        few = integer(database.read(counted, (since, *params, COUNTED + 1), Level.WEAK)[0], "n")
-        if few < _WALK * _OFTEN:
-            source, more = candidates(database, words)
-            sql = f"SELECT 1 FROM ({source}) AS found CROSS JOIN study USING (origin, study_uid) WHERE {sql} LIMIT ?"
-            params = (*more, *params)
-        else:
-            sql = f"SELECT 1 FROM study INDEXED BY study_recent WHERE {sql} LIMIT ?"
-        limited = f"SELECT count(*) AS n FROM ({sql})"
-        return integer(database.read(limited, (*params, COUNTED + 1), Level.WEAK)[0], "n")
-    return integer(database.read(f"SELECT count(*) AS n FROM study WHERE {sql}", params, Level.WEAK)[0], "n")
+    most = COUNTED + 1 if words else -1
+    found = 0
+    for listed in listings(database, condition, words=words, state=state):
+        sql, params = listed.keys
+        rows = database.read(f"SELECT count(*) AS n FROM ({sql} LIMIT ?)", (*params, most), Level.WEAK)
+        found = integer(rows[0], "n")
+        if found == most:
+            break
+    return found
 
 
 def find_studies(
@@ -327,28 +310,10 @@ def conflicts_of(database: Database, key: StudyKey) -> list[InstanceRow]:
 
 
 def named_patients(condition: Condition, text: str) -> Condition:
-    """Narrow a condition to studies that have every word typed, as the study list does."""
-    return _narrowed(condition, words_of(text), "")
-
-
-def _narrowed(condition: Condition, words: list[str], state: str) -> Condition:
+    """Narrow a condition to studies that have every word typed, as `find_visible` finds them."""
     sql, params = f"({condition[0]})", [*condition[1]]
-    for word in words:
+    for word in words_of(text):
         stands, more = word_condition(word)
         sql += f" AND ({stands})"
         params += more
-    if state == REJECTED_STUDIES:
-        return f"{sql} AND study.rejected = 1", tuple(params)
-    sql += f" AND {STUDY_FOUND}"
-    if state:
-        sql += " AND study.state = ?"
-        params.append(state)
     return sql, tuple(params)
-
-
-def _since(database: Database, before: tuple[Value, ...]) -> int | None:
-    """Give when the newest studies begin, of those before a moment; None when there are no others."""
-    where = "WHERE first_at <= ?" if before else ""
-    sql = f"SELECT first_at FROM study {where} ORDER BY first_at DESC LIMIT 1 OFFSET ?"
-    rows = database.read(sql, (*before, _WALK), Level.WEAK)
-    return integer(rows[0], "first_at") if rows else None

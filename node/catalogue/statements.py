@@ -24,7 +24,7 @@ _INSTANCE = InstanceRow.__struct_fields__
 def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
     """Give the statements that write a growth; refused when the study changed since it was read."""
     return [
-        *study_statements(growth.study, held=held),
+        *write_held_study(growth.study, held=held),
         *(write_series(row) for row in growth.series),
         *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
         *(_change_instance(row, held=held) for row in growth.changed),
@@ -33,13 +33,18 @@ def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Stat
     ]
 
 
-def study_statements(row: StudyRow, *, held: Held) -> list[Statement]:
-    """Give the statements that write a study's row, at the version that it and its origin's patients were decided at."""
+def write_held_study(row: StudyRow, *, held: Held) -> list[Statement]:
+    """Give the statements that write a study's row, at the version it was decided at."""
+    guards = [(patients_subject(row.origin), held.patients_version)]
+    if held.study is not None:
+        guards.append((row.key.subject, held.version))
     return write_study(
         row,
         before=held.study,
-        guard=(_AT_VERSION, (row.key.subject, held.version)),
-        standing=(_AT_VERSION, (patients_subject(row.origin), held.patients_version)),
+        guard=(
+            " AND ".join([_AT_VERSION] * len(guards)),
+            tuple(value for guard in guards for value in guard),
+        ),
         refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
     )
 

@@ -29,12 +29,7 @@ ALWAYS: Condition = ("1 = 1", ())
 
 
 def write_study(
-    row: StudyRow,
-    *,
-    before: StudyRow | None,
-    guard: Condition = ALWAYS,
-    standing: Condition = ALWAYS,
-    refusal: str | None = None,
+    row: StudyRow, *, before: StudyRow | None, guard: Condition = ALWAYS, refusal: str | None = None
 ) -> list[Statement]:
     """Give the statements that write a study's row and all that follows from it.
 
@@ -43,24 +38,22 @@ def write_study(
     before
         The row as it was read; None when there is none yet, and then the row must not be there.
     guard
-        What must still hold of the row that is overwritten, as SQL; else the batch is undone with ``refusal``.
-    standing
-        What must hold besides, of a new row as well.
+        What must still hold, of the row that is overwritten too, as SQL; else the batch is undone with ``refusal``.
     """
     held, known = _columns(row), {} if before is None else _columns(before)
     changed = {name: value for name, value in held.items() if before is None or value != known[name]}
-    statements = []
+    params: tuple[Value, ...]
     if before is None:
         names = ", ".join(changed)
-        marks = ", ".join("?" * len(changed))
-        sql = f"INSERT INTO study ({names}, derived) SELECT {marks}, 1 WHERE {standing[0]}"
-        params = (*changed.values(), *standing[1])
-        statements.append(Statement(sql, params, expect=1, refusal=refusal))
+        sql = (
+            f"INSERT INTO study ({names}, derived) SELECT {', '.join('?' * len(changed))}, 1 WHERE {guard[0]}"
+        )
+        params = (*changed.values(), *guard[1])
     else:
         sets = ", ".join(f"{name} = ?" for name in changed) or "conflict = conflict"
-        sql = f"UPDATE study SET {sets} WHERE origin = ? AND study_uid = ? AND {guard[0]} AND {standing[0]}"
-        params = (*changed.values(), row.origin, row.study_uid, *guard[1], *standing[1])
-        statements.append(Statement(sql, params, expect=1, refusal=refusal))
+        sql = f"UPDATE study SET {sets} WHERE origin = ? AND study_uid = ? AND {guard[0]}"
+        params = (*changed.values(), row.origin, row.study_uid, *guard[1])
+    statements = [Statement(sql, params, expect=1, refusal=refusal)]
     if not planted("answer-left"):
         statements.append(_write_answer(row))
     named, before_named = names_of(row), set() if before is None else names_of(before)

@@ -306,47 +306,6 @@ _READING: Migration = (
     "ALTER TABLE device ADD COLUMN reads TEXT NOT NULL DEFAULT 'nothing'",
 )
 
-_FINDING: Migration = (
-    # What a study is found by follows from its words: node.catalogue.written writes it; derived is 0 where that is still
-    # to be done, by node.catalogue.deriving. The keys are folded names, and dates of 8 digits or empty.
-    "ALTER TABLE study ADD COLUMN sop_classes TEXT NOT NULL DEFAULT '[]'",
-    "ALTER TABLE study ADD COLUMN name_key TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE study ADD COLUMN physician_key TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE study ADD COLUMN date_key TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE study ADD COLUMN birth_key TEXT NOT NULL DEFAULT ''",
-    "ALTER TABLE study ADD COLUMN derived INTEGER NOT NULL DEFAULT 0",
-    "CREATE INDEX study_underived ON study (derived) WHERE derived = 0",
-    # Each ends in first_at and, as every index of this table does, in the study's key: a page is chosen from the index
-    # alone, whatever is skipped before it, and then its rows are read.
-    "CREATE INDEX study_by_origin ON study (origin, first_at)",
-    "CREATE INDEX study_walk ON study (origin, first_at, study_uid, name_key, date_key, modalities)",
-    "CREATE INDEX study_by_uid ON study (study_uid, first_at)",
-    "CREATE INDEX study_by_id ON study (patient_id, first_at)",
-    "CREATE INDEX study_by_accession ON study (accession, first_at)",
-    "CREATE INDEX study_by_name ON study (name_key, first_at, date_key)",
-    "CREATE INDEX study_by_physician ON study (physician_key, first_at)",
-    "CREATE INDEX study_by_date ON study (date_key, first_at)",
-    "CREATE INDEX study_by_birth ON study (birth_key, first_at)",
-    "CREATE INDEX study_by_description ON study (description, first_at)",
-    "CREATE INDEX study_by_modalities ON study (modalities, first_at)",
-    "CREATE INDEX study_by_classes ON study (sop_classes, first_at)",
-    # Texts that are as long as a pattern that asks for their length first: few, so that such a pattern is soon answered.
-    "CREATE INDEX study_long_id ON study (patient_id, first_at) WHERE length(patient_id) >= 24",
-    "CREATE INDEX study_long_accession ON study (accession, first_at) WHERE length(accession) >= 24",
-    "CREATE INDEX study_long_name ON study (name_key, first_at) WHERE length(name_key) >= 24",
-    "CREATE INDEX study_long_physician ON study (physician_key, first_at) WHERE length(physician_key) >= 24",
-    "CREATE INDEX study_long_description ON study (description, first_at) WHERE length(description) >= 24",
-    "CREATE INDEX series_by_uid ON series (series_uid)",
-    # A study as DICOM JSON, ready for queries. Not a column of its row: rows of a table without rowid are best short.
-    """CREATE TABLE study_answer (origin TEXT NOT NULL, study_uid TEXT NOT NULL, answer TEXT NOT NULL,
-        PRIMARY KEY (origin, study_uid)) STRICT""",
-    # Pairs of letters of names, and what Chinese names are typed by; of each name that some study has, once.
-    """CREATE TABLE name_gram (gram TEXT NOT NULL, name TEXT NOT NULL,
-        PRIMARY KEY (gram, name)) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE name_sound (sound TEXT NOT NULL, name TEXT NOT NULL,
-        PRIMARY KEY (sound, name)) STRICT, WITHOUT ROWID""",
-)
-
 _CORRECTIONS: Migration = (
     # Projection. Facts of corrections (node/catalogue/correction_facts.py), also those undone. study_uid is empty for
     # facts of patients. words: digest of the text that says what is corrected. code: of CID 7011, why it is rejected.
@@ -373,8 +332,49 @@ _CORRECTIONS: Migration = (
     "ALTER TABLE study ADD COLUMN rejected INTEGER NOT NULL DEFAULT 0",
     # Digest of the corrections that the peer was last told; empty: none.
     "ALTER TABLE decision ADD COLUMN corrected TEXT NOT NULL DEFAULT ''",
-    # For lists, which choose studies from an index alone.
-    "CREATE INDEX study_rejected ON study (origin, study_uid) WHERE rejected = 1",
+)
+
+_FINDING: Migration = (
+    # What a study is found by follows from its words: node.catalogue.written writes it; derived is 0 where that is still
+    # to be done, by node.catalogue.deriving. The keys are folded names, and dates of 8 digits or empty.
+    "ALTER TABLE study ADD COLUMN sop_classes TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE study ADD COLUMN name_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE study ADD COLUMN physician_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE study ADD COLUMN date_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE study ADD COLUMN birth_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE study ADD COLUMN derived INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX study_underived ON study (derived) WHERE derived = 0",
+    # Each ends in first_at and, as every index of this table does, in the study's key: a page is chosen from the index
+    # alone, whatever is skipped before it, and then its rows are read. Lists hold no rejected study.
+    "CREATE INDEX study_by_origin ON study (origin, rejected, first_at)",
+    "DROP INDEX study_patient",
+    "CREATE INDEX study_by_patient ON study (patient_issuer, patient_id, rejected, first_at)",
+    "CREATE INDEX study_walk ON study (origin, rejected, first_at, study_uid, name_key, date_key, modalities)",
+    "CREATE INDEX study_by_uid ON study (study_uid, rejected, first_at)",
+    "CREATE INDEX study_by_id ON study (patient_id, rejected, first_at)",
+    "CREATE INDEX study_by_accession ON study (accession, rejected, first_at)",
+    "CREATE INDEX study_by_name ON study (name_key, rejected, first_at, date_key)",
+    "CREATE INDEX study_by_physician ON study (physician_key, rejected, first_at)",
+    "CREATE INDEX study_by_date ON study (date_key, rejected, first_at)",
+    "CREATE INDEX study_by_birth ON study (birth_key, rejected, first_at)",
+    "CREATE INDEX study_by_description ON study (description, rejected, first_at)",
+    "CREATE INDEX study_by_modalities ON study (modalities, rejected, first_at)",
+    "CREATE INDEX study_by_classes ON study (sop_classes, rejected, first_at)",
+    # Texts that are as long as a pattern that asks for their length first: few, so that such a pattern is soon answered.
+    "CREATE INDEX study_long_id ON study (patient_id, rejected, first_at) WHERE length(patient_id) >= 24",
+    "CREATE INDEX study_long_accession ON study (accession, rejected, first_at) WHERE length(accession) >= 24",
+    "CREATE INDEX study_long_name ON study (name_key, rejected, first_at) WHERE length(name_key) >= 24",
+    "CREATE INDEX study_long_physician ON study (physician_key, rejected, first_at) WHERE length(physician_key) >= 24",
+    "CREATE INDEX study_long_description ON study (description, rejected, first_at) WHERE length(description) >= 24",
+    "CREATE INDEX series_by_uid ON series (series_uid)",
+    # A study as DICOM JSON, ready for queries. Not a column of its row: rows of a table without rowid are best short.
+    """CREATE TABLE study_answer (origin TEXT NOT NULL, study_uid TEXT NOT NULL, answer TEXT NOT NULL,
+        PRIMARY KEY (origin, study_uid)) STRICT""",
+    # Pairs of letters of names, and what Chinese names are typed by; of each name that some study has, once.
+    """CREATE TABLE name_gram (gram TEXT NOT NULL, name TEXT NOT NULL,
+        PRIMARY KEY (gram, name)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE name_sound (sound TEXT NOT NULL, name TEXT NOT NULL,
+        PRIMARY KEY (sound, name)) STRICT, WITHOUT ROWID""",
 )
 
 MIGRATIONS: tuple[Migration, ...] = (
@@ -383,7 +383,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _ADMISSION,
     _REMOTES,
     _READING,
-    _FINDING,
     _CORRECTIONS,
+    _FINDING,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -32,9 +32,18 @@ if TYPE_CHECKING:
 CONNECT_S = 5.0
 ASSOCIATE_S = 10.0
 RELEASE_S = 5.0
+_AGAIN_S = 0.3
 MOST_CONTEXTS = 128
 """Source: PS3.8 9.3.2.2 (odd numbers up to 255)."""
 MAX_PDU_BYTES = 128 << 10
+
+
+class NothingTaken(Refused):
+    """The remote AE takes none of the presentation contexts that were asked for."""
+
+
+class _BrokeOff(Unavailable):
+    """No association came about, and the remote AE did not say why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +112,12 @@ def calling(whom: Called, proposals: Sequence[Proposal], *, spool: Any = None) -
     InvalidRequest
         The AE title or the address cannot be one.
     """
-    association = _associate(whom, proposals, _connect(whom), spool)
+    try:
+        association = _associate(whom, proposals, _connect(whom), spool)
+    except _BrokeOff:
+        # Who refuses may hang up so soon that its reason is lost; and who was restarting may be back.
+        time.sleep(_AGAIN_S)
+        association = _associate(whom, proposals, _connect(whom), spool)
     try:
         yield association
     except BaseException:
@@ -196,6 +210,11 @@ def _associate(whom: Called, proposals: Sequence[Proposal], peer: socket.socket,
 
 
 def _why_not(association: Association, whom: Called) -> Unavailable | Refused:
+    if association.rejected_contexts:
+        return NothingTaken(
+            f"Calling {whom.who} as {whom.calling} was refused: it takes none of what was asked for."
+            " Have it allowed there for this node."
+        )
     if not association.is_rejected:
         return _broke_off(whom)
     answer = association.acceptor.primitive
@@ -218,8 +237,8 @@ _REJECTIONS = {
 """By source and reason. Source: DICOM PS3.8 table 9-21."""
 
 
-def _broke_off(whom: Called) -> Unavailable:
-    return Unavailable(
+def _broke_off(whom: Called) -> _BrokeOff:
+    return _BrokeOff(
         f"Calling {whom.who} failed: it broke off, or did not answer in {ASSOCIATE_S:.0f} s."
         " Check that this is a DICOM port, then try again."
     )

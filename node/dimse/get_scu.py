@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from node.dicom.syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, RLE
-from node.dimse.calling import MOST_CONTEXTS, Called, Proposal
+from node.dimse.calling import MOST_CONTEXTS, Called, NothingTaken, Proposal
 from node.dimse.exchange import Exchange, exchange
 from node.dimse.retrieval import Counts, Retrieved, Wanted, check_wanted, follow, request_of
 from node.dimse.store_scp import Answer, StoreRequest
@@ -104,7 +104,7 @@ def get(
     whom: Called,
     wanted: Wanted,
     *,
-    open_door: Callable[[str], Door],
+    open_door: Callable[[str, str], Door],
     spool: Callable[[], io.BytesIO],
     classes: Sequence[str] = (),
     progress: Callable[[Counts, Taken], bool] = lambda _counts, _taken: True,
@@ -114,7 +114,7 @@ def get(
     Parameters
     ----------
     open_door
-        Gives where to store, for the peer's address; raises `Refused` when no rule lets it in.
+        Gives where to store, for the peer's address and the digest of its certificate; raises `Refused` when no rule lets it in.
     spool
         Makes what takes a data set that comes in.
     classes
@@ -130,14 +130,29 @@ def get(
         No study is named.
     """
     check_wanted(wanted)
+    try:
+        return _get(whom, wanted, proposals_for(classes), open_door=open_door, spool=spool, progress=progress)
+    except NothingTaken as error:
+        raise NoGet(error.message) from error
+
+
+def _get(
+    whom: Called,
+    wanted: Wanted,
+    proposals: Sequence[Proposal],
+    *,
+    open_door: Callable[[str, str], Door],
+    spool: Callable[[], io.BytesIO],
+    progress: Callable[[Counts, Taken], bool],
+) -> Retrieved:
     about = f"Fetching from {whom.who}"
-    with exchange(whom, proposals_for(classes), spool=spool) as asking:
+    with exchange(whom, proposals, spool=spool) as asking:
         context = asking.context(STUDY_ROOT_GET) or asking.context(PATIENT_ROOT_GET)
         if context is None:
             raise NoGet(f"{about} was refused: it offers no C-GET. Choose C-MOVE for this remote AE.")
         from pynetdicom.dimse_primitives import C_GET
 
-        taking = _Taking(asking, open_door(asking.address))
+        taking = _Taking(asking, open_door(asking.address, asking.certificate))
         message_id = asking.next_message_id()
         asking.ask(request_of(C_GET, message_id, context, wanted), context)
         return follow(

@@ -5,24 +5,24 @@ Source: DICOM PS3.4 B.3 (transfer syntaxes an SCU may send in).
 
 from __future__ import annotations
 
-import mmap
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.catalogue.exits import data_set_pieces
+from node.catalogue.search import InstanceRow
 from node.dicom.header import scan
 from node.dicom.part10 import read_part10
 from node.dicom.plain import write_plain
 from node.dicom.recode import recode
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from node.errors import InvalidRequest, Unavailable
+from node.errors import InvalidRequest
+from node.node import Node
+from node.store.regions import view_of, whole_of
 
 Piece = bytes | memoryview
 PLAIN = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 """What every AE takes one of; explicit first."""
-_IN_MEMORY_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,16 @@ class Written:
     pieces: Sequence[Piece]
     warning: str = ""
     """What could not be done for the remote AE."""
+
+
+def outgoing_of(node: Node, row: InstanceRow) -> Outgoing:
+    """Give an instance of the catalogue, as it is corrected, as one to send."""
+    return Outgoing(
+        sop_class=row.sop_class,
+        sop_uid=row.sop_uid,
+        transfer_syntax=row.transfer_syntax,
+        read=lambda: [view_of(piece) for piece in data_set_pieces(node, row)],
+    )
 
 
 def outgoing_file(file: bytes) -> Outgoing:
@@ -92,33 +102,14 @@ def write_for(one: Outgoing, *, syntax: str, charset: str, directory: Path) -> W
     pieces = one.read()
     warning = ""
     if charset:
-        recoded = recode(_whole(pieces, directory), one.transfer_syntax, charset)
+        recoded = recode(whole_of(pieces, directory), one.transfer_syntax, charset)
         pieces = recoded.pieces if recoded.changed else pieces
         if not recoded.held:
             warning = f"its texts do not fit into {charset} and went as they are"
     if syntax != one.transfer_syntax:
         from node.imaging.decompress import decompressed
 
-        header = scan(_whole(pieces, directory), one.transfer_syntax)
+        header = scan(whole_of(pieces, directory), one.transfer_syntax)
         replaced = decompressed(header, directory)
         pieces = tuple(write_plain(header, explicit=syntax == EXPLICIT_LITTLE, replaced=replaced))
     return Written(pieces=pieces, warning=warning)
-
-
-def _whole(pieces: Sequence[Piece], directory: Path) -> Piece:
-    """Give pieces as one: a single one as it is, small ones joined, large ones in a file."""
-    if len(pieces) == 1:
-        return pieces[0]
-    if sum(map(len, pieces)) <= _IN_MEMORY_BYTES:
-        return b"".join(pieces)
-    try:
-        with tempfile.TemporaryFile(dir=directory) as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            size = os.fstat(file.fileno()).st_size
-            return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise Unavailable(
-            f"Sending an instance failed: the disk does not take it ({error.strerror}). Free some space, try again."
-        ) from error

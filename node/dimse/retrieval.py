@@ -211,11 +211,12 @@ def _ended(answer: Any, context: Agreed, counts: Counts, *, about: str, cancelle
         return Retrieved(counts=counts, failed=failed, cancelled=status == 0xFE00, words=words)
     said = f"{about} was refused: {meaning_of_query(status)}."
     if status & 0xFF00 == 0xA700:
-        raise Unavailable(f"{said} Try again later.")
+        raise Unavailable(f"{said} {_ADVICE.get(status, 'Try again later.')}")
     raise Refused(f"{said} {_ADVICE.get(status, 'Look into its log.')}")
 
 
 _ADVICE: Mapping[int, str] = {
+    0xA702: "See that it has the destination's address, and is admitted there (at this node: Devices).",
     0xA801: "Have our AE title, address and port entered there as a move destination.",
     0x0122: "Choose another way of retrieving for this remote AE.",
 }

@@ -9,7 +9,6 @@ Source: DICOM PS3.4 B.2.3, C.4.2.2, C.4.3.2; PS3.7 9.1.1.
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,17 +108,13 @@ class InstanceSender:
         context = self._contexts.get((row.sop_class, row.transfer_syntax))
         if context is not None and not self._charset:
             return context, data_set_pieces(self._node, row)
-        from node.dimse.outgoing import Outgoing, write_for  # with NumPy, which a receiver seldom needs
+        from node.dimse.outgoing import outgoing_of, write_for  # with NumPy, which a receiver seldom needs
 
-        one = Outgoing(
-            sop_class=row.sop_class,
-            sop_uid=row.sop_uid,
-            transfer_syntax=row.transfer_syntax,
-            read=lambda: [seen(piece) for piece in data_set_pieces(self._node, row)],
-        )
+        one = outgoing_of(self._node, row)
         for syntax in one.syntaxes:
             if (context := self._contexts.get((row.sop_class, syntax))) is not None:
-                written = write_for(one, syntax=syntax, charset=self._charset, directory=self._node.state)
+                directory = self._node.state / "packs"
+                written = write_for(one, syntax=syntax, charset=self._charset, directory=directory)
                 return context, written.pieces
         raise InvalidRequest(
             "Sending an instance was refused: the peer takes neither its transfer syntax nor one it can be written in."
@@ -187,22 +182,6 @@ class PieceReader:
 
 def _length(piece: Carried) -> int:
     return piece.length if isinstance(piece, Region) else len(piece)
-
-
-def seen(piece: Piece) -> bytes | memoryview:
-    """Give a piece as bytes; a stretch of a pack is mapped, not read."""
-    if isinstance(piece, bytes) or not piece.length:
-        return piece if isinstance(piece, bytes) else b""
-    region = _found(piece)
-    skipped = region.offset % mmap.ALLOCATIONGRANULARITY
-    descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        mapped = mmap.mmap(
-            descriptor, region.length + skipped, access=mmap.ACCESS_READ, offset=region.offset - skipped
-        )
-    finally:
-        os.close(descriptor)
-    return memoryview(mapped)[skipped:]
 
 
 def _found(region: Region) -> Region:

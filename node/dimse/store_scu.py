@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from node.dimse.calling import MOST_CONTEXTS, Called, Proposal
+from node.dimse.calling import MOST_CONTEXTS, Called, NothingTaken, Proposal
 from node.dimse.exchange import Exchange, exchange
 from node.dimse.outgoing import Outgoing, write_for
 from node.dimse.statuses import meaning_of
@@ -77,12 +77,16 @@ def store(
         The AE title or the address cannot be one.
     """
     left = iter(instances)
-    batch = _batches(instances)
-    for proposals, count in batch:
+    for proposals, count in _batches(instances):
         some = list(islice(left, count))
-        with exchange(whom, proposals) as asking:
+        try:
+            with exchange(whom, proposals) as asking:
+                for one in some:
+                    if not told(_store(asking, one, charset=charset, directory=directory)):
+                        return
+        except NothingTaken:
             for one in some:
-                if not told(_store(asking, one, charset=charset, directory=directory)):
+                if not told(_not_taken(one)):
                     return
 
 
@@ -104,8 +108,7 @@ def _batches(instances: Sequence[Outgoing]) -> Iterator[tuple[list[Proposal], in
 def _store(asking: Exchange, one: Outgoing, *, charset: str, directory: Path) -> Sent:
     context = asking.context(one.sop_class, *one.syntaxes)
     if context is None:
-        words = "it does not take this SOP class in any syntax that the instance can be written in"
-        return Sent(sop_uid=one.sop_uid, status=NO_CONTEXT, words=words)
+        return _not_taken(one)
     try:
         written = write_for(one, syntax=context.syntax, charset=charset, directory=directory)
     except Unavailable:
@@ -130,3 +133,8 @@ def _store(asking: Exchange, one: Outgoing, *, charset: str, directory: Path) ->
         words = words or written.warning
         return Sent(sop_uid=one.sop_uid, status=int(answer.Status), words=words, bytes=size)
     raise asking.strange(f"Sending to {asking.whom.who}")
+
+
+def _not_taken(one: Outgoing) -> Sent:
+    words = "it does not take this SOP class in any syntax that the instance can be written in"
+    return Sent(sop_uid=one.sop_uid, status=NO_CONTEXT, words=words)

@@ -6,14 +6,17 @@ that was merged meanwhile is found again by the region itself.
 
 from __future__ import annotations
 
+import mmap
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from node.errors import Damaged, NotFound
+from node.errors import Damaged, NotFound, Unavailable
 
 CHUNK_BYTES = 512 << 10
+IN_MEMORY_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,57 @@ def read_exactly(descriptor: int, offset: int, length: int) -> bytes:
         chunks.append(chunk)
         offset, length = offset + len(chunk), length - len(chunk)
     return b"".join(chunks)
+
+
+def view_of(piece: Piece) -> bytes | memoryview:
+    """Give a piece as bytes, a stretch of a pack mapped and not read: only what is looked at comes into memory.
+
+    Raises
+    ------
+    NotFound, FileNotFoundError
+        Its pack is gone.
+    """
+    if isinstance(piece, bytes) or not piece.length:
+        return piece if isinstance(piece, bytes) else b""
+    descriptor, region = _open(piece)
+    skipped = region.offset % mmap.ALLOCATIONGRANULARITY
+    try:
+        mapped = mmap.mmap(
+            descriptor, region.length + skipped, access=mmap.ACCESS_READ, offset=region.offset - skipped
+        )
+    finally:
+        os.close(descriptor)
+    return memoryview(mapped)[skipped:]
+
+
+def whole_of(pieces: Sequence[bytes | memoryview], directory: Path) -> bytes | memoryview:
+    """Give bytes as one: a single piece as it is, small ones joined, large ones in a file without a name.
+
+    Parameters
+    ----------
+    directory
+        Where such a file lies meanwhile, on a disk with room.
+
+    Raises
+    ------
+    Unavailable
+        The disk has none.
+    """
+    if len(pieces) == 1:
+        return pieces[0]
+    if sum(map(len, pieces)) <= IN_MEMORY_BYTES:
+        return b"".join(pieces)
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            size = os.fstat(file.fileno()).st_size
+            return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise Unavailable(
+            f"Reading an instance failed: the disk does not take it ({error.strerror}). Free some space, try again."
+        ) from error
 
 
 def _open(region: Region) -> tuple[int, Region]:

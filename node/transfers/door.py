@@ -15,7 +15,7 @@ from node.names import Cause
 from node.node import Node
 
 
-def open_door(node: Node, whom: Called, address: str, *, cause: Cause) -> Session:
+def open_door(node: Node, whom: Called, address: str, *, cause: Cause, certificate: str = "") -> Session:
     """Let a remote AE that we called store here, as if it had called.
 
     Raises
@@ -26,12 +26,13 @@ def open_door(node: Node, whom: Called, address: str, *, cause: Cause) -> Sessio
         The rules cannot be read.
     """
     landing = node.state / "landing"
-    caller = Caller(calling=whom.aet, called=node.config.aet, address=address)
+    caller = Caller(calling=whom.aet, called=node.config.aet, address=address, certificate=certificate)
     verdict = admit(
         RulesFile(landing / rules.FILE).current(),
         calling=caller.calling,
         called=caller.called,
         address=caller.address,
+        certificate=caller.certificate,
     )
     if isinstance(verdict, Refusal):
         raise Refused(f"Fetching from {whom.who} was refused by this node: {verdict.words}")

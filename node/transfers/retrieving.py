@@ -134,8 +134,8 @@ def _get(
 ) -> Retrieved:
     session: list[Session] = []
 
-    def door(address: str) -> Session:
-        session.append(open_door(node, whom, address, cause=one.cause))
+    def door(address: str, certificate: str) -> Session:
+        session.append(open_door(node, whom, address, cause=one.cause, certificate=certificate))
         return session[0]
 
     def told(counts: Counts, taken: Taken) -> bool:

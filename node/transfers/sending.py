@@ -1,19 +1,17 @@
 """The job that sends a study to a remote AE: what it does not have yet, each answer written down.
 
-Only chosen contents go, as they are corrected.
+Only chosen contents go, as this node would hand them out.
 
 Source: DICOM PS3.4 B.2 (Storage).
 """
 
 from __future__ import annotations
 
-from node.catalogue.exits import data_set_pieces
-from node.catalogue.search import InstanceRow, instances_of
+from node.catalogue.search import instances_of
 from node.database.port import text
 from node.dimse.calling import called
-from node.dimse.outgoing import Outgoing
+from node.dimse.outgoing import outgoing_of
 from node.dimse.remote_form import Remote
-from node.dimse.sending import seen
 from node.dimse.store_scu import Sent, store
 from node.errors import NotFound, Unavailable
 from node.node import Node
@@ -25,16 +23,6 @@ from node.transfers.transfers import Transfer
 def send_study(node: Node, transfer_id: str) -> None:
     """Send what a transfer asks for; raises as `carrying.carry_out` does."""
     carry_out(node, transfer_id, lambda one, remote, progress: _send(node, one, remote, progress))
-
-
-def outgoing_of(node: Node, row: InstanceRow) -> Outgoing:
-    """Give an instance of the catalogue as one to send."""
-    return Outgoing(
-        sop_class=row.sop_class,
-        sop_uid=row.sop_uid,
-        transfer_syntax=row.transfer_syntax,
-        read=lambda: [seen(piece) for piece in data_set_pieces(node, row)],
-    )
 
 
 def _send(node: Node, one: Transfer, remote: Remote, progress: Progress) -> str:

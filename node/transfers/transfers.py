@@ -51,6 +51,7 @@ class Transfer:
     series: str
     """A JSON list of Series Instance UIDs; empty: all."""
     label: str
+    """The patient's name as written, a tab, her ID; for the list, and never told elsewhere."""
     by: str
     by_name: str
     state: str
@@ -160,7 +161,7 @@ def ask_send(
     if not (remote.enabled and remote.send):
         raise _not_for(remote, "Sending", "sending")
     study = get_study(node.database, key)
-    label = " ".join(filter(None, (study.patient_name, study.patient_id, study.accession)))
+    label = f"{study.patient_name}\t{study.patient_id}"
     made = _made(node, by, SEND, remote, key, series_uids=series_uids, label=label, name=name)
     return _ask(node, by, made, address=address, not_before=not_before)
 
@@ -182,7 +183,7 @@ def ask_retrieve(
     Parameters
     ----------
     label
-        What people call the study until it is here.
+        What people call the study until it is here: the patient's name as written, a tab, her ID.
 
     Raises
     ------

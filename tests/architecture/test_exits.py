@@ -19,7 +19,7 @@ MAY = {
     "node/catalogue/stored.py": "where bytes lie",
     "node/catalogue/exits.py": "the exits",
     "web/dicomweb/places.py": "frames: pixel data alone",
-    "web/dicomweb/rendered.py": "pictures: pixel data alone",
+    "web/dicomweb/pictures.py": "pictures: pixel data alone; what is written on them comes from the exits",
     "federation/parts.py": "peers get stored bytes, and the overlay beside them",
     "federation/sealing.py": "peers get stored bytes, and the overlay beside them",
     "actors/ingest.py": "the index follows the packs",

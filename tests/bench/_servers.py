@@ -112,7 +112,7 @@ class Orthanc:
         }
         (folder / "orthanc.json").write_text(json.dumps(said))
         command = [program("Orthanc"), str(folder / "orthanc.json")]
-        with _running(command, port, folder, environment) as process:
+        with running(command, port, folder, environment) as process:
             yield Listening(port, "ORTHANC", process)
 
     def caught_up(self, folder: Path, count: int) -> None:
@@ -132,7 +132,7 @@ class Storescp:
         (port,) = free_ports(1)
         (folder / "files").mkdir(parents=True)
         command = [program("storescp"), "--fork", "-od", str(folder / "files"), "+xa", str(port)]
-        with _running(command, port, folder, environment) as process:
+        with running(command, port, folder, environment) as process:
             yield Listening(port, "STORESCP", process)
 
     def caught_up(self, folder: Path, count: int) -> None:
@@ -152,7 +152,7 @@ def _kinds(parent: psutil.Process) -> dict[str, psutil.Process]:
 
 
 def program(name: str) -> str:
-    """Give where a peer's program lies."""
+    """Give where a program lies."""
     found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
     if found is None:
         raise SystemExit(f"This bench needs {name}. Run it with 'make bench', which brings it.")
@@ -160,9 +160,10 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str], port: int, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[psutil.Process]:
+    """Run a server until it is no longer wanted; its lines go to a file."""
     with (folder / "lines").open("ab") as lines:
         process = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=lines, stderr=lines)
     try:

@@ -34,14 +34,13 @@ from node.names import NodeId
 from node.people.accounts import OPERATOR
 from ops.founding import Place, found_on_this_machine
 from ops.free_ports import free_ports
-from tests.bench._apart import run_apart
+from tests.bench._apart import ROOT, is_apart, run_apart
 from tests.bench._asking import Asker, Key
 from tests.bench._objects import KINDS, write_series
 from tests.bench._servers import ORTHANC, OURS, Listening, Meridian, Orthanc, program
 from tests.kit.instances import CT_IMAGE, EXPLICIT, make_ct
 from tests.kit.raw_sender import RawSender
 
-ROOT = Path(__file__).resolve().parents[2]
 STUDIES, ROUNDS, SLICES = 20_000, 7, 200
 ANSWERED: tuple[Key, ...] = (
     (0x00080020, "DA", ""),
@@ -81,7 +80,8 @@ def shapes(studies: int) -> dict[str, Shape]:
 
 
 def main() -> None:
-    if run_apart("dimse", ROOT):
+    if not is_apart():
+        run_apart("dimse")
         return
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     studies = int(os.environ.get("DIMSE_STUDIES", STUDIES))

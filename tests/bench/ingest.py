@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench._apart import run_apart
+from tests.bench._apart import ROOT, is_apart, run_apart
 from tests.bench._objects import KINDS, Studies, write_big, write_one, write_studies
 from tests.bench._senders import Parts, Spent, all_at_once, from_memory, storescu, warm
 from tests.bench._servers import (
@@ -44,7 +44,6 @@ from tests.bench._servers import (
 )
 from tests.bench._usage import PeakMemory, cpu_s
 
-ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 3
 SETTLE_S = 0.2
 
@@ -99,7 +98,8 @@ Runs = dict[tuple[str, str], list[Run]]
 
 
 def main() -> None:
-    if run_apart("ingest", ROOT):
+    if not is_apart():
+        run_apart("ingest")
         return
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # so that servers are ended
     wanted = [name for name in os.environ.get("INGEST", "").split(",") if name] or list(ROWS)

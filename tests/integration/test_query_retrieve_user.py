@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from pydicom import dcmread
+from pynetdicom import AE, build_context, evt
 
 from node.clock import SystemClock
 from node.database.port import Statement
@@ -22,10 +23,11 @@ from node.dimse.echo_scu import echo
 from node.dimse.find_scu import find
 from node.dimse.get_scu import Taken, get
 from node.dimse.identifier import Level
-from node.dimse.move_scu import move
+from node.dimse.move_scu import STUDY_ROOT_MOVE, move
 from node.dimse.remote_form import Remote, RemoteForm
 from node.dimse.remotes import add_remote, change_remote
 from node.dimse.retrieval import Counts, Wanted
+from node.dimse.services import VERIFICATION
 from node.dimse.spool import Spool
 from node.errors import InvalidRequest, Refused
 from node.names import StudyKey, StudyUID
@@ -38,7 +40,7 @@ from node.transfers.transfers import Transfer, ask_retrieve, ask_send, get_trans
 from ops.free_ports import free_ports
 from tests.kit.bare_node import bare_node
 from tests.kit.http import wait_for
-from tests.kit.instances import EXPLICIT, IMPLICIT, part10
+from tests.kit.instances import CT_IMAGE, EXPLICIT, IMPLICIT, part10
 from tests.kit.query_peers import HOST, dcmqrscp, fill, slices, storescp
 from tests.kit.receiving import admit_all, receiving, rule
 from tests.kit.registering import facts, marked, receive, register_pack
@@ -154,7 +156,7 @@ def test_what_c_get_brings_is_stored_byte_for_byte_by_the_rules(
     ended = get(
         whom,
         Wanted(study_uid=STUDY),
-        open_door=lambda address: open_door(node, whom, address, cause=facts(node).cause),
+        open_door=lambda address, _: open_door(node, whom, address, cause=facts(node).cause),
         spool=lambda: Spool(node.state / "packs", node.packs.check_room),
         progress=progress,
     )
@@ -242,7 +244,7 @@ def test_a_study_sent_and_fetched_again_is_the_same_byte_for_byte(
         get(
             whom,
             Wanted(study_uid=STUDY),
-            open_door=lambda address: open_door(node, whom, address, cause=facts(node).cause),
+            open_door=lambda address, _: open_door(node, whom, address, cause=facts(node).cause),
             spool=lambda: Spool(node.state / "packs", node.packs.check_room),
         )
     again = [record for pack in node.packs.names() for record in node.packs.marked(pack, 0)]
@@ -345,7 +347,7 @@ def test_a_remote_that_is_away_is_tried_again_and_one_that_refuses_is_not(
     node.database.write([Statement("UPDATE transfer SET next_at = 0")], node.new_id())
     send_study(node, one.id)
     refused = get_transfer(node.database, one.id)
-    assert (refused.state, refused.ended_at is not None) == ("failed", True)
+    assert (refused.state, refused.ended_at is not None) == ("failed", True), refused.words
     assert "it is not called so" in refused.words
     again = try_again(node, OPERATOR, one.id)
     assert (again.state, again.attempts) == ("waiting", 0)
@@ -393,3 +395,60 @@ def test_one_that_runs_ends_when_somebody_stops_it_and_keeps_what_went(
     assert ended.asked == 200
     if kind == "get":
         assert len(held(node)) >= ended.done
+
+
+def test_one_without_c_get_is_fetched_from_by_c_move(node: Node, data_sets: dict[str, bytes]) -> None:
+    entity = AE(ae_title="QRSCP")
+    entity.add_supported_context(STUDY_ROOT_MOVE)
+    entity.requested_contexts = [build_context(CT_IMAGE, EXPLICIT)]
+
+    def move_them(_: Any) -> Iterator[Any]:
+        yield HOST, receiver.port
+        yield len(data_sets)
+        for uid, data_set in data_sets.items():
+            yield 0xFF00, dcmread(BytesIO(part10(data_set, sop_uid=uid)))
+
+    with receiving(node.state, packs=node.packs) as receiver:
+        server = entity.start_server((HOST, 0), block=False, evt_handlers=[(evt.EVT_C_MOVE, move_them)])
+        try:
+            port = int(server.socket.getsockname()[1])
+            one = ask_retrieve(node, OPERATOR, STUDY, remote(node, port).id)
+            with registered_meanwhile(node):
+                retrieve_study(node, one.id)
+            with pytest.raises(Refused, match="takes none of what was asked for"):
+                find(peer(port), Level.STUDY, {"PatientID": "1"})
+        finally:
+            server.shutdown()
+    ended = get_transfer(node.database, one.id)
+    assert (ended.state, ended.words, ended.done) == ("done", "", 6)
+    assert len(held(node)) == 6
+
+
+def test_one_that_takes_no_images_refuses_each(node: Node, data_sets: dict[str, bytes]) -> None:
+    keep(node, data_sets)
+    entity = AE(ae_title="QRSCP")
+    entity.add_supported_context(VERIFICATION)
+    server = entity.start_server((HOST, 0), block=False)
+    try:
+        ended = sending(node, int(server.socket.getsockname()[1]))
+    finally:
+        server.shutdown()
+    assert (ended.state, ended.done, ended.failed) == ("failed", 0, 6)
+    assert "left out 6: it does not take this SOP class" in ended.words
+
+
+def test_a_move_that_our_own_receiver_refuses_says_where_to_look(
+    node: Node, tmp_path: Path, data_sets: dict[str, bytes]
+) -> None:
+    admit_all(node.state, rule("SOMEBODY"))
+    with (
+        receiving(node.state, packs=node.packs) as receiver,
+        dcmqrscp(tmp_path / "pacs", movers=[("ALPHA", receiver.port)]) as port,
+    ):
+        fill(port, "QRSCP", data_sets.items(), tmp_path / "files")
+        one = ask_retrieve(node, OPERATOR, STUDY, remote(node, port, retrieve_by="move").id)
+        retrieve_study(node, one.id)
+    ended = get_transfer(node.database, one.id)
+    assert ended.state in ("failed", "waiting")
+    assert ended.done == 0
+    assert "Devices" in ended.words

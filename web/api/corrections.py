@@ -23,7 +23,6 @@ from node.catalogue.finding import match_patients
 from node.catalogue.identity import Patient
 from node.catalogue.said import spoken_of
 from node.catalogue.search import (
-    REJECTED_STUDIES,
     StudyRow,
     conflicts_of,
     find_visible,
@@ -31,6 +30,7 @@ from node.catalogue.search import (
     named_patients,
 )
 from node.catalogue.speaking import instances_of_others, read_spoken
+from node.catalogue.typed import REJECTED_STUDIES
 from node.catalogue.visibility import Condition, visible_condition
 from node.database.port import integer, read_as
 from node.errors import FieldMissing, GridError, NotFound

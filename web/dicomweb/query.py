@@ -27,7 +27,7 @@ from node.catalogue.finding import (
 from node.catalogue.matching import QueryLevel
 from node.catalogue.search import InstanceRow, SeriesRow
 from node.catalogue.visibility import Condition, of_origin, visible_condition
-from node.errors import InvalidRequest
+from node.errors import InvalidRequest, TooBroad
 from node.names import StudyKey
 from web.dicomweb.accept import DICOM_JSON, check_json, wanted
 from web.dicomweb.asking import Query, read_query
@@ -180,9 +180,9 @@ def _read(call: Call[NoBody], level: QueryLevel) -> Query:
         raise _malformed(error) from error
 
 
-def _malformed(error: InvalidRequest) -> Malformed:
+def _malformed(error: InvalidRequest) -> InvalidRequest:
     """Say as DICOMweb does that a value is none: 400. Source: DICOM PS3.18 10.6.3 (table 10.6.3-1)."""
-    return Malformed(error.message)
+    return error if isinstance(error, TooBroad) else Malformed(error.message)
 
 
 def _listed(call: Call[NoBody], query: Query, found: Found) -> web.Response:

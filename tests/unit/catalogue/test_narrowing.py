@@ -16,7 +16,7 @@ from node.catalogue.visibility import Condition, of_origin
 from node.clock import SystemClock
 from node.database.port import Database, Row
 from node.database.sqlite import SqliteDatabase
-from node.errors import InvalidRequest
+from node.errors import InvalidRequest, TooBroad
 from node.names import StudyKey
 from tests.bench._million import INSTANCES, ORIGIN, SERIES, fill, people, study_uid
 from tests.kit.derived import amiss
@@ -134,6 +134,24 @@ def test_lower_levels_are_looked_up_by_keys_of_higher_ones(database: Database) -
     )
     assert {row.study_uid for row in instances} == {uid}
     assert len(instances) == SERIES
+
+
+def test_instances_of_too_many_studies_are_refused_and_those_of_few_are_not(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "_BROAD", 100)
+    monkeypatch.setattr(narrowing, "FEW", 1)
+    monkeypatch.setattr(finding, "FEW", 1)
+    for filters in ({"Rows": "7"}, {"SOPInstanceUID": "1.2"}, {"ModalitiesInStudy": "CT", "Rows": "7"}):
+        with pytest.raises(TooBroad, match="Name a study"):
+            match_instances(database, OWN, filters=filters)
+    with pytest.raises(TooBroad):
+        match_instances(database, OWN, filters={}, offset=101)
+    assert len(match_instances(database, OWN, filters={"Rows": "512"}, limit=50)) == 50
+    assert match_instances(database, OWN, filters={"Rows": "7", "PatientID": "P0000007"}) == []
+    of_study = ("study.origin = ? AND study.study_uid = ?", (ORIGIN, study_uid(5)))
+    assert len(match_instances(database, of_study, filters={"Rows": "512"}, offset=15)) == 5
+    assert match_instances(database, of_study, filters={}, offset=500) == []
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ export interface Transfer {
   origin: string
   studyUid: string
   series: number
+  /** The patient's name as written, a tab, her ID. */
   label: string
   byName: string
   state: 'waiting' | 'running' | 'done' | 'failed' | 'cancelled'

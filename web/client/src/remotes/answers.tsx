@@ -63,7 +63,7 @@ export function Answers({ found, busy, fetchThem }: AnswersProps) {
                   checked={chosen.includes(each.studyUid)}
                   disabled={!each.studyUid}
                   onChange={(event) => choose(each.studyUid, event.target.checked)}
-                  aria-label={text('query.chooseOne', { name: each.patientName || each.patientId })}
+                  aria-label={text('query.chooseOne', { name: personName(each.patientName, language) || each.patientId })}
                   data-testid="answer-choose"
                 />
               </td>

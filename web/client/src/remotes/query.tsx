@@ -7,10 +7,9 @@ import { useAction } from '../api/action'
 import { post } from '../api/client'
 import type { FoundStudies, RemoteName } from '../api/remote'
 import { useResource } from '../api/resource'
-import { useLanguage, useText } from '../language'
+import { useText } from '../language'
 import { Waiting } from '../session/guard'
 import { Failure } from '../shown/failure'
-import { personName } from '../shown/patient'
 import { Answers } from './answers'
 
 interface Fields {
@@ -28,7 +27,6 @@ const MODALITIES = ['CT', 'MR', 'DX', 'CR', 'DR', 'US', 'MG', 'XA', 'RF', 'NM', 
 
 export function Query() {
   const text = useText()
-  const language = useLanguage()
   const { message } = App.useApp()
   const navigate = useNavigate()
   const [form] = Form.useForm<Fields>()
@@ -57,7 +55,7 @@ export function Query() {
       .filter((each) => uids.includes(each.studyUid))
       .map((each) => ({
         studyUid: each.studyUid,
-        label: [personName(each.patientName, language), each.patientId, each.accession].filter(Boolean).join(' '),
+        label: `${each.patientName}\t${each.patientId}`,
       }))
     if (await fetching.run(() => post('/api/transfers/retrieve', { remote: found.remote, studies }))) {
       void message.success(text('query.asked', { count: studies.length }))

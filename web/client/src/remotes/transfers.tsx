@@ -79,6 +79,7 @@ export function TransferLine({ transfer, now, reload, named = false }: LineProps
   const act = async (what: 'stop' | 'again') => {
     if (await run(() => post(`/api/transfers/${transfer.id}/${what}`))) reload()
   }
+  const [name = '', id = ''] = transfer.label.split('\t')
   const took = transfer.beganAt === null ? 0 : (transfer.endedAt ?? now) - transfer.beganAt
   const rate = took > SECOND && bytes > 0 && transfer.attempts <= 1 ? byteSize((bytes * SECOND) / took, language) : ''
   const goesOn = state === 'running' || state === 'waiting'
@@ -91,9 +92,10 @@ export function TransferLine({ transfer, now, reload, named = false }: LineProps
         <span>{text(`transfer.kind.${transfer.kind}`, { name: transfer.remoteName })}</span>
         {named && (
           <Link to={`/studies/${transfer.origin}/${transfer.studyUid}`} className="strong">
-            {transfer.label ? personName(transfer.label, language) : transfer.studyUid}
+            {personName(name, language) || id || transfer.studyUid}
           </Link>
         )}
+        {named && name && <span className="quiet">{id}</span>}
         {transfer.series > 0 && <span className="quiet">{text('transfer.series', { count: transfer.series })}</span>}
         <span className="quiet">
           <Moment at={transfer.at} /> {transfer.byName}
