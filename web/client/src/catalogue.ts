@@ -128,9 +128,10 @@ export const catalogue = {
   'column.time': { zh: '时间', en: 'Time' },
 
   'studies.title': { zh: '检查', en: 'Studies' },
-  'studies.filter': { zh: '姓名、患者 ID、检查号、检查项目', en: 'Name, Patient ID, accession, description' },
+  'studies.filter': { zh: '姓名或拼音、患者 ID、检查号、检查项目', en: 'Name or pinyin, Patient ID, accession, description' },
   'studies.all': { zh: '全部', en: 'All' },
   'studies.total': { zh: '共 {{shown}} 个检查', en: '{{shown}} studies', one: '1 study' },
+  'studies.many': { zh: '超过 {{shown}} 个检查', en: 'more than {{shown}} studies' },
   'studies.noneMatch': { zh: '没有符合条件的检查。请放宽条件。', en: 'No study matches. Loosen the filter.' },
   'studies.none': { zh: '还没有检查', en: 'No studies yet' },
   'studies.noneHow': { zh: '请在设备上把 DICOM 发送目标设为本节点：', en: 'On the device, set this node as the DICOM destination:' },
