@@ -99,6 +99,10 @@ def ids_at_exits(site: Site, study: str) -> dict[str, set[str]]:
         reader.get(f"{place}/series/{study}.1/instances/{study}.1.1/bulkdata/00100020").decode().strip()
     }
     found["QIDO"] = of_json(f"/dicomweb/studies?StudyInstanceUID={study}")
+    asked = f"requestType=WADO&studyUID={study}&seriesUID={study}.1&objectUID={study}.1.1"
+    for words in ("", "&transferSyntax=*"):
+        uri = reader.get(f"/dicomweb/wado?{asked}&contentType=application/dicom{words}")
+        found[f"WADO-URI {words}"] = {str(dcmread(BytesIO(uri)).PatientID)}
     rows = instances_of(node.database, key)
     found["C-GET and C-MOVE"] = {
         read_attributes(scan(read_pieces(data_set_pieces(node, row)), row.transfer_syntax)).study.patient_id
@@ -163,6 +167,16 @@ def test_a_corrected_instance_is_read_by_others_in_each_syntax(
     assert file.file_meta.TransferSyntaxUID == syntax
     plain = dcmread(BytesIO(part10(data_set, transfer_syntax=syntax)))
     assert file.PixelData == plain.PixelData
+    reader = site.program()
+    plainly = Visitor(
+        reader.web, bearer=reader.bearer, headers={"Accept": 'multipart/related; type="application/dicom"'}
+    )
+    status, headers, body = plainly.raw("GET", f"/dicomweb/studies/{key.study_uid}")
+    assert status == 200
+    for _, part in parts_of(headers, body):
+        assert dcmread(BytesIO(part)).StudyDescription == "胸部平扫", (
+            "written in another syntax as corrected too"
+        )
     original = file.OriginalAttributesSequence[0]
     assert original.ModifiedAttributesSequence[0].StudyDescription == "Plain"
     assert original.ModifyingSystem == "alpha"
