@@ -14,6 +14,7 @@ import msgspec
 from federation.hosting import is_digest
 from federation.messages import (
     AnnouncedSeries,
+    AnnouncedStudy,
     PartOffered,
     PartWanted,
     Received,
@@ -71,8 +72,8 @@ def apply_study_announced(node: Node, received: Received, message: StudyAnnounce
     Refused, InvalidRequest
         It is another node's study, or not one.
     """
-    key = _own_study(received.sender, message.origin, message.study.study_uid)
-    described = _described(message)
+    key = own_study(received.sender, message.origin, message.study.study_uid)
+    described = described_in(message.study, message.origin)
     held = peek_study(node.database, key)
     if held is not None and not _is_news(held, described):
         return []
@@ -91,7 +92,7 @@ def apply_study_announced(node: Node, received: Received, message: StudyAnnounce
 
 def apply_part_offered(node: Node, received: Received, message: PartOffered) -> list[Statement]:
     """Note a part to be fetched; fetching is `federation.fetching`'s."""
-    key = _own_study(received.sender, message.origin, message.study_uid)
+    key = own_study(received.sender, message.origin, message.study_uid)
     if not is_digest(message.blob) or message.k < 1 or message.bytes < 1:
         raise InvalidRequest(f"Taking part {message.k} was refused: it is not named by a SHA-256 and a size.")
     return [
@@ -139,7 +140,7 @@ def apply_study_completed_there(
     node: Node, received: Received, message: StudyCompletedThere
 ) -> list[Statement]:
     """Know how many instances the origin holds; the study completes here when as many have come."""
-    key = _own_study(received.sender, message.origin, message.study_uid)
+    key = own_study(received.sender, message.origin, message.study_uid)
     known = node.database.read(
         "SELECT set_digest FROM completed_there WHERE origin = ? AND study_uid = ?",
         (key.origin, key.study_uid),
@@ -170,7 +171,8 @@ def apply_study_completed_there(
     ]
 
 
-def _own_study(sender: NodeId, origin: str, study_uid: str) -> StudyKey:
+def own_study(sender: NodeId, origin: str, study_uid: str) -> StudyKey:
+    """Give the study that a peer speaks of, which must be its own."""
     if origin != sender:
         raise Refused(
             f"Taking a study was refused: {sender} speaks for one of {origin}. Tell its administrator."
@@ -180,14 +182,13 @@ def _own_study(sender: NodeId, origin: str, study_uid: str) -> StudyKey:
     return StudyKey(origin=sender, study_uid=StudyUID(study_uid))
 
 
-def _described(message: StudyAnnounced) -> dict[str, str]:
-    """Give the columns that an announcement may fill, after checking their form."""
-    study = message.study
+def described_in(study: AnnouncedStudy, origin: str) -> dict[str, str]:
+    """Give the columns that a peer's words may fill, after checking their form."""
     described = {name: str(getattr(study, name)) for name in _DESCRIPTIVE}
     if any(len(value) > TEXT_LIMIT for value in described.values()):
         raise InvalidRequest("Taking a study was refused: one of its texts is too long.")
     for issuer in (study.patient_issuer, study.accession_issuer):
-        if issuer and not issuer.startswith(f"{message.origin}:"):
+        if issuer and not issuer.startswith(f"{origin}:"):
             raise Refused("Taking a study was refused: its issuer does not begin with its origin.")
     for listed in ("modalities", "body_parts"):
         try:

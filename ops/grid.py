@@ -19,6 +19,7 @@ from actors.door import Door
 from actors.ingest import Ingest
 from actors.merge import Merge
 from actors.peers import Peers
+from actors.publish import Publish
 from actors.reach import Reach
 from actors.supervisor import Start, Supervisor
 from actors.sync import Carriers
@@ -111,6 +112,7 @@ class Grid:
         listens = {Door.NAME: lambda failed: Door.start(failed, node)} if node.config.alliance.port else {}
         return {
             **listens,
+            Publish.NAME: lambda failed: Publish.start(failed, node),
             Tidy.NAME: lambda failed: Tidy.start(failed, node),
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
             Merge.NAME: lambda failed: Merge.start(failed, node),

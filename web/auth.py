@@ -21,7 +21,7 @@ from node.errors import Refused, Unauthenticated
 from node.names import NodeId
 from node.node import Node
 from node.people.accounts import Person
-from node.people.sessions import Session, resolve_bearer, resolve_session
+from node.people.sessions import TOUCH_EVERY, Session, peek_session, resolve_bearer, resolve_session
 from web.errors import TooManyAttempts
 
 ATTEMPTS = 20
@@ -81,6 +81,17 @@ def identify(node: Node, *, cookies: Mapping[str, str], authorization: str) -> C
     return Caller(session=session, token=token if session is not None else "")
 
 
+def identify_unwritten(node: Node, *, cookies: Mapping[str, str], authorization: str) -> Caller | None:
+    """Say who asks as `identify` does, without writing; None when that would have to count a session as used."""
+    if authorization:
+        return identify(node, cookies={}, authorization=authorization)
+    token = cookies.get(cookie_name(node.id), "")
+    session = peek_session(node, token) if token else None
+    if session is None or node.now() - session.last_at >= TOUCH_EVERY:
+        return None
+    return Caller(session=session, token=token)
+
+
 def check_change(
     config: Config, caller: Caller, *, headers: Mapping[str, str], scheme: str, host: str
 ) -> None:
@@ -91,6 +102,8 @@ def check_change(
     Refused
         The Origin is not ours, or the CSRF value is not the session's.
     """
+    if caller.principal:
+        return  # no browser adds a bearer token by itself
     ours = config.web.origin.rstrip("/") or f"{scheme}://{host}"
     if headers.get("Origin", "") != ours:
         raise Refused(

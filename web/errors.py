@@ -28,6 +28,7 @@ from node.errors import (
     Unauthenticated,
     Unavailable,
 )
+from node.imaging.pixels import NoPicture
 
 Details = Mapping[str, object]
 
@@ -42,6 +43,12 @@ class TooLarge(InvalidRequest):
     """The body is larger than this route takes."""
 
     http = 413
+
+
+class UnsupportedMedia(InvalidRequest):
+    """The body is of a media type that this address does not take."""
+
+    http = 415
 
 
 class NotAcceptable(InvalidRequest):
@@ -81,7 +88,9 @@ _CODES: tuple[tuple[type[GridError], str], ...] = (
     (PatientUncertain, "patient-uncertain"),
     (Malformed, "malformed"),
     (TooLarge, "too-large"),
+    (UnsupportedMedia, "unsupported-media"),
     (NotAcceptable, "not-acceptable"),
+    (NoPicture, "no-picture"),
     (PasswordMustChange, "must-change"),
     (TooManyAttempts, "too-many-attempts"),
     (InvalidRequest, "invalid"),

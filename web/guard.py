@@ -17,7 +17,7 @@ from node.database.port import text
 from node.errors import NotFound
 from node.names import NodeId, StudyKey, StudyUID, is_uid
 from node.node import Node
-from web.auth import Caller, check_change, identify
+from web.auth import Caller, check_change, identify, identify_unwritten
 
 
 class Sees(Enum):
@@ -35,6 +35,10 @@ class Sees(Enum):
     REPORT = "report"
     BODY = "body"
     """``origin`` and ``study_uid`` in the body."""
+    QUERY = "query"
+    """``studyUID`` in the query, and ``{origin}`` in the path; without it this node's own."""
+    BRINGS = "brings"
+    """It brings instances; its answer says of them what the caller has just said."""
 
 
 NOT_HERE = (
@@ -48,12 +52,20 @@ def identify_caller(node: Node, request: web.Request) -> Caller:
     return identify(node, cookies=request.cookies, authorization=bearer)
 
 
+def identify_at_once(node: Node, request: web.Request) -> Caller | None:
+    """Say who sent a request, on the event loop: by reads alone; None when a thread must look."""
+    bearer = request.headers.get("Authorization", "") if request.path.startswith("/dicomweb") else ""
+    return identify_unwritten(node, cookies=request.cookies, authorization=bearer)
+
+
 def check_intent(node: Node, caller: Caller, request: web.Request) -> None:
     """Refuse a change that did not come from our own page."""
     check_change(node.config, caller, headers=request.headers, scheme=request.scheme, host=request.host)
 
 
-def named_study(node: Node, sees: Sees, path: Mapping[str, str], body: object) -> StudyKey | None:
+def named_study(
+    node: Node, sees: Sees, path: Mapping[str, str], body: object, query: Mapping[str, str] | None = None
+) -> StudyKey | None:
     """Give the study that a request is about; None when it is about none.
 
     Raises
@@ -62,7 +74,7 @@ def named_study(node: Node, sees: Sees, path: Mapping[str, str], body: object) -
         The case or report is not here, in the same words as for one that may not be seen.
     """
     match sees:
-        case Sees.NOTHING | Sees.LIST:
+        case Sees.NOTHING | Sees.LIST | Sees.BRINGS:
             return None
         case Sees.STUDY:
             return _key(path["origin"], path["study_uid"])
@@ -70,6 +82,8 @@ def named_study(node: Node, sees: Sees, path: Mapping[str, str], body: object) -
             return _key(node.id, path["study_uid"])
         case Sees.BODY:
             return _key(getattr(body, "origin", ""), getattr(body, "study_uid", ""))
+        case Sees.QUERY:
+            return _key(path.get("origin", node.id), (query or {}).get("studyUID", ""))
         case Sees.CASE:
             return _study_of_row(
                 node, "SELECT origin, study_uid FROM consult_case WHERE case_id = ?", path["case_id"]

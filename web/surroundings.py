@@ -13,8 +13,10 @@ from aiohttp import web
 from federation.current_roster import Rosters
 from node.node import Node
 from web.auth import Attempts
+from web.dicomweb.pictures import Pictures
 from web.dicomweb.places import FramePlaces, Readings
 from web.live import Feed
+from web.storing import Storing
 from web.threads import Threads
 
 
@@ -27,10 +29,15 @@ class Surroundings:
     """For the database and short reads."""
     heavy: Threads
     """For what burns a core: passwords, pictures."""
+    calls: Threads
+    """For calls to remote AEs, which may take minutes."""
+    storing: Storing
+    """Places for requests that store."""
     attempts: Attempts
     feed: Feed
     roster: Rosters
     frames: FramePlaces
+    pictures: Pictures
     readings: Readings
     pages: Path
     """The built client."""

@@ -8,24 +8,39 @@ from __future__ import annotations
 from web.api import (
     alliance,
     consults,
+    corrections,
     deliveries,
-    destinations,
     devices,
     drafts,
     live,
     pools,
     problems,
+    queries,
+    remotes,
     reports,
     session,
     studies,
+    transfers,
     users,
 )
-from web.dicomweb import frames, query, rendered, retrieve
+from web.dicomweb import (
+    capabilities,
+    frames,
+    query,
+    rejecting,
+    rendered,
+    retrieve,
+    store,
+    thumbnails,
+    uri,
+)
 from web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
+    *frames.ROUTES,  # first, because a router tries addresses in their order and frames are asked for by the thousand
     *session.ROUTES,
     *studies.ROUTES,
+    *corrections.ROUTES,
     *pools.ROUTES,
     *consults.ROUTES,
     *drafts.ROUTES,
@@ -34,11 +49,17 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *alliance.ROUTES,
     *devices.ROUTES,
-    *destinations.ROUTES,
+    *remotes.ROUTES,
+    *queries.ROUTES,
+    *transfers.ROUTES,
     *deliveries.ROUTES,
     *problems.ROUTES,
     *query.ROUTES,
     *retrieve.ROUTES,
-    *frames.ROUTES,
     *rendered.ROUTES,
+    *rejecting.ROUTES,
+    *thumbnails.ROUTES,
+    *uri.ROUTES,
+    *capabilities.ROUTES,
+    *store.ROUTES,
 )

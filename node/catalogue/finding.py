@@ -19,7 +19,7 @@ from node.catalogue.answers import study_answer
 from node.catalogue.matching import QueryLevel, key_condition
 from node.catalogue.narrowing import FEW, MANY, Narrowing, fewest, names_alike, narrowings
 from node.catalogue.patterns import NOTHING
-from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
+from node.catalogue.search import SERIES_FOUND, STUDY_FOUND, InstanceRow, SeriesRow, StudyRow
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Database, Level, Row, Value, convert_row, integer, read_as, text
@@ -39,6 +39,7 @@ _WITH_INSTANCES = (
     " AND instance.state = 'chosen' CROSS JOIN series ON series.origin = instance.origin"
     " AND series.study_uid = instance.study_uid AND series.series_uid = instance.series_uid"
 )
+_FOUND: dict[QueryLevel, Condition] = {QueryLevel.SERIES: (f"{STUDY_FOUND} AND {SERIES_FOUND}", ())}
 _OF_ORIGIN, _OF_STUDY = "study.origin = ?", "study.origin = ? AND study.study_uid = ?"
 _BROAD = 20_000
 """The instances of more studies are not looked through for a page, nor are more skipped: hundreds of millions may be held."""
@@ -85,8 +86,8 @@ def match_patients(
     plan = _Plan(index="study_by_patient")
     if found:
         plan = _Plan.by(fewest(database, found, MANY)[0])
-    where, params = _and(condition, asked, plan.condition)
-    counted, more = _and(condition, asked)
+    where, params = _and(condition, asked, plan.condition, (STUDY_FOUND, ()))
+    counted, more = _and(condition, asked, (STUDY_FOUND, ()))
     order = "max(study.first_at) DESC, study.patient_issuer DESC, study.patient_id DESC"
     return read_as(
         database,
@@ -281,7 +282,7 @@ class _Query:
             return []
         rows: list[Row] = []
         for plan in self._plans(database, limit + offset):
-            where = _and(self.condition, asked, plan.condition)
+            where = _and(self.condition, asked, plan.condition, _FOUND.get(self.level, (STUDY_FOUND, ())))
             sql, params = self._select(columns, plan, where, limit, offset)
             rows = database.read(sql, params, Level.WEAK)
             if not plan.newest or len(rows) == limit:
@@ -344,6 +345,7 @@ class _Query:
     def _since(self, database: Database, studies: int) -> int | None:
         """Give when so many newest studies begin; None when there are no others."""
         where, params = (_OF_ORIGIN, self.condition[1][:1]) if self._of_origin else ("1 = 1", ())
+        where = f"{where} AND {STUDY_FOUND}"
         rows = database.read(
             f"SELECT study.first_at FROM study INDEXED BY {self._walked(keys=False)} WHERE {where}"
             " ORDER BY study.first_at DESC LIMIT 1 OFFSET ?",

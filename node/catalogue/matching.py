@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from node.canonical import canonical_json
 from node.catalogue.moments import (
@@ -138,6 +139,7 @@ def _stripped(value: str) -> str:
     return value.strip(" \0\t\r\n\\")
 
 
+@lru_cache(maxsize=4)
 def matched_keys(level: QueryLevel) -> frozenset[str]:
     """Give the keywords that a query at a level is matched on; a server says of others that it ignored them."""
     levels = list(QueryLevel)
@@ -156,7 +158,7 @@ def _combined(asked: dict[str, str]) -> list[Matched]:
         return []
     check_order("StudyDate and StudyTime", span)
     del asked["StudyDate"], asked["StudyTime"]
-    return [joined_condition("study.study_date", "study.study_time", span)]
+    return [joined_condition("study.date_key", "study.study_time", span)]
 
 
 def _text(keyword: str, column: str, value: str, dividers: str = r"\\") -> Matched:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from node.catalogue.typed import listings, words_of
+from node.catalogue.typed import listings, word_condition, words_of
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Database, Level, integer, read_as
@@ -26,6 +26,12 @@ EVERYTHING: Condition = ("1 = 1", ())
 COUNTED = 10_000
 """Of studies that words or a state find, no more are counted."""
 _OFTEN = 200
+STUDY_FOUND = "study.rejected = 0"
+SERIES_FOUND = (
+    "NOT (series.instance_count = 0 AND EXISTS (SELECT 1 FROM instance AS gone WHERE gone.origin = series.origin"
+    " AND gone.study_uid = series.study_uid AND gone.series_uid = series.series_uid AND gone.state = 'rejected'))"
+)
+"""What is in lists: not a study, nor a series, of which every instance is rejected."""
 PATIENT_DIFFERS = 2
 """`StudyRow.conflict` when instances disagree about the patient: sealing and signing are blocked."""
 
@@ -69,6 +75,8 @@ class StudyRow:
     source_digest: str
     sop_classes: str = "[]"
     """A JSON list."""
+    rejected: int = 0
+    """1 when every instance is rejected: it is in no list but that of who restores."""
 
     @property
     def key(self) -> StudyKey:
@@ -110,7 +118,7 @@ class SeriesRow:
 
 
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of table ``instance``; ``state`` is chosen, alternative or conflict."""
+    """One row of table ``instance``; ``state`` is one of `node.catalogue.repeats`."""
 
     origin: NodeId
     study_uid: StudyUID
@@ -243,6 +251,17 @@ def peek_study(database: Database, key: StudyKey) -> StudyRow | None:
     return rows[0] if rows else None
 
 
+def series_found(database: Database, key: StudyKey) -> list[SeriesRow]:
+    """Give those of a study's series of which not everything is rejected, as `series_of`."""
+    return read_as(
+        database,
+        SeriesRow,
+        f"SELECT * FROM series WHERE origin = ? AND study_uid = ? AND {SERIES_FOUND}"
+        " ORDER BY number IS NULL, number, series_uid",
+        (key.origin, key.study_uid),
+    )
+
+
 def series_of(database: Database, key: StudyKey) -> list[SeriesRow]:
     """Give a study's series by number; those without one last."""
     return read_as(
@@ -292,3 +311,13 @@ def conflicts_of(database: Database, key: StudyKey) -> list[InstanceRow]:
         " WHERE origin = ? AND study_uid = ? AND state = 'conflict') ORDER BY sop_uid, received_at, digest",
         (key.origin, key.study_uid) * 2,
     )
+
+
+def named_patients(condition: Condition, text: str) -> Condition:
+    """Narrow a condition to studies that have every word typed, as `find_visible` finds them."""
+    sql, params = f"({condition[0]})", [*condition[1]]
+    for word in words_of(text):
+        stands, more = word_condition(word)
+        sql += f" AND ({stands})"
+        params += more
+    return sql, tuple(params)

@@ -8,31 +8,24 @@ from dataclasses import fields
 from node.catalogue.growth import Growth, Repeat
 from node.catalogue.held import Held
 from node.catalogue.identity import Patient
-from node.catalogue.search import InstanceRow, SeriesRow
+from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
 from node.catalogue.written import write_study
 from node.clock import Micros
 from node.database.port import Statement, Value
-from node.names import StudyKey
+from node.names import StudyKey, patients_subject
 
 _KEY = ("origin", "study_uid")
 _SERIES = tuple(field.name for field in fields(SeriesRow))
 _PERSON = ("name", "birth_date", "sex")
+_AT_VERSION = "(SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?"
 _INSTANCE = InstanceRow.__struct_fields__
 
 
 def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
     """Give the statements that write a growth; refused when the study changed since it was read."""
     return [
-        *write_study(
-            growth.study,
-            before=held.study,
-            guard=(
-                "(SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?",
-                (key.subject, held.version),
-            ),
-            refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
-        ),
-        *(_write_series(row) for row in growth.series),
+        *write_held_study(growth.study, held=held),
+        *(write_series(row) for row in growth.series),
         *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
         *(_change_instance(row, held=held) for row in growth.changed),
         *(_count_repeat(repeat) for repeat in growth.repeats),
@@ -40,7 +33,24 @@ def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Stat
     ]
 
 
-def _write_series(row: SeriesRow) -> Statement:
+def write_held_study(row: StudyRow, *, held: Held) -> list[Statement]:
+    """Give the statements that write a study's row, at the version it was decided at."""
+    guards = [(patients_subject(row.origin), held.patients_version)]
+    if held.study is not None:
+        guards.append((row.key.subject, held.version))
+    return write_study(
+        row,
+        before=held.study,
+        guard=(
+            " AND ".join([_AT_VERSION] * len(guards)),
+            tuple(value for guard in guards for value in guard),
+        ),
+        refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
+    )
+
+
+def write_series(row: SeriesRow) -> Statement:
+    """Give the statement that writes a series' row."""
     insert = _insert("series", row, _SERIES)
     sets = ", ".join(f"{name} = excluded.{name}" for name in _SERIES if name not in (*_KEY, "series_uid"))
     return Statement(

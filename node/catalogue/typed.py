@@ -21,6 +21,8 @@ from node.catalogue.sounds import typed_sound
 from node.catalogue.visibility import Condition
 from node.database.port import Database, Level, Value, integer
 
+REJECTED_STUDIES = "rejected"
+"""The state to list studies by that are in no other list."""
 WALK = 4096
 """So many of the newest studies are looked through before candidates are gathered."""
 _MOST_WORDS = 8
@@ -59,24 +61,26 @@ def listings(
         Asked after the newest: whether so many were found that the rest is as soon walked over.
     """
     after: Matched = _ALL if start is None else (_AFTER, start)
+    shown: Matched = (f"study.rejected = {int(state == REJECTED_STUDIES)}", ())
+    state = "" if state == REJECTED_STUDIES else state
     if not (words or state):
         of_origin = seen[0] == "study.origin = ?"
-        yield _listing(f"study INDEXED BY study_{'by_origin' if of_origin else 'recent'}", seen, after)
+        yield _listing(f"study INDEXED BY study_{'by_origin' if of_origin else 'recent'}", seen, shown, after)
         return
     asked = [word_condition(word) for word in words]
     if state:
         asked.append(("study.state = ?", (state,)))
     if (since := _since(database, start)) is not None:
         newest: Matched = ("study.first_at >= ?", (since,))
-        yield _listing("study INDEXED BY study_recent", newest, seen, after, *asked)
+        yield _listing("study INDEXED BY study_recent", newest, seen, shown, after, *asked)
     if often():
-        yield _listing("study INDEXED BY study_recent", seen, after, *asked)
+        yield _listing("study INDEXED BY study_recent", seen, shown, after, *asked)
     elif words:
         sql, params = candidates(database, words, seen)
         source = f"({sql}) AS found CROSS JOIN study USING (origin, study_uid)"
-        yield _listing(source, after, *asked, before=params)
+        yield _listing(source, shown, after, *asked, before=params)
     else:
-        yield _listing("study INDEXED BY study_receiving", seen, after, *asked)
+        yield _listing("study INDEXED BY study_receiving", seen, shown, after, *asked)
 
 
 def words_of(text: str) -> list[str]:
@@ -121,9 +125,10 @@ def _listing(source: str, *conditions: Matched, before: tuple[Value, ...] = ()) 
 
 def _since(database: Database, start: tuple[int, str, str] | None) -> int | None:
     """Give when the newest studies begin, of those that may be listed; None when there are no others."""
-    where, params = ("WHERE first_at <= ?", start[:1]) if start else ("", ())
+    where, params = (" AND first_at <= ?", start[:1]) if start else ("", ())
     sql = (
-        f"SELECT first_at FROM study INDEXED BY study_recent {where} ORDER BY first_at DESC LIMIT 1 OFFSET ?"
+        f"SELECT first_at FROM study INDEXED BY study_recent WHERE rejected = 0{where}"
+        " ORDER BY first_at DESC LIMIT 1 OFFSET ?"
     )
     rows = database.read(sql, (*params, WALK), Level.WEAK)
     return integer(rows[0], "first_at") if rows else None

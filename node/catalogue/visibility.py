@@ -6,7 +6,7 @@ condition; asking about one study asks the same condition, so a list and a
 page cannot disagree.
 
 =============  ==================  ==========================================  =============  ============
-route kind     technician          expert                                      administrator  ``reader``
+route kind     technician          expert                                      administrator  a reader
 =============  ==================  ==========================================  =============  ============
 list, QIDO     origin is this one  that, and what an access row opens to her   nothing        all held here
 images, WADO   the same            the same                                    nothing        all held here
@@ -17,7 +17,8 @@ DIMSE          by admission rule   by admission rule                           n
 
 An access row opens a study to ``person/ID`` or to every member of ``pool/ID``
 until its time, or while it stands. Roles add up: somebody who is technician and
-administrator sees what a technician sees. Any other principal sees nothing.
+administrator sees what a technician sees. A reader is a principal that may read (`people.principals`);
+any other sees nothing.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from typing import Literal
 
 from node.clock import Micros
 from node.database.port import Database, Statement, Value
+from node.failpoints import planted
 from node.names import NodeId, StudyKey
+from node.people.principals import may_read
 
-READER = "reader"
-"""The principal whose bearer token may read everything held here."""
 Condition = tuple[str, tuple[Value, ...]]
 
 _OWN = "study.origin = ?"
@@ -63,12 +64,17 @@ def visible_condition(node: NodeId, viewer: Viewer, now: Micros) -> Condition:
     It may follow any ``WHERE`` or ``AND`` as it stands.
     """
     if viewer.kind == "principal":
-        return ("1 = 1", ()) if viewer.id == READER else ("1 = 0", ())
+        return ("1 = 1", ()) if may_read(viewer.id) else ("1 = 0", ())
     if "expert" in viewer.roles:
         return f"({_OWN} OR {_OPENED})", (node, now, f"person/{viewer.id}", viewer.id)
     if "technician" in viewer.roles:
         return _OWN, (node,)
     return "1 = 0", ()
+
+
+def studies_of(origin: NodeId) -> Condition:
+    """Give the condition for a device: the studies of one hospital, which its rule lets it ask for."""
+    return ("1 = 1", ()) if planted("origins-mixed") else ("study.origin = ?", (origin,))
 
 
 def of_origin(origin: NodeId, seen: Condition) -> Condition:

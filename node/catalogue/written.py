@@ -38,20 +38,22 @@ def write_study(
     before
         The row as it was read; None when there is none yet, and then the row must not be there.
     guard
-        What must still hold of the row that is overwritten, as SQL; else the batch is undone with ``refusal``.
+        What must still hold, of the row that is overwritten too, as SQL; else the batch is undone with ``refusal``.
     """
     held, known = _columns(row), {} if before is None else _columns(before)
     changed = {name: value for name, value in held.items() if before is None or value != known[name]}
-    statements = []
+    params: tuple[Value, ...]
     if before is None:
         names = ", ".join(changed)
-        sql = f"INSERT INTO study ({names}, derived) VALUES ({', '.join('?' * len(changed))}, 1)"
-        statements.append(Statement(sql, tuple(changed.values())))
+        sql = (
+            f"INSERT INTO study ({names}, derived) SELECT {', '.join('?' * len(changed))}, 1 WHERE {guard[0]}"
+        )
+        params = (*changed.values(), *guard[1])
     else:
         sets = ", ".join(f"{name} = ?" for name in changed) or "conflict = conflict"
         sql = f"UPDATE study SET {sets} WHERE origin = ? AND study_uid = ? AND {guard[0]}"
         params = (*changed.values(), row.origin, row.study_uid, *guard[1])
-        statements.append(Statement(sql, params, expect=1, refusal=refusal))
+    statements = [Statement(sql, params, expect=1, refusal=refusal)]
     if not planted("answer-left"):
         statements.append(_write_answer(row))
     named, before_named = names_of(row), set() if before is None else names_of(before)

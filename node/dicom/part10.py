@@ -18,6 +18,9 @@ PREAMBLE = bytes(128) + b"DICM"
 IMPLEMENTATION_CLASS_UID = "2.25.304716253942718469230651280737261417042"
 IMPLEMENTATION_VERSION = "MERIDIAN_1"
 
+MAX_META_BYTES = 64 << 10
+"""Where meta information must have ended in a file that is still coming."""
+
 _META_GROUP = b"\x02\x00"
 _MEDIA_SOP_CLASS, _MEDIA_SOP_INSTANCE, _TRANSFER_SYNTAX = 0x0002, 0x0003, 0x0010
 _AE_TITLE = re.compile(r"[ !-\[\]-~]{1,16}")
@@ -47,11 +50,7 @@ def read_part10(file: bytes | memoryview) -> Part10:
     Source: DICOM PS3.10 7.1.
     """
     raw = memoryview(file).cast("B")
-    begin = len(PREAMBLE) if bytes(raw[128:132]) == b"DICM" else 0
-    if bytes(raw[begin : begin + 2]) != _META_GROUP:
-        raise InvalidRequest(
-            "Reading a file was refused: it is not a DICOM file (no file meta information). Export it again."
-        )
+    begin = _begin(raw)
     end, values = _meta_elements(raw, begin)
     transfer_syntax = values.get(_TRANSFER_SYNTAX, "")
     if not transfer_syntax:
@@ -65,6 +64,48 @@ def read_part10(file: bytes | memoryview) -> Part10:
         sop_uid=values.get(_MEDIA_SOP_INSTANCE, ""),
         data_set=raw[end:],
     )
+
+
+def meta_bytes(beginning: bytes | bytearray | memoryview) -> int | None:
+    """Give where the data set begins in a file that is still coming; None while its beginning is too short to say.
+
+    Raises
+    ------
+    InvalidRequest
+        It is not a DICOM file, or its meta information does not end.
+    """
+    raw = memoryview(beginning).cast("B")
+    if len(raw) < len(PREAMBLE) + 2:
+        return None
+    at = _begin(raw)
+    while at + 12 <= len(raw):
+        if bytes(raw[at : at + 2]) != _META_GROUP:
+            return at
+        _, _, vr, length = struct.unpack_from("<HH2sH", raw, at)
+        at += 8
+        if vr in _LONG:
+            (length,) = struct.unpack_from("<L", raw, at)
+            at += 4
+        at += length
+    if at > MAX_META_BYTES:
+        raise refused("its file meta information has no end", "Export it again.")
+    return None
+
+
+def _begin(raw: memoryview) -> int:
+    """Give where file meta information begins.
+
+    Raises
+    ------
+    InvalidRequest
+        It stands nowhere.
+    """
+    begin = len(PREAMBLE) if bytes(raw[128:132]) == b"DICM" else 0
+    if bytes(raw[begin : begin + 2]) != _META_GROUP:
+        raise InvalidRequest(
+            "Reading a file was refused: it is not a DICOM file (no file meta information). Export it again."
+        )
+    return begin
 
 
 def write_file_meta(*, sop_class: str, sop_uid: str, transfer_syntax: str, sender: str = "") -> bytes:

@@ -27,9 +27,10 @@ from node.dimse.intake import Blocks, Intake
 from node.dimse.looking import look_through
 from node.dimse.refusals import Line, RefusalLog
 from node.dimse.rules import Admitted, takes
+from node.dimse.words import comment_of, words_of
 from node.errors import GridError, InvalidRequest
 from node.failpoints import failpoint, planted
-from node.names import Cause, NodeId, StudyUID, is_uid
+from node.names import Cause, NodeId, StudyKey, StudyUID, is_uid
 from node.store.facts import AssociationFacts, Stored
 from node.store.pack_file import Bytes
 from node.store.packs import Packs
@@ -37,7 +38,6 @@ from node.store.writing import Growing, PackWriter
 
 OPEN_PACKS = 8
 """Studies that one association may have open at once; a ninth ends the pack longest unused."""
-COMMENT_CHARACTERS = 64
 _LOG = logging.getLogger(__name__)
 
 
@@ -94,6 +94,8 @@ class Session:
         refusals: RefusalLog,
         stored: Callable[[], None],
         blocks: Blocks | None = None,
+        door: str = "dicom",
+        only: str = "",
     ) -> None:
         """Begin one.
 
@@ -103,6 +105,8 @@ class Session:
             Called by `tell`: a wake-up for the index, free to be lost.
         blocks
             Memory shared with other sessions.
+        only
+            The one study whose instances are taken; any when empty.
         """
         self.caller = caller
         self.admitted = admitted
@@ -113,8 +117,14 @@ class Session:
         self._refusals = refusals
         self._stored = stored
         self._blocks = blocks or Blocks()
+        self._door = door
+        self._only = only
         self._writers: OrderedDict[StudyUID, PackWriter] = OrderedDict()
         self._reached: dict[str, int] = {}
+        self.seen: Identifiers | None = None
+        """What the data set last looked through says that it is."""
+        self.words = ""
+        """Why the last one was refused, in full; a comment holds as much of it as fits."""
 
     @property
     def reached(self) -> dict[str, int]:
@@ -147,6 +157,45 @@ class Session:
 
         return self._answer(request, append)
 
+    def refuse(self, request: StoreRequest, error: GridError) -> Answer:
+        """Write a refusal down, and give its answer. Never raises."""
+        words = words_of(error)
+        try:
+            self._refusals.write(
+                Line(
+                    kind="instance",
+                    at=self._clock.now(),
+                    calling=self.caller.calling,
+                    called=self.caller.called,
+                    address=self.caller.address,
+                    rule=self.admitted.rule,
+                    words=words,
+                    sop_class=request.sop_class,
+                    sop_uid=request.sop_uid,
+                    status=error.dimse,
+                )
+            )
+        except OSError as trouble:
+            _LOG.error("Writing down a refusal failed (%s): %s", trouble, words)
+        self.words = words
+        return Answer(status=error.dimse, comment=comment_of(words))
+
+    def note_sent(self, key: StudyKey, count: int) -> None:
+        """Write down that instances of a study were sent to the caller, or to where it said."""
+        self._refusals.write(
+            Line(
+                kind="retrieved",
+                at=self._clock.now(),
+                calling=self.caller.calling,
+                called=self.caller.called,
+                address=self.caller.address,
+                certificate=self.caller.certificate,
+                rule=self.admitted.rule,
+                study=key.subject,
+                times=count,
+            )
+        )
+
     def tell(self) -> None:
         """Wake the index; after an answer, which does not wait for that."""
         self._stored()
@@ -160,13 +209,13 @@ class Session:
         try:
             act()
         except GridError as error:
-            return self._refused(request, error)
+            return self.refuse(request, error)
         except Exception:  # noqa: BLE001  # the sender gets an answer whatever happens
             _LOG.exception("Storing an instance failed, cause %s", self._cause)
             defect = GridError(
                 "Storing an instance failed: a defect here. Tell the administrator, send again later."
             )
-            return self._refused(request, defect)
+            return self.refuse(request, defect)
         failpoint("answered")
         return Answer(status=0)
 
@@ -185,7 +234,7 @@ class Session:
             received_at=self._clock.now(),
             origin=self._node,
             study_uid=study_uid,
-            door="dicom",
+            door=self._door,
             cause=self._cause,
         )
 
@@ -209,27 +258,6 @@ class Session:
         self._writers[study_uid] = writer
         return writer
 
-    def _refused(self, request: StoreRequest, error: GridError) -> Answer:
-        words = _words(error)
-        try:
-            self._refusals.write(
-                Line(
-                    kind="instance",
-                    at=self._clock.now(),
-                    calling=self.caller.calling,
-                    called=self.caller.called,
-                    address=self.caller.address,
-                    rule=self.admitted.rule,
-                    words=words,
-                    sop_class=request.sop_class,
-                    sop_uid=request.sop_uid,
-                    status=error.dimse,
-                )
-            )
-        except OSError as trouble:
-            _LOG.error("Writing down a refusal failed (%s): %s", trouble, words)
-        return Answer(status=error.dimse, comment=_comment(words))
-
 
 class _Incoming:
     """One instance of a session, as `intake` sees it."""
@@ -244,6 +272,7 @@ class _Incoming:
         session, request = self._session, self._request
         if not (is_uid(request.sop_class) and is_uid(request.sop_uid)):
             raise _not_the_instance("SOP Class or Instance UID")
+        self.check_study(study_uid)
         return session._writer(study_uid).begin(
             session._facts(request, study_uid),
             sop_class=request.sop_class,
@@ -256,6 +285,14 @@ class _Incoming:
         sop_class = self._request.sop_class
         if sop_class and (refusal := takes(self._session.admitted, sop_class)) is not None:
             raise ClassNotTaken(f"Storing an instance was refused: {refusal.words}")
+
+    def check_study(self, study_uid: StudyUID) -> None:
+        """Refuse an instance of another study than the one that is taken."""
+        if self._session._only not in ("", study_uid):
+            raise NotTheInstance(
+                "Storing an instance was refused: its Study Instance UID is not the one that it was sent to."
+                " Send it to its own study, or to none."
+            )
 
     def finish(self, growing: Growing, digest: bytes) -> None:
         """Store what was begun."""
@@ -274,6 +311,8 @@ class _Incoming:
         if (identifiers.sop_uid, identifiers.sop_class) != (self._request.sop_uid, self._request.sop_class):
             other = identifiers.sop_uid != self._request.sop_uid
             raise _not_the_instance("SOP Instance UID" if other else "SOP Class UID")
+        self.check_study(identifiers.study_uid)
+        self._session.seen = identifiers
         return identifiers
 
     def append(self, data_set: memoryview, digest: bytes | None = None) -> None:
@@ -302,19 +341,3 @@ def _not_the_instance(what: str) -> NotTheInstance:
     return NotTheInstance(
         f"Storing an instance was refused: its {what} is not the command's. Have the device's maker correct it."
     )
-
-
-def _words(error: GridError) -> str:
-    """Give what a person should read: the part behind "... was refused:"."""
-    message = error.message
-    _, refused, rest = message.partition(" was refused: ")
-    return rest if refused else message
-
-
-def _comment(words: str) -> str:
-    """Fit words into Error Comment: the default repertoire, no backslash, 64 characters.
-
-    Source: DICOM PS3.7 C.4 (0000,0902), PS3.5 table 6.2-1 (LO).
-    """
-    plain = "".join(ch if ch.isascii() and ch.isprintable() and ch != "\\" else " " for ch in words)
-    return plain[:COMMENT_CHARACTERS].strip()

@@ -1,36 +1,63 @@
-"""Decompress one frame in a process of its own, which may die without harm.
+"""Decompress a frame in a process of its own, which may die without harm.
 
-Codecs are C and meet bytes from anywhere: none runs inside a server. The child
-has limits on memory and time, reads one frame on standard input and writes the
-stored values as a NumPy array on standard output.
+Codecs are C and meet bytes from anywhere: none runs inside a server. A worker
+(`node.imaging.codecs`) has limits on memory and time and meets a deadline; after
+its death another takes its place. A frame that killed two is not tried again for
+a while.
 """
 
 from __future__ import annotations
 
-import io
-import resource
+import hashlib
+import math
+import os
+import select
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty, LifoQueue
+from typing import IO
 
+import msgspec
 import numpy as np
 
-from node.errors import InvalidRequest, Unavailable
-from node.imaging.pixels import Stored
+from node.errors import Unavailable
+from node.failpoints import planted
+from node.imaging.codecs import DECODABLE, GIVES_RGB, LENGTHS, Answer, NotThis, Request, decode, message
+from node.imaging.pixels import NoPicture, Stored
 
-MEMORY_BYTES = 3 << 30
-CPU_S = 20
+__all__ = ["DECODABLE", "GIVES_RGB", "Undecodable", "decode_frame"]
+WORKERS = 2
 WAIT_S = 30.0
-_JPEG_8 = "1.2.840.10008.1.2.4.50"
-_JPEG_12 = "1.2.840.10008.1.2.4.51"
-_JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
-_JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
-_JPEG_2000 = ("1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91")
-_HTJ2K = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203")
-_RLE = "1.2.840.10008.1.2.5"
-DECODABLE = frozenset({_JPEG_8, _JPEG_12, *_JPEG_LOSSLESS, *_JPEG_LS, *_JPEG_2000, *_HTJ2K, _RLE})
-"""Source: DICOM PS3.5 Annex A.4."""
-GIVES_RGB = frozenset({_JPEG_8, _JPEG_12})
-"""Codecs that undo the colour transform themselves."""
+"""From a frame's first byte to its last value."""
+PLACE_S = 60.0
+"""For a worker to become free."""
+DEATHS = 2
+SHUNNED_S = 600.0
+"""How long a frame that killed its workers is not tried."""
+REMEMBERED = 256
+REQUESTS = 1000
+"""After so many a worker is replaced, whatever codecs leave behind."""
+_PIECE = 1 << 20
+_MOST_WORDS = 1 << 16
+_WIDEST = 8
+"""Bytes of a sample."""
+_ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+
+
+class Undecodable(NoPicture):
+    """A frame cannot be turned into pixels here; as it is stored it can be had."""
+
+
+class _Died(Exception):
+    """A worker ended, or was ended, over a frame."""
+
+    def __init__(self, *, late: bool) -> None:
+        super().__init__()
+        self.late = late
 
 
 def decode_frame(
@@ -47,90 +74,213 @@ def decode_frame(
 
     Raises
     ------
-    InvalidRequest
-        No codec for this transfer syntax, or the frame is not what it says.
+    Undecodable
+        No codec for this transfer syntax, the frame is not what it says, or it kills whatever decodes it.
     Unavailable
-        The child took too long.
+        No worker is free, or none can be started.
     """
     if transfer_syntax not in DECODABLE:
-        raise InvalidRequest(
+        raise Undecodable(
             f"Decoding a frame was refused: no codec for {transfer_syntax}. Ask for the frame as stored."
         )
-    told = (str(one) for one in (rows, columns, samples, bits_allocated, photometric or "UNKNOWN"))
-    try:
-        child = subprocess.run(
-            [sys.executable, "-m", "node.imaging.decode", transfer_syntax, *told],
-            input=frame,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=WAIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Unavailable(
-            "Decoding a frame was given up: it takes too long. Ask for it as stored."
-        ) from error
-    if child.returncode != 0:
-        raise InvalidRequest(
-            "Decoding a frame was refused: it is not of its transfer syntax. Send the instance again."
-        )
-    return _checked(child.stdout, rows=rows, columns=columns, samples=samples)
-
-
-def _checked(answer: bytes, *, rows: int, columns: int, samples: int) -> Stored:
-    try:
-        values: Stored = np.load(io.BytesIO(answer), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise Unavailable("Decoding a frame failed: its answer is unreadable. Ask again.") from error
-    expected = (rows, columns) if samples == 1 else (rows, columns, samples)
-    if values.shape != expected:
-        raise InvalidRequest("Decoding a frame was refused: its size is not what its header says.")
-    return values
-
-
-def main(arguments: list[str]) -> int:
-    """Decode standard input to standard output, within limits."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    transfer_syntax, *numbers, photometric = arguments
-    rows, columns, samples, bits = map(int, numbers)
-    frame = sys.stdin.buffer.read()
-    values = _decode(frame, transfer_syntax, samples=samples, bits=bits, photometric=photometric)
-    answer = io.BytesIO()
-    np.save(
-        answer, np.ascontiguousarray(values).reshape((rows, columns, samples)[: 2 if samples == 1 else 3])
+    request = Request(
+        transfer_syntax=transfer_syntax,
+        rows=rows,
+        columns=columns,
+        samples=samples,
+        bits_allocated=bits_allocated,
+        photometric=photometric,
     )
-    sys.stdout.buffer.write(answer.getbuffer())
-    sys.stdout.buffer.flush()
-    return 0
+    if planted("decode-inside"):
+        return _inside(frame, request)
+    return _WORKSHOP.decode(frame, request)
 
 
-def _decode(frame: bytes, transfer_syntax: str, *, samples: int, bits: int, photometric: str) -> Stored:
-    import imagecodecs
+class Worker:
+    """One process that decodes; for one thread at a time."""
 
-    values: Stored
-    if transfer_syntax == _RLE:
-        # Decoded plane by plane; the values lie little endian, as the standard's segments say.
-        raw = imagecodecs.dicomrle_decode(frame, np.dtype(f"<u{bits // 8}"))
-        values = np.frombuffer(raw, f"<u{bits // 8}")
-        if samples > 1:
-            values = values.reshape(samples, -1).T
-    elif transfer_syntax in (_JPEG_8, _JPEG_12):
-        # Without a marker that tells, a decoder takes three components for YCbCr; the header may know better.
-        told = any(marker in frame[:1024] for marker in (b"Adobe", b"JFIF"))
-        space = "RGB" if photometric == "RGB" and samples == 3 and not told else None
-        values = imagecodecs.jpeg8_decode(frame, colorspace=space, outcolorspace=space)
-    elif transfer_syntax in _JPEG_LOSSLESS:
-        values = imagecodecs.ljpeg_decode(frame) if samples == 1 else imagecodecs.jpegsof3_decode(frame)
-    elif transfer_syntax in _JPEG_LS:
-        values = imagecodecs.jpegls_decode(frame)
-    elif transfer_syntax in _HTJ2K:
-        values = imagecodecs.htj2k_decode(frame)
-    else:
-        values = imagecodecs.jpeg2k_decode(frame)
-    return values
+    def __init__(self) -> None:
+        """Start it.
+
+        Raises
+        ------
+        Unavailable
+            The machine has no room for another process.
+        """
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "node.imaging.codecs"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env={**os.environ, **_ALONE},
+            )
+        except OSError as error:
+            raise Unavailable(
+                f"Decoding a frame failed: its process cannot be started ({error.strerror}). Try again later."
+            ) from error
+        self._served = 0
+        for pipe in (self._process.stdin, self._process.stdout):
+            os.set_blocking(_number(pipe), False)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def spent(self) -> bool:
+        """Whether another should take its place."""
+        return self._served >= REQUESTS or self._process.poll() is not None
+
+    def decode(self, frame: bytes, request: Request) -> Stored:
+        """Give the values.
+
+        Raises
+        ------
+        Undecodable
+            It says so.
+        _Died
+            It is gone.
+        """
+        self._served += 1
+        until = time.monotonic() + WAIT_S
+        try:
+            self._send(message(request, len(frame)), until)
+            self._send(frame, until)
+            json_bytes, size = LENGTHS.unpack(self._receive(LENGTHS.size, until))
+            if json_bytes > _MOST_WORDS or size > math.prod(request.shape) * _WIDEST:
+                raise _Died(late=False)  # whatever that process is by now, it is no longer ours
+            answer = msgspec.json.decode(self._receive(json_bytes, until), type=Answer)
+            raw = self._receive(size, until)
+        except BaseException:
+            self.end()
+            raise
+        if answer.refused:
+            raise Undecodable(f"Decoding a frame was refused: {answer.refused}. Ask for the frame as stored.")
+        return np.frombuffer(raw, answer.dtype).reshape(request.shape)
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+
+    def _send(self, content: bytes, until: float) -> None:
+        pipe, left = _number(self._process.stdin), memoryview(content)
+        while left:
+            self._wait(pipe, select.POLLOUT, until)
+            try:
+                left = left[os.write(pipe, left[:_PIECE]) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise _Died(late=False) from error
+
+    def _receive(self, size: int, until: float) -> bytearray:
+        pipe, found, at = _number(self._process.stdout), bytearray(size), 0
+        while at < size:
+            self._wait(pipe, select.POLLIN, until)
+            count = os.readv(pipe, [memoryview(found)[at : at + _PIECE]])
+            if not count:
+                raise _Died(late=False)
+            at += count
+        return found
+
+    def _wait(self, pipe: int, event: int, until: float) -> None:
+        poll = select.poll()
+        poll.register(pipe, event)
+        if not poll.poll(max(until - time.monotonic(), 0) * 1000):
+            raise _Died(late=True)
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+class Workshop:
+    """The workers of this process, started when they are needed; for all threads."""
+
+    def __init__(self, start: Callable[[], Worker] = Worker) -> None:
+        self._start = start
+        self._places: LifoQueue[Worker | None] = LifoQueue()
+        for _ in range(WORKERS):
+            self._places.put(None)
+        self._deaths: dict[bytes, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def decode(self, frame: bytes, request: Request) -> Stored:
+        """Give the values; raises as `decode_frame` says."""
+        self._check_shunned(frame)
+        for _ in range(DEATHS):
+            try:
+                return self._decode_once(frame, request)
+            except _Died as died:
+                if self._note_death(frame) >= DEATHS or died.late:
+                    break
+        raise _killing()
+
+    def _decode_once(self, frame: bytes, request: Request) -> Stored:
+        try:
+            worker = self._places.get(timeout=PLACE_S)
+        except Empty:
+            raise Unavailable(
+                "Decoding a frame was put off: too many wait for it. Try again in a moment."
+            ) from None
+        try:
+            if worker is not None and worker.spent:
+                worker.end()
+                worker = None
+            if worker is None:
+                worker = self._start()
+            return worker.decode(frame, request)
+        except _Died:
+            worker = None
+            raise
+        finally:
+            self._places.put(worker)
+
+    def _check_shunned(self, frame: bytes) -> None:
+        if not self._deaths:
+            return
+        with self._lock:
+            deaths, at = self._deaths.get(_name(frame), (0, 0.0))
+        if deaths >= DEATHS and time.monotonic() - at < SHUNNED_S:
+            raise _killing()
+
+    def _note_death(self, frame: bytes) -> int:
+        """Count one, and say how many there were."""
+        name, now = _name(frame), time.monotonic()
+        with self._lock:
+            deaths, at = self._deaths.pop(name, (0, now))
+            deaths = deaths + 1 if now - at < SHUNNED_S else 1
+            self._deaths[name] = (deaths, now)
+            if len(self._deaths) > REMEMBERED:
+                self._deaths.pop(next(iter(self._deaths)))
+        return deaths
+
+
+def _killing() -> Undecodable:
+    return Undecodable(
+        "Decoding a frame was given up: what decodes it runs out of memory or time, or ends."
+        " Ask for the frame as stored, and have its device checked."
+    )
+
+
+def _inside(frame: bytes, request: Request) -> Stored:
+    try:
+        return decode(frame, request)
+    except Exception as error:
+        what = str(error) if isinstance(error, NotThis) else "it is not of its transfer syntax"
+        raise Undecodable(f"Decoding a frame was refused: {what}. Ask for the frame as stored.") from error
+
+
+def _name(frame: bytes) -> bytes:
+    return hashlib.sha256(frame).digest()
+
+
+def _number(pipe: IO[bytes] | None) -> int:
+    assert pipe is not None
+    return pipe.fileno()
+
+
+_WORKSHOP = Workshop()

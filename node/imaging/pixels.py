@@ -6,6 +6,7 @@ Leaves compressed frames to `node.imaging.decode` and their look to
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, field
 
@@ -16,10 +17,19 @@ from node.dicom.header import Header
 from node.errors import InvalidRequest
 from node.imaging.window import Shape, Window
 
-PIXEL_LIMIT = 1 << 28
-"""Most samples of one frame that a server makes a picture of."""
+FRAME_LIMIT_BYTES = 160 << 20
+"""Of one frame that a server makes a picture of: 80 million pixels of 16 bits, 53 million of colour."""
 
 Stored = npt.NDArray[np.generic]
+
+
+class NoPicture(InvalidRequest):
+    """No picture can be made of an instance or a frame; it can be read as it is.
+
+    Source: RFC 9110 15.5.7 (406).
+    """
+
+    http = 406
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +68,18 @@ class PixelFacts:
         samples = 2 if self.photometric == "YBR_FULL_422" else self.samples
         return self.rows * self.columns * samples * self.bits_allocated
 
+    @property
+    def frame_bytes(self) -> int:
+        """Of a decoded frame, its samples all there."""
+        return self.rows * self.columns * self.samples * self.bits_allocated // 8
+
 
 def read_pixel_facts(header: Header) -> PixelFacts:
     """Read what the header says about the pixels.
 
     Raises
     ------
-    InvalidRequest
+    NoPicture
         It describes no pixels, or none that a picture can be made of.
     """
     order = "<" if header.little else ">"
@@ -83,9 +98,9 @@ def read_pixel_facts(header: Header) -> PixelFacts:
         palette=_palette(header, order),
     )
     if not facts.rows or not facts.columns or facts.bits_allocated not in (1, 8, 16, 32):
-        raise InvalidRequest("Making a picture was refused: this instance holds none. Read it as it is.")
-    if facts.samples not in (1, 3) or facts.rows * facts.columns * facts.samples > PIXEL_LIMIT:
-        raise InvalidRequest("Making a picture was refused: its size is not supported. Read its frames.")
+        raise NoPicture("Making a picture was refused: this instance holds none. Read it as it is.")
+    if facts.samples not in (1, 3) or facts.frame_bytes > FRAME_LIMIT_BYTES:
+        raise NoPicture("Making a picture was refused: its size is not supported. Read its frames.")
     return facts
 
 
@@ -95,7 +110,7 @@ def native_frame(facts: PixelFacts, frame: bytes) -> Stored:
     Source: DICOM PS3.5 8.1 and 8.2, PS3.3 C.7.6.3.1.3.
     """
     if len(frame) * 8 < facts.frame_bits:
-        raise InvalidRequest("Making a picture was refused: the frame is cut short. Send the instance again.")
+        raise NoPicture("Making a picture was refused: the frame is cut short. Send the instance again.")
     shape = (facts.rows, facts.columns)
     if facts.bits_allocated == 1:
         bits: Stored = np.unpackbits(np.frombuffer(frame, np.uint8), bitorder="little")
@@ -126,6 +141,8 @@ def stored_bits(values: Stored, facts: PixelFacts) -> Stored:
 
 def _upsampled(values: Stored, facts: PixelFacts) -> Stored:
     """Give each pixel of a pair the pair's colour. Source: DICOM PS3.3 C.7.6.3.1.2."""
+    if facts.columns % 2:
+        raise NoPicture("Making a picture was refused: its colours come in pairs, its columns do not.")
     pairs = values.reshape(facts.rows, facts.columns // 2, 4)
     luma = pairs[:, :, :2].reshape(facts.rows, -1)
     blue, red = (np.repeat(pairs[:, :, place], 2, axis=1) for place in (2, 3))
@@ -143,9 +160,12 @@ def _decimals(header: Header, tag: int) -> list[float]:
     numbers = []
     for part in header.text(tag).split("\\"):
         try:
-            numbers.append(float(part))
+            number = float(part)
         except ValueError:
             return []
+        if not math.isfinite(number):
+            return []
+        numbers.append(number)
     return numbers
 
 
@@ -169,6 +189,8 @@ def _palette(header: Header, order: str) -> Palette | None:
         wide = len(raw) >= 2 * (count or 65536)
         table = np.frombuffer(raw[: len(raw) // 2 * 2] if wide else raw, f"{order}u2" if wide else np.uint8)
         # Some writers put 8-bit entries into 16-bit words and still say 16.
+        if not table.size:
+            raise NoPicture("Making a picture was refused: its palette is empty. Read its frames.")
         shift = 8 if wide and bits == 16 and table.size and int(table.max()) > 255 else 0
         tables.append((table >> shift).astype(np.uint8))
     return Palette(first=first, tables=(tables[0], tables[1], tables[2]))

@@ -7,6 +7,9 @@ decided before.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +17,27 @@ import numpy.typing as npt
 from node.dicom.syntax import is_encapsulated
 from node.errors import InvalidRequest
 from node.imaging.decode import GIVES_RGB, decode_frame
-from node.imaging.pixels import Palette, PixelFacts, Stored, native_frame, stored_bits
+from node.imaging.pixels import NoPicture, Palette, PixelFacts, Stored, native_frame, stored_bits
 from node.imaging.window import Window, invert, rescale, to_grey, window_of
 
 PNG = "image/png"
 JPEG = "image/jpeg"
 TABLE_LIMIT = 1 << 16
+STRIP = 256
 Picture = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """The stored values of a frame."""
+
+    stored: Stored
+    is_rgb: bool
+    """Whether the codec has already turned them to RGB."""
+
+    @property
+    def bytes(self) -> int:
+        return self.stored.nbytes
 
 
 def render(
@@ -41,16 +58,37 @@ def render(
 
     Raises
     ------
-    InvalidRequest
-        The frame holds no picture, or no codec reads it.
+    NoPicture
+        The frame holds none, or no codec reads it.
 
     Source: DICOM PS3.18 8.3.5.1 (rendering), PS3.4 N.2 (the order of the transformations).
     """
-    stored, decoded_colour = _stored_values(facts, frame, transfer_syntax)
-    picture = (
-        _coloured(stored, facts, decoded=decoded_colour) if _is_colour(facts) else grey(stored, facts, window)
-    )
-    return _encoded(picture, media, quality)
+    return encode(show(stored_values(facts, frame, transfer_syntax), facts, window), media, quality)
+
+
+def stored_values(facts: PixelFacts, frame: bytes, transfer_syntax: str) -> Values:
+    """Read a frame's values, decoded when they are compressed; raises as `render` does."""
+    with _contradictions():
+        return _stored_values(facts, frame, transfer_syntax)
+
+
+def show(values: Values, facts: PixelFacts, window: Window | None = None) -> Picture:
+    """Give values as 8 bits of grey or RGB; raises as `render` does."""
+    with _contradictions():
+        if _is_colour(facts):
+            return _coloured(values.stored, facts, decoded=values.is_rgb)
+        return grey(values.stored, facts, window)
+
+
+@contextmanager
+def _contradictions() -> Iterator[None]:
+    """Say in words that a description does not fit its pixels: it comes from anywhere, and is no mistake of ours."""
+    try:
+        yield
+    except (ArithmeticError, IndexError, TypeError, ValueError, MemoryError) as error:
+        raise NoPicture(
+            "Making a picture was refused: what the instance says of its pixels contradicts itself. Read its frames."
+        ) from error
 
 
 def grey(stored: Stored, facts: PixelFacts, window: Window | None = None) -> Picture:
@@ -61,7 +99,10 @@ def grey(stored: Stored, facts: PixelFacts, window: Window | None = None) -> Pic
     # Each value that occurs is worked out once; the picture is then looked up.
     present = window or (facts.windows[0] if facts.windows else _full(low, high, facts))
     table = _grey(np.arange(low, high + 1), facts, present)
-    return table[stored.astype(np.int32) - low]
+    picture = np.empty(stored.shape, np.uint8)
+    for row in range(0, len(stored), STRIP):  # in strips: what is in between is four times as large
+        picture[row : row + STRIP] = table[stored[row : row + STRIP].astype(np.int32) - low]
+    return picture
 
 
 def _grey(stored: Stored, facts: PixelFacts, window: Window | None) -> Picture:
@@ -79,10 +120,9 @@ def _is_colour(facts: PixelFacts) -> bool:
     return facts.samples == 3 or facts.palette is not None
 
 
-def _stored_values(facts: PixelFacts, frame: bytes, transfer_syntax: str) -> tuple[Stored, bool]:
-    """Give the values, and whether the codec has already turned them to RGB."""
+def _stored_values(facts: PixelFacts, frame: bytes, transfer_syntax: str) -> Values:
     if not is_encapsulated(transfer_syntax):
-        return native_frame(facts, frame), False
+        return Values(stored=native_frame(facts, frame), is_rgb=False)
     values = decode_frame(
         frame,
         transfer_syntax,
@@ -93,9 +133,11 @@ def _stored_values(facts: PixelFacts, frame: bytes, transfer_syntax: str) -> tup
         photometric=facts.photometric,
     )
     if facts.samples == 1:
-        return stored_bits(values.astype(f"<u{facts.bits_allocated // 8}"), facts), False
+        kept = stored_bits(values.astype(f"<u{facts.bits_allocated // 8}", copy=False), facts)
+        return Values(stored=kept, is_rgb=False)
     # JPEG carries its own colour transform, JPEG 2000 may; the others give what was put in.
-    return values, transfer_syntax in GIVES_RGB or facts.photometric in ("YBR_ICT", "YBR_RCT")
+    is_rgb = transfer_syntax in GIVES_RGB or facts.photometric in ("YBR_ICT", "YBR_RCT")
+    return Values(stored=values, is_rgb=is_rgb)
 
 
 def _coloured(stored: Stored, facts: PixelFacts, *, decoded: bool) -> Picture:
@@ -118,7 +160,8 @@ def _looked_up(stored: Stored, palette: Palette) -> Picture:
     )
 
 
-def _encoded(picture: Picture, media: str, quality: int) -> bytes:
+def encode(picture: Picture, media: str, quality: int = 90) -> bytes:
+    """Write a picture as a file."""
     from PIL import Image
 
     image, file = Image.fromarray(picture), io.BytesIO()

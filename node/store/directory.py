@@ -17,6 +17,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from node.clock import Clock, new_id
@@ -54,9 +55,7 @@ class PackDirectory:
         InvalidRequest
             The name is no pack's.
         """
-        if not _NAME.fullmatch(name):
-            raise InvalidRequest(f"Reading pack {name!r} was refused: that is not the name of one.")
-        return self._path / f"{name}.pack"
+        return _pack_file(self._path, name)
 
     def names(self) -> list[str]:
         """Give all packs, of all writers, each writer's oldest first."""
@@ -223,3 +222,11 @@ class PackDirectory:
             yield
         finally:
             os.close(descriptor)
+
+
+@lru_cache(maxsize=1024)
+def _pack_file(folder: Path, name: str) -> Path:
+    """Give where a pack lies; asked for each instance of a study that is read."""
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(f"Reading pack {name!r} was refused: that is not the name of one.")
+    return folder / f"{name}.pack"

@@ -31,7 +31,7 @@ class AssociationFacts(msgspec.Struct, frozen=True, kw_only=True):
     origin: NodeId
     study_uid: StudyUID
     door: str
-    """``dicom``, ``peer``, ``report`` or ``import``."""
+    """``dicom``, ``web``, ``peer``, ``report`` or ``import``."""
     cause: Cause
     """One for all instances of an association, part or import."""
 

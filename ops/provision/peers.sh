@@ -4,15 +4,17 @@
 set -euo pipefail
 declare -A package=([storescu]=dcmtk [dciodvfy]=dicom3tools [chromium]=chromium [strace]=strace [gdb]=gdb [ss]=iproute2 [pdftotext]=poppler-utils [mkfs.ext4]=e2fsprogs [losetup]=mount)
 if [ "${1:-}" = bench ]; then package+=([Orthanc]=orthanc [storescp]=dcmtk [ip]=iproute2 [unshare]=util-linux); fi
+plugin=/usr/share/orthanc/plugins/libOrthancDicomWeb.so
 PATH="$PATH:/usr/sbin:/sbin"
 missing=()
 for command in "${!package[@]}"; do command -v "$command" >/dev/null || missing+=("${package[$command]}"); done
+if [ "${1:-}" = bench ] && [ ! -e "$plugin" ]; then missing+=(orthanc-dicomweb); fi
 fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-noto-cjk)
 [ ${#missing[@]} = 0 ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "Installing ${missing[*]}"
   # Debian's orthanc would start as a service of this machine, open to everybody on it.
-  if [[ " ${missing[*]} " == *" orthanc "* ]] && [ -d /run/systemd/system ]; then systemctl mask -q orthanc; fi
+  if [[ " ${missing[*]} " == *" orthanc"* ]] && [ -d /run/systemd/system ]; then systemctl mask -q orthanc; fi
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else

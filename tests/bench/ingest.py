@@ -21,7 +21,6 @@ import os
 import shutil
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench._apart import ROOT, is_apart, run_apart
 from tests.bench._objects import KINDS, Studies, write_big, write_one, write_studies
 from tests.bench._senders import Parts, Spent, all_at_once, from_memory, storescu, warm
 from tests.bench._servers import (
@@ -44,9 +44,7 @@ from tests.bench._servers import (
 )
 from tests.bench._usage import PeakMemory, cpu_s
 
-ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 3
-APART = "MERIDIAN_BENCH_APART"
 SETTLE_S = 0.2
 
 
@@ -100,8 +98,8 @@ Runs = dict[tuple[str, str], list[Run]]
 
 
 def main() -> None:
-    if APART not in os.environ:
-        _run_apart()
+    if not is_apart():
+        run_apart("ingest")
         return
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # so that servers are ended
     wanted = [name for name in os.environ.get("INGEST", "").split(",") if name] or list(ROWS)
@@ -243,17 +241,6 @@ def _median(runs: list[Run], of: str) -> float:
 
 def _most(runs: list[Run], of: str) -> float:
     return float(max(getattr(run, of) for run in runs))
-
-
-def _run_apart() -> None:
-    """Do it all in a network namespace: Orthanc and storescp would listen on every address of this machine."""
-    root = [] if os.geteuid() == 0 else ["--map-root-user"]
-    inside = [sys.executable, "-m", "tests.bench", "ingest"]
-    command = ["unshare", *root, "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", *inside]
-    with subprocess.Popen(command, env={**os.environ, APART: "1"}, cwd=ROOT) as bench:
-        signal.signal(signal.SIGTERM, lambda _number, _frame: bench.terminate())
-        if code := bench.wait():
-            raise SystemExit(code)
 
 
 def _say(words: str) -> None:

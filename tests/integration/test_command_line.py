@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 
 from federation.identity import open_root
 from federation.roster import Roster
+from node.errors import FieldMissing
+from node.people.sessions import resolve_bearer
 from ops.cli import app
 from ops.compose import compose_node
 from ops.free_ports import free_ports
@@ -94,3 +96,14 @@ def _pending(host: object) -> str:
     from federation.joining import pending
 
     return " ".join(one.request.node for one in pending(host))  # type: ignore[arg-type]  # a Node
+
+
+def test_a_program_gets_a_token_until_it_is_revoked(tmp_path: Path) -> None:
+    make_node(tmp_path / "alpha", listens=False)
+    token = meridian("token", "issue", tmp_path / "alpha", "sender/his").strip()
+    node = compose_node(tmp_path / "alpha")
+    assert resolve_bearer(node, token) == "sender/his"
+    meridian("token", "revoke", tmp_path / "alpha", "sender/his")
+    assert resolve_bearer(node, token) is None
+    outcome = run.invoke(app, ["token", "issue", str(tmp_path / "alpha"), "root"])
+    assert isinstance(outcome.exception, FieldMissing)

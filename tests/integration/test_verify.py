@@ -174,6 +174,7 @@ CASES = (
     Case("what is answered of a study", "alpha", sql("UPDATE study_answer SET answer = '{}'"), r"what queries answer is not"),
     Case("pairs of letters of a name", "alpha", sql("DELETE FROM name_gram WHERE gram > 'a'"), r"is not found by its grams"),
     Case("a study's state", "alpha", sql(f"UPDATE study SET state = 'receiving' WHERE study_uid = '{STUDY}'"), r"state by its row: receiving, by the journal: complete"),
+    Case("an overlay that nobody made", "alpha", sql(f"INSERT INTO overlay VALUES ('alpha', '{STUDY}', 'x', '{{}}', 1)"), rf"corrections of study/alpha/{STUDY}: its overlay is not what the corrections come to"),
     Case("a case's state", "alpha", sql("UPDATE consult_case SET state = 'claimed'"), r"case .*: state by its row: claimed, by the journal: signed"),
     Case("a case's fact gone", "alpha", sql("DELETE FROM case_fact WHERE n = 2"), r"case .*: facts: 2, by the journal: 3"),
     Case("a claim that nobody made", "centre", sql("INSERT INTO claim SELECT case_id, 'x', 'x', 9, 0 FROM consult_case"), r"case .*: claim by its row: 9, by the journal: 0"),

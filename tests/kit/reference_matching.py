@@ -223,7 +223,10 @@ def _folded(name: str) -> str:
 
 def _held_date(text: str) -> tuple[int, ...] | None:
     digits = text.replace(".", "")
-    return (int(digits[:4]), int(digits[4:6]), int(digits[6:])) if re.fullmatch("[0-9]{8}", digits) else None
+    if not re.fullmatch("[0-9]{8}", digits):
+        return None
+    date = int(digits[:4]), int(digits[4:6]), int(digits[6:])
+    return date if 1 <= date[1] <= 12 and 1 <= date[2] <= 31 else None
 
 
 def _held_time(text: str) -> tuple[int, ...] | None:

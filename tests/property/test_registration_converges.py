@@ -163,8 +163,8 @@ def test_planted_words_of_the_last_comer_are_caught(
 ) -> None:
     """Were the words those of whoever registered first, order would show: the check above is no empty one."""
     whole, packs = landed
-    named = growth._named
-    monkeypatch.setattr(growth, "_named", lambda study, source: study or named(None, source))
+    named = growth.named
+    monkeypatch.setattr(growth, "named", lambda study, source: study or named(None, source))
     outcomes = []
     for name, order in (("one", (0, 2)), ("other", (2, 0))):
         node = with_database(whole, tmp_path / f"{name}.db")

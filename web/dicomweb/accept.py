@@ -1,7 +1,7 @@
 """What a client would take, and whether what is stored is among it.
 
-Objects are given in the transfer syntax they are stored in, never another:
-asking for one that is not stored is answered 406 in words.
+Objects are given in the transfer syntax they are stored in, or to whoever names
+it in explicit VR little endian; asking for another is answered 406 in words.
 
 Source: DICOM PS3.18 8.3.3 (query parameter), 8.7.3 (media types), 8.7.3.5 (transfer syntax); RFC 9110 12.5.1.
 """
@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from aiohttp import web
 
 from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
+from node.imaging.transcode import can_give_explicit
 from web.errors import NotAcceptable
 
 DICOM = "application/dicom"
@@ -43,6 +45,7 @@ _STORED = {
     "1.2.840.10008.1.2.5": "image/dicom-rle",
 }
 """Source: DICOM PS3.18 8.7.3.3.2, table 8.7.3-5."""
+_PICTURES = ("image/jpeg", "image/png")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,12 @@ class MediaRange:
 def wanted(request: web.Request) -> list[MediaRange]:
     """Give what the request would take, best first; ``accept=`` in the address overrides the header."""
     header = request.query.get("accept") or ", ".join(request.headers.getall("Accept", [])) or "*/*"
-    return parse_accept(header)
+    return list(_parsed(header))
+
+
+@lru_cache(maxsize=256)
+def _parsed(header: str) -> tuple[MediaRange, ...]:
+    return tuple(parse_accept(header))
 
 
 def parse_accept(header: str) -> list[MediaRange]:
@@ -93,21 +101,34 @@ def parse_accept(header: str) -> list[MediaRange]:
     return sorted((range_ for range_ in ranges if range_.weight > 0), key=lambda range_: -range_.weight)
 
 
-def check_objects(ranges: list[MediaRange], stored: set[str]) -> None:
-    """Refuse unless whole objects in their stored syntaxes are among what the client would take.
+def choose_syntax(ranges: list[MediaRange], stored: str) -> str:
+    """Give the transfer syntax in which an instance is given: as it is stored, or explicit VR little endian.
+
+    Of what the client likes equally the stored one is better. A client that names none takes it as it is.
 
     Raises
     ------
     NotAcceptable
-        They are not.
+        It takes neither.
     """
-    for range_ in ranges:
-        if range_.takes(DICOM) and all(range_.takes_syntax(syntax) for syntax in stored):
-            return
+    objects = [range_ for range_ in ranges if range_.takes(DICOM)]
+    for weight in dict.fromkeys(range_.weight for range_ in objects):
+        liked = [range_ for range_ in objects if range_.weight == weight]
+        if any(range_.takes_syntax(stored) for range_ in liked):
+            return stored
+        if can_give_explicit(stored) and any(range_.transfer_syntax == EXPLICIT_LITTLE for range_ in liked):
+            return EXPLICIT_LITTLE
     raise NotAcceptable(
-        "Reading instances was refused: they are given as application/dicom in the transfer syntax they are"
-        ' stored in. Ask for multipart/related; type="application/dicom"; transfer-syntax=*.'
+        f"Reading instances was refused: they are given as application/dicom, as stored in {stored}, or if that can be"
+        f" decoded here in {EXPLICIT_LITTLE}. Ask for"
+        ' multipart/related; type="application/dicom"; transfer-syntax=*.'
     )
+
+
+def takes_one_object(ranges: list[MediaRange]) -> bool:
+    """Say whether an instance comes without being a part: for whoever names application/dicom alone first."""
+    first = next((range_ for range_ in ranges if range_.takes(DICOM)), None)
+    return first is not None and not first.multipart and first.media == DICOM
 
 
 def choose_frame_media(ranges: list[MediaRange], stored: str) -> tuple[str, bool]:
@@ -140,9 +161,30 @@ def choose_picture(ranges: list[MediaRange]) -> str:
     NotAcceptable
         The client takes neither JPEG nor PNG.
     """
+    return _picture_media([range_ for range_ in ranges if not range_.multipart])
+
+
+def choose_pictures(ranges: list[MediaRange]) -> str:
+    """Give the media type of pictures that come as parts; who names a picture alone is understood.
+
+    Raises
+    ------
+    NotAcceptable
+        The client takes neither JPEG nor PNG.
+    """
+    return _picture_media(ranges)
+
+
+def takes_one_picture(ranges: list[MediaRange]) -> bool:
+    """Say whether a picture may come without being a part; it may for whoever asks for none that there is."""
+    fitting = [range_ for range_ in ranges if any(range_.takes(media) for media in _PICTURES)]
+    return not fitting or not fitting[0].multipart
+
+
+def _picture_media(ranges: list[MediaRange]) -> str:
     for range_ in ranges:
-        for media in ("image/jpeg", "image/png"):
-            if not range_.multipart and range_.takes(media):
+        for media in _PICTURES:
+            if range_.takes(media):
                 return media
     raise NotAcceptable("Making a picture was refused: ask for image/jpeg or image/png.")
 

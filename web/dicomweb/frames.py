@@ -9,20 +9,22 @@ Source: DICOM PS3.18 10.4.1.1.6 and 8.7.3.3.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aiohttp import web
 
-from node.catalogue.search import InstanceRow
+from node.catalogue.search import InstanceRow, peek_instance
 from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
 from node.errors import InvalidRequest
+from node.store.regions import Region
 from web.answers import Later
 from web.dicomweb.accept import choose_frame_media, wanted
 from web.dicomweb.held import etag_of
 from web.dicomweb.named import with_held
-from web.dicomweb.reading import note_read
+from web.dicomweb.reading import is_noted, note_read
 from web.dicomweb.retrieve import PRIVATE, not_modified, unchanged
 from web.dicomweb.roots import at_both_roots, root_of
-from web.dicomweb.stream import Part, answer_parts, answer_pieces
+from web.dicomweb.stream import Part, answer_parts, answer_pieces, read_from_memory
 from web.errors import NotAcceptable
 from web.routes import Call, NoBody
 
@@ -30,7 +32,28 @@ REMEMBERED = 20_000
 LISTED = 1000
 
 
-@at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{numbers}")
+def _at_once(call: Call[NoBody]) -> web.Response | None:
+    """Give one frame whose place is known and whose bytes are in the kernel's memory; None for any other."""
+    path = call.path
+    if "," in path["numbers"] or "digest" in call.query:
+        return None
+    held = peek_instance(call.node.database, call.study, path["sop_uid"])
+    if held is None or held.series_uid != path["series_uid"] or not is_noted(call):
+        return None
+    (number,) = frame_numbers(path["numbers"])
+    known = call.around.frames.peek(held, number)
+    if known is None or len(known) != 1 or not isinstance(known[0], Region):
+        return None
+    answer = _described(call, held)
+    if answer.multipart or unchanged(call, answer.tag):
+        return None
+    body = read_from_memory(known[0])
+    return None if body is None else web.Response(body=body, headers=answer.headers)
+
+
+@at_both_roots(
+    "/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/frames/{numbers}", quick=_at_once
+)
 def retrieve_frames(call: Call[NoBody]) -> Later | web.Response:
     """Give frames by their numbers from 1: one alone or as a part, several as parts in the order asked for."""
     numbers = frame_numbers(call.path["numbers"])
@@ -55,29 +78,51 @@ def frame_numbers(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _frames(call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]) -> Later | web.Response:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Described:
+    """How frames are given."""
+
+    media: str
+    typed: str
+    """Media type and transfer syntax."""
+    multipart: bool
+    tag: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"ETag": self.tag, "Cache-Control": PRIVATE, "Content-Type": self.typed}
+
+
+def _described(call: Call[NoBody], held: InstanceRow) -> _Described:
     media, multipart = choose_frame_media(wanted(call.request), held.transfer_syntax)
-    if not multipart and len(numbers) > 1:
+    syntax = held.transfer_syntax if is_encapsulated(held.transfer_syntax) else EXPLICIT_LITTLE
+    return _Described(
+        media=media,
+        typed=f"{media}; transfer-syntax={syntax}",
+        multipart=multipart,
+        tag=etag_of([held], "frames", call.path["numbers"], media),
+    )
+
+
+def _frames(call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]) -> Later | web.Response:
+    answer = _described(call, held)
+    if not answer.multipart and len(numbers) > 1:
         raise NotAcceptable(
             "Reading frames was refused: several come as multipart/related. Ask for that, or for one."
         )
-    tag = etag_of([held], "frames", call.path["numbers"], media)
     note_read(call)
-    if unchanged(call, tag):
-        return not_modified(tag)
-    syntax = held.transfer_syntax if is_encapsulated(held.transfer_syntax) else EXPLICIT_LITTLE
-    typed, headers = f"{media}; transfer-syntax={syntax}", {"ETag": tag, "Cache-Control": PRIVATE}
+    if unchanged(call, answer.tag):
+        return not_modified(answer.tag)
+    threads, headers = call.around.threads, answer.headers
     frames = [call.around.frames.pieces(call.node, held, number) for number in numbers]
-    if not multipart:
-        return answer_pieces(
-            frames[0], threads=call.around.threads, headers={**headers, "Content-Type": typed}
-        )
+    if not answer.multipart:
+        return answer_pieces(frames[0], threads=threads, headers=headers)
     where = f"{root_of(call)}/studies/{call.study.study_uid}/series/{held.series_uid}/instances/{held.sop_uid}/frames"
     parts = [
-        Part(media=typed, location=f"{where}/{number}", body=frame)
+        Part(media=answer.typed, location=f"{where}/{number}", body=frame)
         for number, frame in zip(numbers, frames, strict=True)
     ]
-    return answer_parts(parts, media=media, threads=call.around.threads, headers=headers)
+    return answer_parts(parts, media=answer.media, threads=threads, headers=headers)
 
 
 ROUTES = (*retrieve_frames,)

@@ -8,7 +8,7 @@ from typing import TypeVar
 from node.catalogue.search import InstanceRow
 from node.errors import Damaged
 from web.dicomweb.held import find_held
-from web.routes import Call, NoBody
+from web.routes import TECHNICIAN, Call, NoBody
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ def held_by_call(call: Call[NoBody]) -> list[InstanceRow]:
         series_uid=call.path.get("series_uid", ""),
         sop_uid=call.path.get("sop_uid", ""),
         digest=call.query.get("digest", "") if "sop_uid" in call.path else "",
+        rejected_too=call.study.origin == call.node.id and bool(call.caller.roles & TECHNICIAN),
     )
 
 
@@ -32,11 +33,22 @@ def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T]) -> T:
     Damaged
         Their pack is missing.
     """
+    return _twice(lambda: held_by_call(call), use)
+
+
+def with_named(
+    call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, series_uid: str, sop_uid: str
+) -> T:
+    """Use the instance that a query names, as `with_held` does."""
+    return _twice(lambda: find_held(call.node, call.study, series_uid=series_uid, sop_uid=sop_uid), use)
+
+
+def _twice(find: Callable[[], list[InstanceRow]], use: Callable[[list[InstanceRow]], T]) -> T:
     try:
-        return use(held_by_call(call))
+        return use(find())
     except FileNotFoundError:
         pass
     try:
-        return use(held_by_call(call))
+        return use(find())
     except FileNotFoundError as error:
         raise Damaged("Reading an instance failed: its pack is missing. Run 'meridian verify'.") from error

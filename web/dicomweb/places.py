@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 
 from node.catalogue.search import InstanceRow
+from node.catalogue.stored import stored_beginning, stored_whole
 from node.clock import MINUTE, Micros
 from node.dicom.frames import frame_of, frame_spans
 from node.dicom.header import Header
@@ -15,9 +16,9 @@ from node.dicom.syntax import is_deflated
 from node.dicom.walk import PIXELS
 from node.names import StudyKey
 from node.node import Node
-from web.dicomweb.held import pack_path, read_beginning, read_whole
-from web.dicomweb.stream import Piece, Region
+from node.store.regions import Piece, Region
 
+_PIXEL_PATHS = frozenset(f"{tag:08X}" for tag in PIXELS)
 FRAMES = 20_000
 READINGS = 5_000
 AGAIN_AFTER: Micros = 60 * MINUTE
@@ -31,27 +32,55 @@ class FramePlaces:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, int, int], list[Piece]] = {}
 
-    def pieces(self, node: Node, held: InstanceRow, number: int) -> list[Piece]:
+    def pieces(self, node: Node, held: InstanceRow, number: int, header: Header | None = None) -> list[Piece]:
         """Give the bytes of a frame as regions of the pack; as bytes where no region has them.
+
+        Parameters
+        ----------
+        header
+            What was read of it for another reason, at least its beginning.
 
         Raises
         ------
         NotFound, InvalidRequest
             As `node.dicom.frames.frame_spans`.
         """
+        known = self.peek(held, number)
+        if known is not None:
+            return known
         place = (held.pack, held.data_offset, number)
-        with self._lock:
-            known = self._known.pop(place, None)
-            if known is not None:
-                self._known[place] = known  # the latest used stands last
-                return known
-        found = _located(node, held, number)
+        found = _located(node, held, number, header)
         if all(isinstance(piece, Region) for piece in found):
             with self._lock:
                 self._known[place] = found
                 if len(self._known) > FRAMES:
                     self._known.pop(next(iter(self._known)))
         return found
+
+    def peek(self, held: InstanceRow, number: int) -> list[Piece] | None:
+        """Give what is known of a frame; None when it was not looked for lately."""
+        place = (held.pack, held.data_offset, number)
+        with self._lock:
+            known = self._known.pop(place, None)
+            if known is not None:
+                self._known[place] = known  # the latest used stands last
+            return known
+
+    def pixel_data(self, node: Node, held: InstanceRow, path: str) -> list[Piece] | None:
+        """Give the whole value of native pixel data as a region of the pack; None for anything else."""
+        if is_deflated(held.transfer_syntax) or path not in _PIXEL_PATHS:
+            return None
+        header = stored_beginning(node, held)
+        element = header.elements.get(int(path, 16))
+        if element is None or element.undefined or not header.little:
+            return None
+        return [
+            Region(
+                path=node.packs.path(held.pack),
+                offset=held.data_offset + element.offset,
+                length=element.length,
+            )
+        ]
 
 
 class Readings:
@@ -72,14 +101,20 @@ class Readings:
                 self._noted.pop(next(iter(self._noted)))
             return fresh
 
+    def is_known(self, person: str, key: StudyKey, claimed: str, *, now: Micros) -> bool:
+        """Say whether this was noted lately."""
+        with self._lock:
+            at = self._noted.get((person, key, claimed))
+            return at is not None and now - at < AGAIN_AFTER
 
-def _located(node: Node, held: InstanceRow, number: int) -> list[Piece]:
-    header = read_beginning(node, held)
+
+def _located(node: Node, held: InstanceRow, number: int, known: Header | None) -> list[Piece]:
+    header = known or stored_beginning(node, held)
     if not header.whole and not _has_native_pixels(header):
-        header = read_whole(node, held)
+        header = stored_whole(node, held)
     if is_deflated(held.transfer_syntax) or not _lies_as_given(header):
-        return [frame_of(header if header.whole else read_whole(node, held), number)]
-    path = pack_path(node, held)
+        return [frame_of(header if header.whole else stored_whole(node, held), number)]
+    path = node.packs.path(held.pack)
     return [
         Region(path=path, offset=held.data_offset + span.offset, length=span.length)
         for span in frame_spans(header, number)

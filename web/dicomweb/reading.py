@@ -34,6 +34,15 @@ def note_read(call: Call[NoBody]) -> None:
         return  # the claim has just ended, or the database is busy: the images come all the same
 
 
+def is_noted(call: Call[NoBody]) -> bool:
+    """Say, by reads alone, whether nothing is to be noted of this reading."""
+    person = call.caller.person
+    if person is None:
+        return True
+    claimed = _claimed_case(call.node, person, call.study)
+    return call.around.readings.is_known(person.id, call.study, claimed, now=call.node.now())
+
+
 def _claimed_case(node: Node, person: Person, key: StudyKey) -> str:
     """Give the case that this person reads now; empty when she holds none of this study."""
     rows = node.database.read(

@@ -1,4 +1,4 @@
-"""WADO-RS: whole instances as they are stored, and their metadata.
+"""WADO-RS: whole instances as they are stored or corrected, or in explicit VR little endian; metadata and bulk data.
 
 Bodies stream from the packs in bounded memory, whatever the study's size.
 
@@ -12,17 +12,20 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from node.catalogue.exits import file_pieces, read_bulk, read_header
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.dicom.header import Header
-from node.dicom.json_model import bulk_value, to_json
+from node.dicom.json_model import to_json
 from web.answers import Later
-from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, check_objects, wanted
-from web.dicomweb.held import etag_of, file_pieces, read_whole
+from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, choose_syntax, takes_one_object, wanted
+from web.dicomweb.converted import explicit_file
+from web.dicomweb.held import etag_as_corrected
 from web.dicomweb.named import with_held
+from web.dicomweb.ranges import answer_ranged
 from web.dicomweb.reading import note_read
 from web.dicomweb.roots import at_both_roots, root_of
-from web.dicomweb.stream import Part, answer_parts
+from web.dicomweb.stream import MadeParts, Part, answer_parts
 from web.routes import Call, NoBody
 
 BATCH = 8
@@ -46,7 +49,7 @@ def retrieve_series(call: Call[NoBody]) -> Later | web.Response:
 @at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}")
 def retrieve_instance(call: Call[NoBody]) -> Later | web.Response:
     """Give one instance."""
-    return with_held(call, lambda held: _retrieve(call, held))
+    return with_held(call, lambda held: _retrieve(call, held, one=True))
 
 
 @at_both_roots("/studies/{study_uid}/metadata")
@@ -68,41 +71,59 @@ async def instance_metadata(call: Call[NoBody]) -> web.StreamResponse:
 
 
 @at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}/bulkdata/{path:.+}")
-def retrieve_bulk(call: Call[NoBody]) -> web.Response:
-    """Give one value that the metadata names by address."""
+def retrieve_bulk(call: Call[NoBody]) -> Later | web.Response:
+    """Give one value that the metadata names by address, or a range of it."""
 
-    def use(held: list[InstanceRow]) -> web.Response:
-        tag = etag_of(held[:1], call.path["path"])
+    def use(held: list[InstanceRow]) -> Later | web.Response:
+        tag = etag_as_corrected(call.node, held[:1], call.path["path"])
+        note_read(call)
         if unchanged(call, tag):
             return not_modified(tag)
-        value = bulk_value(read_whole(call.node, held[0]), call.path["path"])
-        return web.Response(body=value, content_type=OCTETS, headers={"ETag": tag, "Cache-Control": PRIVATE})
+        headers = {"ETag": tag, "Cache-Control": PRIVATE, "Content-Type": OCTETS}
+        value = call.around.frames.pixel_data(call.node, held[0], call.path["path"]) or [
+            read_bulk(call.node, held[0], call.path["path"])
+        ]
+        return answer_ranged(call.request, value, threads=call.around.threads, headers=headers)
 
     return with_held(call, use)
 
 
-def _retrieve(call: Call[NoBody], held: list[InstanceRow]) -> Later | web.Response:
-    check_objects(wanted(call.request), {one.transfer_syntax for one in held})
-    tag = etag_of(held, "files")
+def _retrieve(call: Call[NoBody], held: list[InstanceRow], *, one: bool = False) -> Later | web.Response:
+    """Give instances as parts; one alone when it may come so, also a range of it."""
+    ranges = wanted(call.request)
+    syntaxes = {each: choose_syntax(ranges, each) for each in {one.transfer_syntax for one in held}}
+    single = one and takes_one_object(ranges)
+    tag = etag_as_corrected(call.node, held, "file" if single else "files", *sorted(set(syntaxes.values())))
     if unchanged(call, tag):
         return not_modified(tag)
-    parts = [
-        Part(
-            media=f"{DICOM}; transfer-syntax={one.transfer_syntax}",
-            location=_address(call, one),
-            body=file_pieces(call.node, one),
-        )
-        for one in held
-    ]
     headers = {"ETag": tag, "Cache-Control": PRIVATE}
-    return answer_parts(parts, media=DICOM, threads=call.around.threads, headers=headers)
+    threads, heavy = call.around.threads, call.around.heavy
+    makers = [partial(part_of, call, each, syntaxes[each.transfer_syntax]) for each in held]
+    if single:
+        part = makers[0]()
+        return answer_ranged(
+            call.request, part.body, threads=threads, headers={**headers, "Content-Type": part.media}
+        )
+    if any(given != stored for stored, given in syntaxes.items()):
+        return MadeParts(media=DICOM, makers=makers, threads=threads, heavy=heavy, headers=headers)
+    return answer_parts([make() for make in makers], media=DICOM, threads=threads, headers=headers)
+
+
+def part_of(call: Call[NoBody], held: InstanceRow, syntax: str) -> Part:
+    """Give an instance as a file in a transfer syntax: its own, or explicit VR little endian. Blocks."""
+    as_stored = syntax == held.transfer_syntax
+    return Part(
+        media=f"{DICOM}; transfer-syntax={syntax}",
+        location=address_of(call, held),
+        body=file_pieces(call.node, held) if as_stored else explicit_file(call.node, held, call.around.heavy),
+    )
 
 
 async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
     check_json(wanted(call.request))
 
     def prepare(held: list[InstanceRow]) -> tuple[list[InstanceRow], str, bytes]:
-        tag = etag_of(held, "metadata", root_of(call))
+        tag = etag_as_corrected(call.node, held, "metadata", root_of(call))
         note_read(call)
         return held, tag, b"" if unchanged(call, tag) else _written(call, held[:BATCH])
 
@@ -124,13 +145,15 @@ async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
 
 def _written(call: Call[NoBody], held: list[InstanceRow]) -> bytes:
     return b",".join(
-        msgspec.json.encode(to_json(_read_fresh(call, one), bulk=partial(_bulk_address, _address(call, one))))
+        msgspec.json.encode(
+            to_json(_read_fresh(call, one), bulk=partial(_bulk_address, address_of(call, one)))
+        )
         for one in held
     )
 
 
 def _read_fresh(call: Call[NoBody], held: InstanceRow) -> Header:
-    return read_fresh(call.node.database, held, partial(read_whole, call.node))
+    return read_fresh(call.node.database, held, partial(read_header, call.node))
 
 
 def _bulk_address(instance: str, path: str) -> str:
@@ -148,7 +171,8 @@ def not_modified(tag: str) -> web.Response:
     return web.Response(status=304, headers={"ETag": tag, "Cache-Control": PRIVATE})
 
 
-def _address(call: Call[NoBody], held: InstanceRow) -> str:
+def address_of(call: Call[NoBody], held: InstanceRow) -> str:
+    """Give the address of an instance."""
     return f"{root_of(call)}/studies/{call.study.study_uid}/series/{held.series_uid}/instances/{held.sop_uid}"
 
 

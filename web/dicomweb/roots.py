@@ -7,6 +7,10 @@ whose origin is NODE: a Study UID alone is no key.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import cast
+
+from aiohttp import web
 
 from node.names import NodeId
 from web.guard import Sees
@@ -19,18 +23,21 @@ Handler = Callable[[Call[NoBody]], object]
 
 
 def at_both_roots(
-    path: str, *, lists: bool = False, heavy: bool = False
+    path: str,
+    *,
+    lists: bool = False,
+    heavy: bool = False,
+    sees: Sees | None = None,
+    quick: Callable[[Call[NoBody]], web.Response | None] | None = None,
 ) -> Callable[[Handler], tuple[Route, Route]]:
-    """Declare a GET below both roots; ``lists`` when it names no study but finds some."""
+    """Declare a GET below both roots; ``lists`` when it names no study but finds some, or as ``sees`` says."""
+    alike = Sees.LIST if lists else sees
 
     def declare(handler: Handler) -> tuple[Route, Route]:
-        own = route(
-            f"GET {OWN_ROOT}{path}", roles=READERS, sees=Sees.LIST if lists else Sees.OWN, heavy=heavy
-        )
-        received = route(
-            f"GET {FROM_ROOT}{path}", roles=READERS, sees=Sees.LIST if lists else Sees.STUDY, heavy=heavy
-        )
-        return own(handler), received(handler)
+        own = route(f"GET {OWN_ROOT}{path}", roles=READERS, sees=alike or Sees.OWN, heavy=heavy)
+        received = route(f"GET {FROM_ROOT}{path}", roles=READERS, sees=alike or Sees.STUDY, heavy=heavy)
+        at_once = cast("Callable[[Call[object]], web.Response | None] | None", quick)
+        return replace(own(handler), quick=at_once), replace(received(handler), quick=at_once)
 
     return declare
 

@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from node.catalogue import visibility
-from node.catalogue.visibility import READER, Viewer, close_study, may_see, open_study, visible_condition
+from node.catalogue.visibility import Viewer, close_study, may_see, open_study, visible_condition
 from node.clock import new_id
 from node.database.port import Database, Statement, text
 from node.database.sqlite import SqliteDatabase
 from node.names import NodeId, StudyKey, StudyUID
+from node.people.principals import EXCHANGE, READER, SENDER
 from tests.kit.clock import NOON, FrozenClock
 
 HERE = NodeId("centre")
@@ -81,7 +82,7 @@ def listed(database: Database, viewer: Viewer) -> set[tuple[str, str]]:
 def rule(viewer: Viewer, key: StudyKey, opened: list[Opened], members: list[tuple[str, str]]) -> bool:
     """The rule told a second time, as the design says it."""
     if viewer.kind == "principal":
-        return viewer.id == READER
+        return viewer.id in (READER, "reader/ward", EXCHANGE, "exchange/his")
     own = key.origin == HERE
     mine = {f"person/{viewer.id}", *(f"pool/{pool}" for person, pool in members if person == viewer.id)}
     granted = any(
@@ -92,7 +93,20 @@ def rule(viewer: Viewer, key: StudyKey, opened: list[Opened], members: list[tupl
 
 VIEWERS = [
     *(Viewer(kind="person", id=person, roles=roles) for person in PEOPLE for roles in EVERY_ROLES),
-    *(Viewer(kind="principal", id=name, roles=frozenset(ROLES)) for name in (READER, "other", "li")),
+    *(
+        Viewer(kind="principal", id=name, roles=frozenset(ROLES))
+        for name in (
+            READER,
+            "reader/ward",
+            EXCHANGE,
+            "exchange/his",
+            SENDER,
+            "sender/reader",
+            "other",
+            "li",
+            "readers",
+        )
+    ),
 ]
 opened_rows = st.lists(
     st.builds(

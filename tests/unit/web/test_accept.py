@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from web.dicomweb.accept import check_objects, choose_frame_media, choose_picture, parse_accept
+from web.dicomweb.accept import choose_frame_media, choose_picture, choose_syntax, parse_accept
 from web.errors import NotAcceptable
 
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 JPEG_LS = "1.2.840.10008.1.2.4.80"
+VIDEO = "1.2.840.10008.1.2.4.102"
 OCTETS = "application/octet-stream"
 
 
@@ -36,16 +37,44 @@ def test_nonsense_is_left_out_and_does_not_hang() -> None:
     ],
 )
 def test_objects_are_given_as_stored(header: str) -> None:
-    check_objects(parse_accept(header), {JPEG_LS})
+    assert choose_syntax(parse_accept(header), JPEG_LS) == JPEG_LS
+
+
+@pytest.mark.parametrize(
+    ("header", "stored", "given"),
+    [
+        (f"application/dicom; transfer-syntax={EXPLICIT}", JPEG_LS, EXPLICIT),
+        (f"application/dicom; transfer-syntax={EXPLICIT}", BIG, EXPLICIT),
+        (f"application/dicom; transfer-syntax={EXPLICIT}, application/dicom; transfer-syntax=*", BIG, BIG),
+        (
+            f"application/dicom; transfer-syntax={EXPLICIT}, application/dicom; transfer-syntax=*;q=0.5",
+            BIG,
+            EXPLICIT,
+        ),
+        (
+            f"application/dicom; transfer-syntax={EXPLICIT};q=0.2, application/dicom; transfer-syntax=*;q=0.5",
+            BIG,
+            BIG,
+        ),
+        (f"image/jpeg, application/dicom; transfer-syntax={IMPLICIT};q=0.1, */*;q=0.05", BIG, BIG),
+    ],
+)
+def test_the_better_liked_of_two_syntaxes_is_given(header: str, stored: str, given: str) -> None:
+    assert choose_syntax(parse_accept(header), stored) == given
 
 
 @pytest.mark.parametrize(
     "header",
-    [f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}', "image/jpeg", "text/html"],
+    [
+        f'multipart/related; type="application/dicom"; transfer-syntax={IMPLICIT}',
+        f'multipart/related; type="application/dicom"; transfer-syntax={JPEG_LS}',
+        "image/jpeg",
+        "text/html",
+    ],
 )
 def test_objects_in_another_syntax_are_refused_in_words(header: str) -> None:
     with pytest.raises(NotAcceptable, match=r"transfer-syntax=\*"):
-        check_objects(parse_accept(header), {JPEG_LS})
+        choose_syntax(parse_accept(header), VIDEO)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ from web.routes import (
     EXPERT,
     PRINCIPAL,
     SIGNED_IN,
+    STORER,
     TECHNICIAN,
     Call,
     Route,
@@ -70,6 +71,8 @@ SEEN: dict[str, set[str]] = {
     "technician and administrator": {"own"},
     "expert and administrator": {"own", "offered"},
     "reader": {"own", "offered", "shut", "offered elsewhere"},
+    "reader that stores": {"own", "offered", "shut", "offered elsewhere"},
+    "sender": set(),
     "another program": set(),
 }
 """The rule, by hand: a technician her own hospital, an expert that and her pools', an administrator none."""
@@ -81,6 +84,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/password": SIGNED_IN,
     "/api/setup": ANYBODY,
     "/api/studies": TECHNICIAN | EXPERT,
+    "/api/corrections": TECHNICIAN,
     "/api/pools": SIGNED_IN,
     "/api/consults": TECHNICIAN | EXPERT,
     "/api/reports": TECHNICIAN | EXPERT,
@@ -88,20 +92,33 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/users": ADMINISTRATOR,
     "/api/alliance": ADMINISTRATOR,
     "/api/devices": ADMINISTRATOR,
-    "/api/destinations": ADMINISTRATOR,
+    "/api/remotes": ADMINISTRATOR,
+    "/api/remote-names": ADMINISTRATOR | TECHNICIAN,
+    "/api/queries": TECHNICIAN,
+    "/api/transfers": TECHNICIAN,
     "/api/deliveries": ADMINISTRATOR | TECHNICIAN,
     "/api/problems": ADMINISTRATOR,
     "/dicomweb": TECHNICIAN | EXPERT | PRINCIPAL,
+    "/dicomweb/": TECHNICIAN | EXPERT | PRINCIPAL | STORER,
 }
+STORES: dict[str, frozenset[str]] = {
+    "POST /dicomweb/studies": TECHNICIAN | STORER,
+    "POST /dicomweb/studies/{study_uid}": TECHNICIAN | STORER,
+}
+"""Routes that bring instances, and exactly who may."""
 """The widest roles below an address; a route may ask for fewer, never for others."""
-MUST_NAME = ("/api/consults", "/api/live", "/api/studies", "/api/reports", "/dicomweb")
+MUST_NAME = ("/api/consults", "/api/corrections", "/api/live", "/api/studies", "/api/reports", "/dicomweb")
 """Below these a route must name a study, or find under the viewer's condition."""
+OF_NO_STUDY = {"/dicomweb/"}
+"""Below these, and yet about none."""
 PARAMETER = re.compile(r"\{(\w+)[^}]*\}")
 STREAMS = {"/api/live"}
 """Never ends; what it tells to whom is tested with the feed."""
 TELLING = {
     "/api/studies",
     "/api/studies/{origin}/{study_uid}",
+    "/api/studies/{origin}/{study_uid}/corrections",
+    "/api/corrections/patients",
     "/api/consults/{case_id}",
     "/api/reports/{report_id}",
     *(f"/dicomweb/from/{{origin}}/{level}" for level in ("studies", "series", "instances")),
@@ -131,12 +148,16 @@ class House:
                 "nobody": site.visitor(),
                 **{who: site.signed_in(person) for who, person in self.people.items()},
                 "reader": site.program(),
+                "reader that stores": site.program("exchange/his"),
+                "sender": site.program("sender/his"),
                 "another program": site.program("somebody"),
             }
 
     def roles(self, who: str) -> frozenset[str]:
         if who in self.people:
             return self.people[who].roles
+        if who in ("sender", "reader that stores"):
+            return PRINCIPAL | STORER
         return frozenset() if who == "nobody" else PRINCIPAL
 
 
@@ -205,11 +226,14 @@ def path_of(route: Route, study: str) -> str:
     }  # fmt: skip
     missing = set(PARAMETER.findall(route.path)) - examples.keys()
     assert not missing, f"say by what example {missing} is filled in"
-    return PARAMETER.sub(lambda match: examples[match[1]], route.path)
+    path = PARAMETER.sub(lambda match: examples[match[1]], route.path)
+    if route.sees is not Sees.QUERY:
+        return path
+    return f"{path}?requestType=WADO&studyUID={uid}&seriesUID={uid}.1&objectUID={uid}.1.1"
 
 
 def body_of(route: Route, study: str) -> object:
-    if route.method == "GET":
+    if route.method in ("GET", "OPTIONS"):
         return None
     origin, uid = STUDIES[study]
     return {"origin": origin, "studyUid": uid} if route.sees is Sees.BODY else {}
@@ -217,7 +241,8 @@ def body_of(route: Route, study: str) -> object:
 
 def reaches(route: Route, study: str) -> bool:
     """Say whether the route can name the study: below its own root a node has only its own."""
-    return route.sees is not Sees.OWN or STUDIES[study][0] == HERE
+    own_root = route.sees is Sees.QUERY and "{origin}" not in route.path
+    return not (route.sees is Sees.OWN or own_root) or STUDIES[study][0] == HERE
 
 
 def rightly(house: House, route: Route, who: str, study: str) -> int:
@@ -225,10 +250,10 @@ def rightly(house: House, route: Route, who: str, study: str) -> int:
     roles = house.roles(who)
     if route.roles != ANYBODY and not roles & route.roles:
         known = roles and (
-            roles != PRINCIPAL or route.path.startswith("/dicomweb")
+            PRINCIPAL & roles == frozenset() or route.path.startswith("/dicomweb")
         )  # a token says nothing elsewhere
         return 403 if known else 401
-    return 404 if route.sees not in (Sees.NOTHING, Sees.LIST) and study not in SEEN[who] else 200
+    return 404 if route.sees not in (Sees.NOTHING, Sees.LIST, Sees.BRINGS) and study not in SEEN[who] else 200
 
 
 def wrongly_admitted(house: House, routes: Sequence[Route]) -> list[str]:
@@ -240,6 +265,7 @@ def wrongly_admitted(house: House, routes: Sequence[Route]) -> list[str]:
             handler=lambda _call: Anything(),
             body=route.body if route.sees is Sees.BODY else Anything,
             status=200,
+            streams=False,
         )
         for route in routes
     ]
@@ -283,10 +309,13 @@ def test_no_answer_holds_a_word_of_a_study_that_is_shut(house: House) -> None:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_a_route_asks_for_roles_of_its_place_and_names_its_study(route: Route) -> None:
+    if route.sees is Sees.BRINGS:
+        assert route.roles == STORES[f"{route.method} {route.path}"]
+        return
     below = [place for place in ROLES if route.path == place or route.path.startswith(place + "/")]
     assert below, "say who may call what lies below this address"
     assert route.roles <= ROLES[max(below, key=len)]
-    if any(route.path.startswith(place) for place in MUST_NAME):
+    if route.path not in OF_NO_STUDY and any(route.path.startswith(place) for place in MUST_NAME):
         assert route.sees is not Sees.NOTHING
 
 
