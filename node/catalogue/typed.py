@@ -125,9 +125,10 @@ def _listing(source: str, *conditions: Matched, before: tuple[Value, ...] = ()) 
 
 def _since(database: Database, start: tuple[int, str, str] | None) -> int | None:
     """Give when the newest studies begin, of those that may be listed; None when there are no others."""
-    where, params = ("WHERE first_at <= ?", start[:1]) if start else ("", ())
+    where, params = (" AND first_at <= ?", start[:1]) if start else ("", ())
     sql = (
-        f"SELECT first_at FROM study INDEXED BY study_recent {where} ORDER BY first_at DESC LIMIT 1 OFFSET ?"
+        f"SELECT first_at FROM study INDEXED BY study_recent WHERE rejected = 0{where}"
+        " ORDER BY first_at DESC LIMIT 1 OFFSET ?"
     )
     rows = database.read(sql, (*params, WALK), Level.WEAK)
     return integer(rows[0], "first_at") if rows else None
