@@ -29,6 +29,7 @@ from federation.consult.messages import (
     CaseRequested,
     PoolsPublished,
 )
+from federation.correction_arrivals import apply_study_corrected_there
 from federation.messages import (
     M,
     PartOffered,
@@ -37,6 +38,7 @@ from federation.messages import (
     Received,
     StudyAnnounced,
     StudyCompletedThere,
+    StudyCorrectedThere,
     decode_message,
     message_type,
 )
@@ -90,6 +92,7 @@ _TABLE: tuple[Applier, ...] = (
     Entry(PartOffered, apply_part_offered),
     Entry(PartWanted, apply_part_wanted),
     Entry(StudyCompletedThere, apply_study_completed_there),
+    Entry(StudyCorrectedThere, apply_study_corrected_there),
     Entry(PoolsPublished, apply_pools_published),
     Entry(CaseRequested, apply_case_requested),
     Entry(CaseCancelRequested, apply_case_cancel_requested),

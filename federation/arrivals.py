@@ -6,13 +6,15 @@ Every function gives statements for the inbox's batch, and is as good the second
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
 from federation.hosting import is_digest
 from federation.messages import (
     AnnouncedSeries,
+    AnnouncedStudy,
     PartOffered,
     PartWanted,
     Received,
@@ -21,7 +23,9 @@ from federation.messages import (
 )
 from federation.sharing import touch
 from node.canonical import canonical_json
-from node.database.port import Row, Statement, Value
+from node.catalogue.search import StudyRow, peek_study
+from node.catalogue.written import write_study
+from node.database.port import Statement
 from node.errors import InvalidRequest, Refused
 from node.events import Event
 from node.events import StudyAnnounced as StudyAnnouncedEvent
@@ -68,24 +72,27 @@ def apply_study_announced(node: Node, received: Received, message: StudyAnnounce
     Refused, InvalidRequest
         It is another node's study, or not one.
     """
-    key = _own_study(received.sender, message.origin, message.study.study_uid)
-    described = _described(message)
-    rows = node.database.read(
-        "SELECT * FROM study WHERE origin = ? AND study_uid = ?", (key.origin, key.study_uid)
-    )
-    if rows and not _is_news(rows[0], described):
+    key = own_study(received.sender, message.origin, message.study.study_uid)
+    described = described_in(message.study, message.origin)
+    held = peek_study(node.database, key)
+    if held is not None and not _is_news(held, described):
         return []
     event = StudyAnnouncedEvent(peer=received.sender, expected=message.study.instance_count)
     version = node.journal.version(key.subject)
     cause = received.cause
     statements = node.journal.append(key.subject, [event], after=version, cause=cause)
-    statements.append(_study_row(key, described, message, received))
+    statements += write_study(
+        _study_row(key, held, described, message, received),
+        before=held,
+        guard=("state = 'announced'", ()),
+        refusal="Taking a study was refused: its instances came meanwhile. Read it again.",
+    )
     return [*statements, *(_series_row(key, series) for series in message.series)]
 
 
 def apply_part_offered(node: Node, received: Received, message: PartOffered) -> list[Statement]:
     """Note a part to be fetched; fetching is `federation.fetching`'s."""
-    key = _own_study(received.sender, message.origin, message.study_uid)
+    key = own_study(received.sender, message.origin, message.study_uid)
     if not is_digest(message.blob) or message.k < 1 or message.bytes < 1:
         raise InvalidRequest(f"Taking part {message.k} was refused: it is not named by a SHA-256 and a size.")
     return [
@@ -133,7 +140,7 @@ def apply_study_completed_there(
     node: Node, received: Received, message: StudyCompletedThere
 ) -> list[Statement]:
     """Know how many instances the origin holds; the study completes here when as many have come."""
-    key = _own_study(received.sender, message.origin, message.study_uid)
+    key = own_study(received.sender, message.origin, message.study_uid)
     known = node.database.read(
         "SELECT set_digest FROM completed_there WHERE origin = ? AND study_uid = ?",
         (key.origin, key.study_uid),
@@ -164,7 +171,8 @@ def apply_study_completed_there(
     ]
 
 
-def _own_study(sender: NodeId, origin: str, study_uid: str) -> StudyKey:
+def own_study(sender: NodeId, origin: str, study_uid: str) -> StudyKey:
+    """Give the study that a peer speaks of, which must be its own."""
     if origin != sender:
         raise Refused(
             f"Taking a study was refused: {sender} speaks for one of {origin}. Tell its administrator."
@@ -174,52 +182,59 @@ def _own_study(sender: NodeId, origin: str, study_uid: str) -> StudyKey:
     return StudyKey(origin=sender, study_uid=StudyUID(study_uid))
 
 
-def _described(message: StudyAnnounced) -> dict[str, Value]:
-    """Give the columns that an announcement may fill, after checking their form."""
-    study = message.study
-    described: dict[str, Value] = {name: getattr(study, name) for name in _DESCRIPTIVE}
-    if any(len(str(value)) > TEXT_LIMIT for value in described.values()):
+def described_in(study: AnnouncedStudy, origin: str) -> dict[str, str]:
+    """Give the columns that a peer's words may fill, after checking their form."""
+    described = {name: str(getattr(study, name)) for name in _DESCRIPTIVE}
+    if any(len(value) > TEXT_LIMIT for value in described.values()):
         raise InvalidRequest("Taking a study was refused: one of its texts is too long.")
     for issuer in (study.patient_issuer, study.accession_issuer):
-        if issuer and not issuer.startswith(f"{message.origin}:"):
+        if issuer and not issuer.startswith(f"{origin}:"):
             raise Refused("Taking a study was refused: its issuer does not begin with its origin.")
     for listed in ("modalities", "body_parts"):
         try:
-            names = msgspec.json.decode(str(described[listed]).encode(), type=list[str])
+            names = msgspec.json.decode(described[listed].encode(), type=list[str])
         except msgspec.DecodeError as error:
             raise InvalidRequest(f"Taking a study was refused: its {listed} are not a JSON list.") from error
         described[listed] = canonical_json(names)
     return described
 
 
-def _is_news(row: Row, described: dict[str, Value]) -> bool:
+def _is_news(held: StudyRow, described: dict[str, str]) -> bool:
     """Say whether an announcement changes what is shown: never once instances have come."""
-    return row["state"] == "announced" and any(row[name] != value for name, value in described.items())
+    return held.state == "announced" and any(
+        getattr(held, name) != value for name, value in described.items()
+    )
 
 
 def _study_row(
-    key: StudyKey, described: dict[str, Value], message: StudyAnnounced, received: Received
-) -> Statement:
-    columns: dict[str, Value] = {
-        "origin": key.origin,
-        "study_uid": key.study_uid,
+    key: StudyKey,
+    held: StudyRow | None,
+    described: dict[str, str],
+    message: StudyAnnounced,
+    received: Received,
+) -> StudyRow:
+    """Give the row that an announcement makes, or makes of the one before it."""
+    words: dict[str, Any] = {
         **described,
         "series_count": len(message.series),
-        "instance_count": 0,
-        "bytes": 0,
         "expected": None if message.images else message.study.instance_count,
-        "state": "announced",
-        "first_at": received.at,
         "last_at": received.at,
-        "cause": received.cause,
     }
-    changed = ", ".join(
-        f"{name} = excluded.{name}" for name in (*_DESCRIPTIVE, "series_count", "expected", "last_at")
-    )
-    return Statement(
-        f"INSERT INTO study ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-        f" ON CONFLICT (origin, study_uid) DO UPDATE SET {changed} WHERE study.state = 'announced'",
-        tuple(columns.values()),
+    if held is not None:
+        return replace(held, **words)
+    return StudyRow(
+        **words,
+        origin=key.origin,
+        study_uid=key.study_uid,
+        instance_count=0,
+        bytes=0,
+        state="announced",
+        conflict=0,
+        first_at=received.at,
+        completed_at=None,
+        cause=received.cause,
+        source_at=0,
+        source_digest="",
     )
 
 

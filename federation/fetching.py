@@ -127,7 +127,9 @@ def check_completed(node: Node) -> None:
     """Compare studies that their origin called complete with what is here, once as many have come."""
     for row in node.database.read("SELECT * FROM completed_there WHERE agreed_at IS NULL"):
         where = (row["origin"], row["study_uid"])
-        digests = node.database.read("SELECT digest FROM instance WHERE origin = ? AND study_uid = ?", where)
+        digests = node.database.read(
+            "SELECT digest FROM instance WHERE origin = ? AND study_uid = ? AND state <> 'rejected'", where
+        )
         if len(digests) < integer(row, "contents"):
             continue
         statements = [

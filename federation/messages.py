@@ -165,6 +165,22 @@ class StudyCompletedThere(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudyCorrectedThere(Message):
+    """The origin corrected the study, or took a correction back. The newest one counts for all that was sent and will be.
+
+    Stored bytes travel as they are; this is how they are to be shown and given on.
+    """
+
+    origin: str
+    study: AnnouncedStudy
+    """As its instances say, uncorrected."""
+    series: tuple[AnnouncedSeries, ...]
+    """Likewise."""
+    overlay: str
+    """Canonical JSON of what corrections make of it; ``{}`` when none stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(Message):
     """What the recipient has applied, all of it up to n. Unnumbered; the newest replaces the last."""
 

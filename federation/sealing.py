@@ -91,7 +91,7 @@ def _due_at(node: Node, peer: NodeId, pending: Pending) -> Micros | None:
         " JOIN instance AS i ON i.origin = s.origin AND i.study_uid = s.study_uid"
         " LEFT JOIN shared_instance AS h ON h.peer = ? AND h.origin = i.origin AND h.study_uid = i.study_uid"
         " AND h.sop_uid = i.sop_uid AND h.digest = i.digest"
-        " WHERE s.origin = ? AND s.study_uid = ? AND h.peer IS NULL",
+        " WHERE s.origin = ? AND s.study_uid = ? AND h.peer IS NULL AND i.state <> 'rejected'",
         (peer, pending.origin, pending.study_uid),
     )
     if not integer(row, "n"):

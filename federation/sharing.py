@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from federation.corrections import told_corrections
 from federation.messages import AnnouncedSeries, AnnouncedStudy, StudyAnnounced, StudyCompletedThere
 from federation.outbox import send
 from federation.policy import Decision, Facts, Outcome, Policy, PolicyChanged, decide, policy_of
@@ -100,6 +101,8 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     told: str
     told_at: Micros
     completed: str
+    corrected: str
+    """Digest of the corrections last told; empty: none."""
     pending: int
 
     @property
@@ -112,7 +115,7 @@ def pending_studies(node: Node, peer: NodeId) -> list[Pending]:
     return read_as(
         node.database,
         Pending,
-        "SELECT origin, study_uid, outcome, told, told_at, completed, pending FROM decision"
+        "SELECT origin, study_uid, outcome, told, told_at, completed, corrected, pending FROM decision"
         " WHERE peer = ? AND pending > 0 ORDER BY at",
         (peer,),
     )
@@ -139,7 +142,7 @@ def unshared(node: Node, peer: NodeId, key: StudyKey, *, limit: int) -> list[Ins
         InstanceRow,
         "SELECT i.* FROM instance AS i LEFT JOIN shared_instance AS s ON s.peer = ? AND s.origin = i.origin"
         " AND s.study_uid = i.study_uid AND s.sop_uid = i.sop_uid AND s.digest = i.digest"
-        " WHERE i.origin = ? AND i.study_uid = ? AND s.peer IS NULL ORDER BY i.received_at, i.pack, i.offset LIMIT ?",
+        " WHERE i.origin = ? AND i.study_uid = ? AND s.peer IS NULL AND i.state <> 'rejected' ORDER BY i.received_at, i.pack, i.offset LIMIT ?",
         (peer, key.origin, key.study_uid, limit),
     )
 
@@ -288,11 +291,14 @@ def _due(node: Node, peer: NodeId, pending: Pending) -> tuple[list[Statement], M
     images = pending.outcome is Outcome.EVERYTHING
     message = _announcement(node, key, study, images=images)
     digest = _look_of(message)
-    statements: list[Statement] = []
-    if digest != pending.told:
+    statements = told_corrections(node, peer, key, study, told=pending.corrected, cause=cause)
+    unheard = (
+        bool(study["rejected"]) and not pending.told
+    )  # all of it is rejected: the peer need not hear of it
+    if digest != pending.told and not unheard:
         due = pending.told_at + ANNOUNCE_EVERY
         if pending.told and study["state"] != "complete" and due > node.now():
-            return [], due
+            return statements, due
         statements += [*send(node, peer, message, cause=cause), _told(node, peer, key, told=digest)]
     if images:
         waits, completed = _completion(node, peer, key, study)
@@ -319,8 +325,10 @@ def _completion(
     """Say whether images are still to go, and what to tell when the study is complete."""
     where = (key.origin, key.study_uid)
     (row,) = node.database.read(
-        "SELECT (SELECT count(*) FROM instance WHERE origin = ? AND study_uid = ?) AS here,"
-        " (SELECT count(*) FROM shared_instance WHERE peer = ? AND origin = ? AND study_uid = ? AND k > 0) AS shared,"
+        "SELECT (SELECT count(*) FROM instance WHERE origin = ? AND study_uid = ? AND state <> 'rejected') AS here,"
+        " (SELECT count(*) FROM shared_instance AS s JOIN instance AS i ON i.origin = s.origin"
+        " AND i.study_uid = s.study_uid AND i.sop_uid = s.sop_uid AND i.digest = s.digest AND i.state <> 'rejected'"
+        " WHERE s.peer = ? AND s.origin = ? AND s.study_uid = ? AND s.k > 0) AS shared,"
         " (SELECT count(*) FROM part WHERE peer = ? AND origin = ? AND study_uid = ? AND direction = 'out'"
         " AND state = 'sealed') AS unsent",
         (*where, peer, *where, peer, *where),
@@ -329,7 +337,9 @@ def _completion(
         return True, None
     if study["state"] != "complete":
         return False, None
-    digests = node.database.read("SELECT digest FROM instance WHERE origin = ? AND study_uid = ?", where)
+    digests = node.database.read(
+        "SELECT digest FROM instance WHERE origin = ? AND study_uid = ? AND state <> 'rejected'", where
+    )
     return False, StudyCompletedThere(
         origin=key.origin,
         study_uid=key.study_uid,

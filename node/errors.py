@@ -48,6 +48,15 @@ class FieldMissing(InvalidRequest):
         self.name = name
 
 
+class TooBroad(InvalidRequest):
+    """What was asked would take too long to find; a narrower question is answered.
+
+    Source: DICOM PS3.4 C.4.1.1.4 (out of resources), PS3.18 10.6.3 (too broad a query).
+    """
+
+    dimse, http, grpc = 0xA700, 413, "RESOURCE_EXHAUSTED"
+
+
 class NotFound(GridError):
     """The named thing is not here."""
 

@@ -108,9 +108,12 @@ class PatientConflictFound(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceAdmitted(Event):
-    """An administrator admitted a device. Subject ``device/RULE``; version 1 knew neither the last five nor trust."""
+    """An administrator admitted a device. Subject ``device/RULE``.
 
-    VERSION: ClassVar[int] = 2
+    Version 1 knew neither trust nor what stands behind ``by``; version 2 not ``reads``.
+    """
+
+    VERSION: ClassVar[int] = 3
     calling: str
     address: str
     issuer: str
@@ -122,6 +125,7 @@ class DeviceAdmitted(Event):
     classes: tuple[str, ...]
     others: bool
     at_once: int
+    reads: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,11 @@ class Accession:
     number: str
 
 
+def patients_subject(origin: NodeId) -> Subject:
+    """Give what events about an origin's patients are about; their keys stand in no subject."""
+    return Subject(f"patients/{origin}")
+
+
 def node_id(text: str) -> NodeId:
     """Check a node id: 2 to 15 of ``a-z 0-9 -``, a letter first.
 

@@ -39,6 +39,11 @@ _NAMES = {
     "amendment-accepted": "amendment-accepted",
     "deadline-passed": "overdue",
     "case-signed": "signed",
+    "study-moved": "moved",
+    "study-corrected": "corrected",
+    "series-corrected": "corrected",
+    "instances-rejected": "rejected",
+    "content-chosen": "chosen",
 }
 """What the story calls an event; one that is not here is told by a row instead."""
 _ORDER = (
@@ -134,9 +139,11 @@ def _registered(node: Node, records: list[Record]) -> Iterator[StoryFact]:
     for record in records:
         body = _body(record.body)
         name = record.type.partition("/")[0]
-        if name != "study-changed":
+        if name in ("study-restated", "correction-undone"):
+            yield _corrected(node, record, body)
+        elif name != "study-changed":
             if name in _NAMES:
-                who = str(body.pop("peer", ""))
+                who = str(body.pop("peer", "") or body.pop("by", ""))
                 yield StoryFact(at=record.at, node=node.id, what=_NAMES[name], who=who, detail=body)
             continue
         batch = StoryFact(
@@ -158,6 +165,22 @@ def _registered(node: Node, records: list[Record]) -> Iterator[StoryFact]:
         run = batch if run is None else _joined(run, batch)
     if run is not None:
         yield run
+
+
+def _corrected(node: Node, record: Record, body: Detail) -> StoryFact:
+    """Tell a correction of the patient, or one that was taken back."""
+    undone = record.type.startswith("correction-undone/") or bool(body.get("undone"))
+    plain = {"merge": "merged", "patient": "corrected"}.get(str(body.get("kind")), "corrected")
+    undoing = {"merge": "unmerged", "reject": "restored", "note": "restored"}.get(
+        str(body.get("kind")), "undone"
+    )
+    return StoryFact(
+        at=record.at,
+        node=node.id,
+        what=undoing if undone else plain,
+        who=str(body.pop("by", "")),
+        detail={name: body[name] for name in ("correction", "kind") if name in body},
+    )
 
 
 def _joined(run: StoryFact, batch: StoryFact) -> StoryFact:
@@ -297,9 +320,9 @@ def _case(node: Node, case: Row) -> Iterator[StoryFact]:
 
 def _deliveries(node: Node, key: StudyKey) -> Iterator[StoryFact]:
     rows = node.database.read(
-        "SELECT delivery.kind, delivery.attempts, delivery.delivered_at, destination.name, report.report_id"
+        "SELECT delivery.kind, delivery.attempts, delivery.delivered_at, remote.name, report.report_id"
         " FROM delivery JOIN report ON report.report_id = delivery.report_id"
-        " LEFT JOIN destination ON destination.id = delivery.destination"
+        " LEFT JOIN remote ON remote.id = delivery.destination"
         " WHERE report.origin = ? AND report.study_uid = ? AND delivery.delivered_at IS NOT NULL",
         (key.origin, key.study_uid),
     )

@@ -13,6 +13,7 @@ import typer
 
 from node.errors import GridError
 from ops.alliance_cli import app as alliance_app
+from ops.dimse_cli import app as dimse_app
 from ops.token_cli import app as token_app
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Look at a node's configuration.")
 app.add_typer(config_app, name="config")
 app.add_typer(alliance_app, name="alliance")
+app.add_typer(dimse_app, name="dimse")
 app.add_typer(token_app, name="token")
 
 State = Annotated[Path, typer.Argument(help="The node's state folder.", show_default=False)]

@@ -35,17 +35,28 @@ def compose_node(state: Path, *, process: str = "tool", clock: Clock | None = No
     """
     config = load_config(state)
     time = clock or SystemClock()
-    database = open_database(state, time)
+    packs = open_packs(state, config, process=process, clock=time)
+    return _node(state, config, database=open_database(state, time), packs=packs, clock=time)
+
+
+def compose_reading(state: Path, config: Config, packs: Packs, clock: Clock) -> Node:
+    """Give the same node to a process that only reads the database, and may meet none."""
+    from node.database.sqlite_reading import SqliteReader
+
+    return _node(state, config, database=SqliteReader(database_path(state)), packs=packs, clock=clock)
+
+
+def _node(state: Path, config: Config, *, database: Database, packs: Packs, clock: Clock) -> Node:
     run = run_directory(state)
     return Node(
         config=config,
         state=state,
-        clock=time,
+        clock=clock,
         database=database,
-        journal=Journal(database, time, config.id),
-        texts=Texts(database, time, state / "texts"),
-        packs=open_packs(state, config, process=process, clock=time),
-        keys=open_keys(state, config, time),
+        journal=Journal(database, clock, config.id),
+        texts=Texts(database, clock, state / "texts"),
+        packs=packs,
+        keys=open_keys(state, config, clock),
         bell=Bell(run),
         landed=Bell(run / LANDING),
     )

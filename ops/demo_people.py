@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from federation.consult.pools import create_pool, set_memberships
 from federation.policy import change_policy
 from node.dimse.admission import admit_device
+from node.dimse.remote_form import RemoteForm
+from node.dimse.remotes import add_remote
 from node.names import NodeId
 from node.node import Node
 from node.people.accounts import OPERATOR, create_account, new_one_time_password
 from node.people.principals import READER
 from node.people.sessions import issue_bearer
-from node.reporting.destinations import DestinationForm, add_destination
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +37,8 @@ def staff_clinic(clinic: Node, *, pacs: tuple[str, str, int] | None) -> dict[str
     change_policy(clinic, NodeId("centre"), grant="everything", by=OPERATOR.id)
     if pacs is not None:
         aet, host, port = pacs
-        form = DestinationForm(name="本院 PACS", aet=aet, host=host, port=port, enabled=True)
-        add_destination(clinic, OPERATOR, form)
+        form = RemoteForm(name="本院 PACS", aet=aet, host=host, port=port, reports=True)
+        add_remote(clinic, OPERATOR, form)
     return logins
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from node.dicom.part10 import read_part10
-from node.dimse import scu
+from node.dimse.calling import Called
+from node.dimse.outgoing import Outgoing, outgoing_file
+from node.dimse.store_scu import Sent, store
 from node.errors import GridError, InvalidRequest
 from ops.running import DicomAddress
 
@@ -43,17 +45,20 @@ def send_folder(folder: Path, to: DicomAddress, stopping: threading.Event) -> No
     """Send every DICOM file below a folder; what is not taken is listed with its reason."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     refused: list[str] = []
+    whom = Called(name=to.aet, aet=to.aet, host=to.host, port=to.port, calling=CALLING)
     with _bar() as progress:
         task = progress.add_task(f"Sending {folder.name} to {to.aet}", total=len(files))
+
+        def told(sent: Sent) -> bool:
+            if not sent.is_stored:
+                refused.append(f"{sent.sop_uid}: {sent.words}")
+            progress.advance(task)
+            return not stopping.is_set()
+
         for batch in _batches(files, refused):
             if stopping.is_set():
                 return
-            contents = [content for _, content in batch]
-            answers = scu.send(to.aet, to.host, to.port, CALLING, contents)
-            for (path, _), answer in zip(batch, answers, strict=True):
-                if not answer.is_stored:
-                    refused.append(f"{path.name}: {answer.comment or 'no answer'}")
-                progress.advance(task)
+            store(whom, batch, directory=Path(tempfile.gettempdir()), told=told)
         progress.update(task, completed=len(files))
     for line in refused[:20]:
         print(f"  not taken: {line}")
@@ -61,16 +66,14 @@ def send_folder(folder: Path, to: DicomAddress, stopping: threading.Event) -> No
         print(f"  and {len(refused) - 20} more; the administrator sees them under Problems")
 
 
-def _batches(files: list[Path], refused: list[str]) -> Iterator[list[tuple[Path, bytes]]]:
-    batch: list[tuple[Path, bytes]] = []
+def _batches(files: list[Path], refused: list[str]) -> Iterator[list[Outgoing]]:
+    batch: list[Outgoing] = []
     for path in files:
-        content = path.read_bytes()
         try:
-            read_part10(content)
+            batch.append(outgoing_file(path.read_bytes()))
         except GridError as error:
             refused.append(f"{path.name}: {error}")
             continue
-        batch.append((path, content))
         if len(batch) == BATCH:
             yield batch
             batch = []

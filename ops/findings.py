@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from node.database.port import Database, Row
@@ -43,3 +43,9 @@ def pages(
         yield from rows
         after = tuple(rows[-1][name] for name in key)
         rows = database.read(f"{sql} AND ({order}) > ({marks}) ORDER BY {order} LIMIT {PAGE}", after)
+
+
+def lasting(faults: Callable[[], list[str]]) -> list[str]:
+    """Give the faults that are found twice: what changes while it is looked at is none."""
+    first = faults()
+    return [what for what in first if what in faults()] if first else []

@@ -19,6 +19,7 @@ from actors.door import Door
 from actors.ingest import Ingest
 from actors.merge import Merge
 from actors.peers import Peers
+from actors.publish import Publish
 from actors.reach import Reach
 from actors.supervisor import Start, Supervisor
 from actors.sync import Carriers
@@ -28,6 +29,7 @@ from federation.exchange import start_clean
 from federation.hosting import Hosting
 from federation.transport.grpcio import GrpcTransport
 from federation.transport.server import MailboxServer
+from node.catalogue.deriving import derive_missing
 from node.dimse.admission import publish_rules
 from node.node import Node
 from node.people.first_start import first_start_link
@@ -59,6 +61,7 @@ def prepare(node: Node) -> None:
         _log.error(damage)
     start_clean(node)
     publish_rules(node)
+    derive_missing(node, tell=_tell_derived)
 
 
 class Grid:
@@ -109,6 +112,7 @@ class Grid:
         listens = {Door.NAME: lambda failed: Door.start(failed, node)} if node.config.alliance.port else {}
         return {
             **listens,
+            Publish.NAME: lambda failed: Publish.start(failed, node),
             Tidy.NAME: lambda failed: Tidy.start(failed, node),
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
             Merge.NAME: lambda failed: Merge.start(failed, node),
@@ -125,6 +129,13 @@ class Grid:
         _log.error("actor %s stays down (%s); ending, so that all starts anew", name, error)
         self.gave_up = True
         self._stopping.set()
+
+
+def _tell_derived(done: int, waiting: int) -> None:
+    if done % 5_000 == 0:
+        _log.warning(
+            "making %d of %d studies of an earlier version findable; queries wait for it", done, waiting
+        )
 
 
 def _tell_first_start(node: Node) -> None:

@@ -34,6 +34,7 @@ def serve_in_one_process(state: Path) -> int:
         clock=node.clock,
         bell=node.landed,
         caught_up=index_of(database_path(state)),
+        catalogue=lambda: node,
     )
     grid, worker = Grid(node, stopping), JobWorker(node)
     try:

@@ -10,7 +10,7 @@ from node.clock import SystemClock
 from node.config import load_config
 from node.dimse.barrier import index_of
 from node.dimse.server import Receiver, stay_small
-from ops.compose import database_path, open_packs, run_directory
+from ops.compose import compose_reading, database_path, open_packs, run_directory
 
 DRAIN_S = 8.0
 
@@ -24,7 +24,13 @@ def run_receiver(state: Path, stopping: threading.Event) -> int:
         print(damage, flush=True)
     bell = Bell(run_directory(state) / LANDING)
     receiver = Receiver(
-        config, state, packs=packs, clock=clock, bell=bell, caught_up=index_of(database_path(state))
+        config,
+        state,
+        packs=packs,
+        clock=clock,
+        bell=bell,
+        caught_up=index_of(database_path(state)),
+        catalogue=lambda: compose_reading(state, config, packs, clock),
     )
     receiver.start()
     stopping.wait()

@@ -16,6 +16,7 @@ from node.database.port import integer, text
 from node.errors import GridError
 from node.node import Node
 from ops.findings import Finding
+from ops.verify_corrections import verify_corrections
 from ops.verify_journal import verify_cases, verify_records, verify_studies
 from ops.verify_mail import verify_inbox, verify_mailbox, verify_outbox, verify_roster, verify_sealed_files
 from ops.verify_packs import verify_packs
@@ -71,6 +72,7 @@ CHECKS: dict[str, Check] = {
     "packs": verify_packs,
     "journal": verify_records,
     "studies": verify_studies,
+    "corrections": verify_corrections,
     "cases": verify_cases,
     "texts": verify_texts,
     "reports": verify_reports,

@@ -6,7 +6,7 @@ move between two reads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 from federation.consult.case_table import get_case
@@ -18,7 +18,7 @@ from node.events import StudyChanged, StudyCompleted, decode
 from node.journal.records import Record, record_digest
 from node.names import Digest, NodeId, StudyKey, StudyUID
 from node.node import Node
-from ops.findings import Finding, pages
+from ops.findings import Finding, lasting, pages
 
 FROM_BACKUP = "restore the database from the backup and compare"
 _STUDY = (
@@ -27,6 +27,10 @@ _STUDY = (
     " AND a.study_uid = s.study_uid) AS contents FROM study AS s LEFT JOIN instance AS i ON i.origin = s.origin"
     " AND i.study_uid = s.study_uid AND i.state = 'chosen' WHERE s.origin = ? AND s.study_uid = ?"
 )
+
+
+_REJECTING = ("instances-rejected", "correction-undone", "corrections-told")
+"""Events after which a study counts otherwise than its instances came."""
 
 
 def verify_records(node: Node) -> Iterator[Finding]:
@@ -69,7 +73,7 @@ def verify_studies(node: Node) -> Iterator[Finding]:
     )
     for row in rows:
         key = StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid")))
-        for what in _lasting(partial(_study_faults, node, key)):
+        for what in lasting(partial(_study_faults, node, key)):
             yield Finding(where=key.subject, what=what, todo=FROM_BACKUP)
 
 
@@ -77,19 +81,25 @@ def verify_cases(node: Node) -> Iterator[Finding]:
     """Every case's row, claim and facts against the events of its subject."""
     for row in pages(node.database, "consult_case", columns="case_id", key=("case_id",)):
         case_id = text(row, "case_id")
-        for what in _lasting(partial(_case_faults, node, case_id)):
+        for what in lasting(partial(_case_faults, node, case_id)):
             yield Finding(where=f"case {case_id}", what=what, todo=FROM_BACKUP)
 
 
 def _study_faults(node: Node, key: StudyKey) -> list[str]:
     (row,) = node.database.read(_STUDY, (key.origin, key.study_uid))
     came, total, state = 0, 0, "receiving"
+    rejected = False
     for record in node.journal.of(key.subject):
+        rejected |= record.type.partition("/")[0] in _REJECTING
         match decode((StudyChanged, StudyCompleted), record.type, record.body):
             case StudyChanged() as event:
                 came, total, state = came + event.instances, event.total, "receiving"
             case StudyCompleted():
                 state = "complete"
+    if rejected:
+        total = integer(
+            row, "counted"
+        )  # what it shows is held against its corrections, by `verify_corrections`
     return _differences(
         ("instances by its row", row["counted"], "in the catalogue", row["chosen"]),
         ("bytes by its row", row["bytes"], "in the catalogue", row["chosen_bytes"]),
@@ -125,12 +135,6 @@ def _case_faults(node: Node, case_id: str) -> list[str]:
             0 if claim is None else claim.epoch,
         ),
     )
-
-
-def _lasting(faults: Callable[[], list[str]]) -> list[str]:
-    """Give the faults that are found twice."""
-    first = faults()
-    return [what for what in first if what in faults()] if first else []
 
 
 def _differences(*compared: tuple[str, object, str, object]) -> list[str]:

@@ -25,6 +25,8 @@ WORKERS = 8
 HEAVY_WORKERS = 2
 """As many as burn a core each; a password check or a picture waits for one."""
 WAITING = 512
+CALLING_WORKERS = 6
+"""Questions to remote AEs at once; as many more wait."""
 
 
 def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTES) -> web.Application:
@@ -36,6 +38,7 @@ def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTE
         node=node,
         threads=threads,
         heavy=Threads("web-heavy", workers=HEAVY_WORKERS, waiting=WAITING),
+        calls=Threads("web-calls", workers=CALLING_WORKERS, waiting=CALLING_WORKERS),
         storing=Storing(),
         attempts=Attempts(node.clock),
         feed=Feed(node, threads),
@@ -60,6 +63,7 @@ async def _life(app: web.Application) -> AsyncIterator[None]:
     yield
     surroundings.threads.close()
     surroundings.heavy.close()
+    surroundings.calls.close()
     surroundings.storing.close()
 
 

@@ -149,7 +149,9 @@ def _may_know(node: Node, viewer: Viewer, subject: Subject) -> bool:
             return rest == viewer.id or "administrator" in viewer.roles
         case "pool":
             return True
-        case _:  # devices, problems, peers, destinations: the node's own affairs
+        case "transfer":
+            return "technician" in viewer.roles
+        case _:  # devices, problems, peers, remote AEs: the node's own affairs
             return "administrator" in viewer.roles
 
 

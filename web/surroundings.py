@@ -29,6 +29,8 @@ class Surroundings:
     """For the database and short reads."""
     heavy: Threads
     """For what burns a core: passwords, pictures."""
+    calls: Threads
+    """For calls to remote AEs, which may take minutes."""
     storing: Storing
     """Places for requests that store."""
     attempts: Attempts

@@ -8,25 +8,39 @@ from __future__ import annotations
 from web.api import (
     alliance,
     consults,
+    corrections,
     deliveries,
-    destinations,
     devices,
     drafts,
     live,
     pools,
     problems,
+    queries,
+    remotes,
     reports,
     session,
     studies,
+    transfers,
     users,
 )
-from web.dicomweb import capabilities, frames, query, rendered, retrieve, store, thumbnails, uri
+from web.dicomweb import (
+    capabilities,
+    frames,
+    query,
+    rejecting,
+    rendered,
+    retrieve,
+    store,
+    thumbnails,
+    uri,
+)
 from web.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *frames.ROUTES,  # first, because a router tries addresses in their order and frames are asked for by the thousand
     *session.ROUTES,
     *studies.ROUTES,
+    *corrections.ROUTES,
     *pools.ROUTES,
     *consults.ROUTES,
     *drafts.ROUTES,
@@ -35,12 +49,15 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *alliance.ROUTES,
     *devices.ROUTES,
-    *destinations.ROUTES,
+    *remotes.ROUTES,
+    *queries.ROUTES,
+    *transfers.ROUTES,
     *deliveries.ROUTES,
     *problems.ROUTES,
     *query.ROUTES,
     *retrieve.ROUTES,
     *rendered.ROUTES,
+    *rejecting.ROUTES,
     *thumbnails.ROUTES,
     *uri.ROUTES,
     *capabilities.ROUTES,

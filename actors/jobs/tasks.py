@@ -14,22 +14,35 @@ import dramatiq
 from node.node import Node
 from node.reporting.delivery import deliver
 from node.reporting.document import make_documents
+from node.transfers.retrieving import retrieve_study
+from node.transfers.sending import send_study
 
 JOBS: Mapping[str, Callable[..., None]] = {
     "make_documents": make_documents,  # (report_id): a signed report's PDF and SR, then its deliveries
     "deliver": deliver,  # (delivery_id): one report to one destination
 }
 """Names and arguments as they stand in table `job`; one that was used never gets another meaning."""
+TRANSFERS: Mapping[str, Callable[..., None]] = {
+    "send_study": send_study,  # (transfer_id): a study to a remote AE
+    "retrieve_study": retrieve_study,  # (transfer_id): a study from a remote AE
+}
+"""In a queue of their own: they may take hours, and a signed report waits for none of them."""
 
 
-def bind(broker: dramatiq.Broker, node: Node, jobs: Mapping[str, Callable[..., None]] = JOBS) -> None:
+def bind(
+    broker: dramatiq.Broker,
+    node: Node,
+    jobs: Mapping[str, Callable[..., None]] = JOBS,
+    *,
+    queue: str = "default",
+) -> None:
     """Let a broker call each job with this node and the row's arguments."""
     for name, job in jobs.items():
         dramatiq.Actor(
             _with_node(job, node),
             broker=broker,
             actor_name=name,
-            queue_name="default",
+            queue_name=queue,
             priority=0,
             options={},
         )

@@ -9,18 +9,21 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from collections.abc import Callable, Mapping
 from types import FrameType
 
 import dramatiq
 
 from actors.jobs.broker import JobBroker
 from actors.jobs.job_table import LEASE, GivenUp, Job, JobTable
-from actors.jobs.tasks import bind
+from actors.jobs.tasks import JOBS, TRANSFERS, bind
 from node.clock import Micros
 from node.database.port import Statement
 from node.node import Node
+from node.transfers.transfers import QUEUE as TRANSFER_QUEUE
 
 THREADS = 2
+TRANSFER_THREADS = 3
 WAKE_MS = 1000
 """How often dramatiq's threads look whether to stop."""
 STOP_MS = 20_000
@@ -28,23 +31,43 @@ STOP_MS = 20_000
 
 
 class JobWorker:
-    """The worker threads of one process."""
+    """The worker threads of one process: some for most jobs, some for transfers."""
 
     def __init__(self, node: Node, *, threads: int = THREADS, lease: Micros = LEASE) -> None:
         # Its errors print what an exception says, which may be a patient's data; the broker logs each failure.
         logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
-        table = JobTable(node.database, node.clock, lease=lease, given_up=given_up(node))
-        self._broker = JobBroker(node.database, node.clock, node.bell, table=table, slots=threads)
-        bind(self._broker, node)
-        self._worker = dramatiq.Worker(self._broker, worker_threads=threads, worker_timeout=WAKE_MS)
+        self._lines = (
+            _Line(node, JOBS, "default", threads=threads, lease=lease),
+            _Line(node, TRANSFERS, TRANSFER_QUEUE, threads=TRANSFER_THREADS, lease=lease),
+        )
 
     def start(self) -> None:
         """Begin to run jobs."""
+        for line in self._lines:
+            line.start()
+
+    def stop(self) -> None:
+        """Finish what runs, give back what was not begun."""
+        for line in self._lines:
+            line.stop()
+
+
+class _Line:
+    """The threads of one queue."""
+
+    def __init__(
+        self, node: Node, jobs: Mapping[str, Callable[..., None]], queue: str, *, threads: int, lease: Micros
+    ) -> None:
+        table = JobTable(node.database, node.clock, lease=lease, given_up=given_up(node))
+        self._broker = JobBroker(node.database, node.clock, node.bell, table=table, slots=threads)
+        bind(self._broker, node, jobs, queue=queue)
+        self._worker = dramatiq.Worker(self._broker, worker_threads=threads, worker_timeout=WAKE_MS)
+
+    def start(self) -> None:
         self._broker.table.forget()
         self._worker.start()
 
     def stop(self) -> None:
-        """Finish what runs, give back what was not begun."""
         self._worker.stop(timeout=STOP_MS)
         self._broker.close()
 

@@ -15,14 +15,23 @@ from node.canonical import canonical_json
 from node.catalogue.arrivals import Arrival
 from node.catalogue.held import Held, Tally
 from node.catalogue.identity import Patient, any_differ
-from node.catalogue.repeats import CHOSEN, CONFLICT, earlier, settle
+from node.catalogue.repeats import CHOSEN, CONFLICT, Ruling, earlier, settle
+from node.catalogue.resolving import MOST_PATIENTS
 from node.catalogue.search import PATIENT_DIFFERS, InstanceRow, SeriesRow, StudyRow
 from node.clock import Micros
 from node.events import Event, InstanceConflictFound, PatientConflictFound, StudyChanged
 from node.names import Cause, Digest
 
-_MOST_PATIENTS = 20
-"""A study that speaks of more is not compared pair by pair: it is wrong."""
+
+class Corrections(Protocol):
+    """What persons decided about the study that grows; its words are then those of its instances, not those shown."""
+
+    @property
+    def ruling(self) -> Ruling:
+        """What holds for its contents."""
+
+    def red(self) -> bool:
+        """Say whether its instances still speak of different people."""
 
 
 class Contents(Protocol):
@@ -59,15 +68,18 @@ class Growth:
     events: list[tuple[Cause, Event]] = field(default_factory=list)
 
 
-def grow(held: Held, arrivals: Sequence[Arrival], *, contents: Contents) -> Growth:
+def grow(
+    held: Held, arrivals: Sequence[Arrival], *, contents: Contents, corrections: Corrections | None = None
+) -> Growth:
     """Decide what arrivals of one study change."""
     source = min(arrivals, key=lambda arrival: arrival.order)
-    growth = Growth(study=_named(held.study, source))
+    growth = Growth(study=named(held.study, source))
     tallies = dict(held.tallies)
-    conflicts = _add_contents(growth, held, arrivals, contents=contents, tallies=tallies)
+    ruling = None if corrections is None else corrections.ruling
+    conflicts = _add_contents(growth, held, arrivals, contents=contents, tallies=tallies, ruling=ruling)
     growth.patients = _patients(arrivals)
     _add_series(growth, held, arrivals, tallies=tallies)
-    red = _patients_differ(held, growth)
+    red = _patients_differ(held, growth) if corrections is None else corrections.red()
     growth.study = _counted(
         growth, held, arrivals, tallies=tallies, level=2 if red else 1 if conflicts else 0
     )
@@ -87,23 +99,27 @@ def _add_contents(
     *,
     contents: Contents,
     tallies: dict[str, Tally],
+    ruling: Ruling | None,
 ) -> list[InstanceConflictFound]:
     """Settle every instance the batch brings; give the conflicts that are new."""
     brought: dict[str, list[InstanceRow]] = {}
     for arrival in arrivals:
         brought.setdefault(arrival.attributes.instance.sop_uid, []).append(arrival.row())
     conflicts: list[InstanceConflictFound] = []
-    for sop_uid, rows in brought.items():
+    for sop_uid in dict.fromkeys(
+        [*brought, *held.contents]
+    ):  # held may be more: what a note in the batch rejects
+        rows = brought.get(sop_uid, [])
         before = {row.digest: row for row in held.contents.get(sop_uid, [])}
         known = dict(before)
         for row in rows:
             known[row.digest] = earlier(known[row.digest], row) if row.digest in known else row
         growth.repeats += _repeats(rows, before)
-        after = settle(known.values(), contents.normal)
+        after = settle(known.values(), contents.normal, ruling)
         growth.inserted += [row for row in after if row.digest not in before]
         growth.changed += [row for row in after if row.digest in before and row != before[row.digest]]
-        _retally(tallies, before.values(), -1)
-        _retally(tallies, after, +1)
+        retally(tallies, before.values(), -1)
+        retally(tallies, after, +1)
         if any(row.state == CONFLICT and _state(before.get(row.digest)) != CONFLICT for row in after):
             conflicts.append(_conflict(sop_uid, after, contents))
     return conflicts
@@ -133,7 +149,8 @@ def _conflict(sop_uid: str, contents: Sequence[InstanceRow], reader: Contents) -
     )
 
 
-def _retally(tallies: dict[str, Tally], rows: Iterable[InstanceRow], sign: int) -> None:
+def retally(tallies: dict[str, Tally], rows: Iterable[InstanceRow], sign: int) -> None:
+    """Count chosen contents in, or out."""
     for row in rows:
         if row.state == CHOSEN:
             tally = tallies.get(row.series_uid, Tally())
@@ -154,10 +171,10 @@ def _patients_differ(held: Held, growth: Growth) -> bool:
     if held.study is not None and held.study.conflict == PATIENT_DIFFERS:
         return True
     patients = list(dict.fromkeys([*held.patients, *(patient for patient, _ in growth.patients)]))
-    return len(patients) > _MOST_PATIENTS or any_differ(patients)
+    return len(patients) > MOST_PATIENTS or any_differ(patients)
 
 
-def _named(study: StudyRow | None, source: Arrival) -> StudyRow:
+def named(study: StudyRow | None, source: Arrival) -> StudyRow:
     """Give a study the words of its earliest instance; those of its origin's announcement stand."""
     if study is not None and (
         not study.source_digest or (study.source_at, study.source_digest) <= source.order
@@ -194,6 +211,7 @@ def _named(study: StudyRow | None, source: Arrival) -> StudyRow:
         cause=facts.cause,
         source_at=facts.received_at,
         source_digest=source.record.digest,
+        sop_classes="[]" if study is None else study.sop_classes,
     )
 
 
@@ -205,10 +223,12 @@ def _counted(
     body_parts = {*study.body_part_list, *(arrival.attributes.series.body_part for arrival in arrivals)} - {
         ""
     }
+    sop_classes = {*study.sop_class_list, *(arrival.attributes.instance.sop_class for arrival in arrivals)}
     before = held.study
     return replace(
         study,
         modalities=canonical_json(sorted(modalities)),
+        sop_classes=canonical_json(sorted(sop_classes)),
         body_parts=canonical_json(sorted(body_parts)),
         series_count=sum(tally.instances > 0 for tally in tallies.values()),
         instance_count=sum(tally.instances for tally in tallies.values()),

@@ -13,7 +13,7 @@ from node.catalogue.identity import Patient
 from node.catalogue.search import InstanceRow, SeriesRow, StudyRow, peek_study, series_of
 from node.database.port import Database, integer, read_as, text
 from node.journal.records import Journal
-from node.names import PatientKey, StudyKey
+from node.names import PatientKey, StudyKey, patients_subject
 
 _CHUNK = 400
 
@@ -32,6 +32,8 @@ class Held:
 
     version: int
     """Of the study's subject in the journal."""
+    patients_version: int
+    """Of its origin's patients in the journal: who was merged with whom."""
     study: StudyRow | None
     series: dict[str, SeriesRow]
     tallies: dict[str, Tally]
@@ -45,11 +47,21 @@ class Held:
 def read_held(database: Database, journal: Journal, key: StudyKey, *, sop_uids: Sequence[str]) -> Held:
     """Read what a batch of these instances may change."""
     version = journal.version(key.subject)  # first: what changes after it is refused, not overlooked
+    patients_version = journal.version(patients_subject(key.origin))
     study = peek_study(database, key)
     if study is None:
-        return Held(version=version, study=None, series={}, tallies={}, contents={}, patients=[])
+        return Held(
+            version=version,
+            patients_version=patients_version,
+            study=None,
+            series={},
+            tallies={},
+            contents={},
+            patients=[],
+        )
     return Held(
         version=version,
+        patients_version=patients_version,
         study=study,
         series={row.series_uid: row for row in series_of(database, key)},
         tallies=_tallies(database, key),

@@ -21,6 +21,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from node.canonical import canonical_json
 from node.catalogue.moments import (
@@ -62,7 +63,9 @@ class QueryLevel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class Key:
+    """An attribute that is matched on."""
+
     level: QueryLevel
     column: str
     compare: Callable[[str, str, str], Matched]
@@ -91,7 +94,7 @@ def key_condition(filters: Mapping[str, str], level: QueryLevel, *, combined: bo
 
     Source: DICOM PS3.4 C.2.2.2.
     """
-    asked = {keyword: value.strip(" \0\t\r\n\\") for keyword, value in filters.items()}
+    asked = {keyword: _stripped(value) for keyword, value in filters.items()}
     matched: list[Matched] = []
     if combined and level is not QueryLevel.PATIENT:
         matched += _combined(asked)
@@ -102,10 +105,41 @@ def key_condition(filters: Mapping[str, str], level: QueryLevel, *, combined: bo
     matched = [one for one in matched if one != _EVERYTHING]
     if not matched:
         return _EVERYTHING
+    if NOTHING in matched:
+        return NOTHING
     sql = " AND ".join(f"({condition})" for condition, _ in matched)
     return sql, tuple(param for _, params in matched for param in params)
 
 
+def asked_of(filters: Mapping[str, str], level: QueryLevel) -> dict[str, tuple[Key, str]]:
+    """Give the keys that count at a level with their values, the empty ones left out."""
+    counted = matched_keys(level)
+    asked = ((keyword, _stripped(value)) for keyword, value in filters.items() if keyword in counted)
+    return {keyword: (_KEYS[keyword], value) for keyword, value in asked if value}
+
+
+def texts_asked(value: str) -> list[str]:
+    """Give the texts of a key that a row may hold, collapsed; none when it asks for everything or for nothing."""
+    values = [collapse(one) for one in _values(value)]
+    return [] if "*" in values else [storable(one) for one in values if _is_holdable(one)]
+
+
+def names_asked(value: str) -> list[str]:
+    """Give the names of a key that a row may hold; none when it asks for everything or for nothing."""
+    names = _values(value)
+    return [] if any(map(is_any_name, names)) else [name for name in names if _is_holdable(name)]
+
+
+def moments_asked(date: str) -> Matched:
+    """Give the condition that a study's date lies in a range, which may be of moments: it then lies in it too."""
+    return _any_of([date_condition("study.date_key", date_span("StudyDate", one)) for one in _values(date)])
+
+
+def _stripped(value: str) -> str:
+    return value.strip(" \0\t\r\n\\")
+
+
+@lru_cache(maxsize=4)
 def matched_keys(level: QueryLevel) -> frozenset[str]:
     """Give the keywords that a query at a level is matched on; a server says of others that it ignored them."""
     levels = list(QueryLevel)
@@ -124,7 +158,7 @@ def _combined(asked: dict[str, str]) -> list[Matched]:
         return []
     check_order("StudyDate and StudyTime", span)
     del asked["StudyDate"], asked["StudyTime"]
-    return [joined_condition("study.study_date", "study.study_time", span)]
+    return [joined_condition("study.date_key", "study.study_time", span)]
 
 
 def _text(keyword: str, column: str, value: str, dividers: str = r"\\") -> Matched:
@@ -147,6 +181,14 @@ def _code(keyword: str, column: str, value: str) -> Matched:
 def _codes(keyword: str, column: str, value: str) -> Matched:
     """CS of which a row holds several, as a JSON list: one that matches is enough (C.2.2.3)."""
     sql, params = _code(keyword, "held.value", value)
+    if (sql, params) in (_EVERYTHING, NOTHING):
+        return sql, params
+    return f"EXISTS (SELECT 1 FROM json_each({column}) AS held WHERE {sql})", params
+
+
+def _listed(keyword: str, column: str, value: str) -> Matched:
+    """UI of which a row holds several, as a JSON list: one that matches is enough."""
+    sql, params = _uid(keyword, "held.value", value)
     if (sql, params) in (_EVERYTHING, NOTHING):
         return sql, params
     return f"EXISTS (SELECT 1 FROM json_each({column}) AS held WHERE {sql})", params
@@ -240,29 +282,30 @@ def _any_of(conditions: list[Matched]) -> Matched:
     return sql, tuple(param for _, params in conditions for param in params)
 
 
-_KEYS: dict[str, _Key] = {
-    "PatientName": _Key(QueryLevel.PATIENT, "study.patient_name", _name),
-    "PatientID": _Key(QueryLevel.PATIENT, "study.patient_id", _text),
-    "IssuerOfPatientID": _Key(QueryLevel.PATIENT, "study.patient_issuer", _text),
-    "PatientBirthDate": _Key(QueryLevel.PATIENT, "study.birth_date", _date),
-    "PatientSex": _Key(QueryLevel.PATIENT, "study.sex", _code),
-    "StudyInstanceUID": _Key(QueryLevel.STUDY, "study.study_uid", _uid),
-    "StudyDate": _Key(QueryLevel.STUDY, "study.study_date", _date),
-    "StudyTime": _Key(QueryLevel.STUDY, "study.study_time", _time),
-    "AccessionNumber": _Key(QueryLevel.STUDY, "study.accession", _text),
-    "StudyDescription": _Key(QueryLevel.STUDY, "study.description", _text),
-    "ReferringPhysicianName": _Key(QueryLevel.STUDY, "study.referring_physician", _name),
-    "ModalitiesInStudy": _Key(QueryLevel.STUDY, "study.modalities", _codes),
-    "SeriesInstanceUID": _Key(QueryLevel.SERIES, "series.series_uid", _uid),
-    "Modality": _Key(QueryLevel.SERIES, "series.modality", _code),
-    "SeriesNumber": _Key(QueryLevel.SERIES, "series.number", _whole),
-    "SeriesDescription": _Key(QueryLevel.SERIES, "series.description", _text),
-    "BodyPartExamined": _Key(QueryLevel.SERIES, "series.body_part", _code),
-    "Laterality": _Key(QueryLevel.SERIES, "series.laterality", _code),
-    "SOPInstanceUID": _Key(QueryLevel.INSTANCE, "instance.sop_uid", _uid),
-    "SOPClassUID": _Key(QueryLevel.INSTANCE, "instance.sop_class", _uid),
-    "InstanceNumber": _Key(QueryLevel.INSTANCE, "instance.number", _whole),
-    "NumberOfFrames": _Key(QueryLevel.INSTANCE, "instance.frames", _whole),
-    "Rows": _Key(QueryLevel.INSTANCE, "instance.rows", _whole),
-    "Columns": _Key(QueryLevel.INSTANCE, "instance.columns", _whole),
+_KEYS: dict[str, Key] = {
+    "PatientName": Key(QueryLevel.PATIENT, "study.name_key", _name),
+    "PatientID": Key(QueryLevel.PATIENT, "study.patient_id", _text),
+    "IssuerOfPatientID": Key(QueryLevel.PATIENT, "study.patient_issuer", _text),
+    "PatientBirthDate": Key(QueryLevel.PATIENT, "study.birth_key", _date),
+    "PatientSex": Key(QueryLevel.PATIENT, "study.sex", _code),
+    "StudyInstanceUID": Key(QueryLevel.STUDY, "study.study_uid", _uid),
+    "StudyDate": Key(QueryLevel.STUDY, "study.date_key", _date),
+    "StudyTime": Key(QueryLevel.STUDY, "study.study_time", _time),
+    "AccessionNumber": Key(QueryLevel.STUDY, "study.accession", _text),
+    "StudyDescription": Key(QueryLevel.STUDY, "study.description", _text),
+    "ReferringPhysicianName": Key(QueryLevel.STUDY, "study.physician_key", _name),
+    "ModalitiesInStudy": Key(QueryLevel.STUDY, "study.modalities", _codes),
+    "SOPClassesInStudy": Key(QueryLevel.STUDY, "study.sop_classes", _listed),
+    "SeriesInstanceUID": Key(QueryLevel.SERIES, "series.series_uid", _uid),
+    "Modality": Key(QueryLevel.SERIES, "series.modality", _code),
+    "SeriesNumber": Key(QueryLevel.SERIES, "series.number", _whole),
+    "SeriesDescription": Key(QueryLevel.SERIES, "series.description", _text),
+    "BodyPartExamined": Key(QueryLevel.SERIES, "series.body_part", _code),
+    "Laterality": Key(QueryLevel.SERIES, "series.laterality", _code),
+    "SOPInstanceUID": Key(QueryLevel.INSTANCE, "instance.sop_uid", _uid),
+    "SOPClassUID": Key(QueryLevel.INSTANCE, "instance.sop_class", _uid),
+    "InstanceNumber": Key(QueryLevel.INSTANCE, "instance.number", _whole),
+    "NumberOfFrames": Key(QueryLevel.INSTANCE, "instance.frames", _whole),
+    "Rows": Key(QueryLevel.INSTANCE, "instance.rows", _whole),
+    "Columns": Key(QueryLevel.INSTANCE, "instance.columns", _whole),
 }

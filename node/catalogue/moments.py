@@ -23,6 +23,7 @@ Form = Literal["single", "between", "until", "from"]
 _DATE = re.compile(r"([0-9]{4})(?:\.?(0[1-9]|1[0-2])(?:\.?(0[1-9]|[12][0-9]|3[01]))?)?")
 """With the dots of ACR-NEMA, which PS3.5 says may still be met; 31 ends any month that is asked for."""
 _TIME = re.compile(r"([01][0-9]|2[0-3])(?::?([0-5][0-9])(?::?([0-5][0-9]|60)(?:\.([0-9]{1,6}))?)?)?")
+_HELD_DATE = re.compile(r"[0-9]{4}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])")
 _DATE_DIGITS, _TIME_DIGITS = 8, 12
 _DIGIT = "[0-9]"
 
@@ -82,10 +83,15 @@ def check_order(keyword: str, span: Span) -> None:
         )
 
 
+def date_key(written: str) -> str:
+    """Give a held date as 8 digits; the empty text for what is no date."""
+    digits = written.replace(".", "")
+    return digits if _HELD_DATE.fullmatch(digits) else ""
+
+
 def date_condition(column: str, span: Span) -> tuple[str, tuple[Value, ...]]:
-    """Give the condition that a column's date lies in a span; what is no date lies in none."""
-    date = _date(column)
-    return f"{date} BETWEEN ? AND ? AND {date} GLOB '{_DIGIT * _DATE_DIGITS}'", (span.low, span.high)
+    """Give the condition that a column of date keys lies in a span; what is no date lies in none."""
+    return f"{column} BETWEEN ? AND ?", (span.low, span.high)
 
 
 def time_condition(column: str, span: Span) -> tuple[str, tuple[Value, ...]]:
@@ -94,11 +100,8 @@ def time_condition(column: str, span: Span) -> tuple[str, tuple[Value, ...]]:
 
 
 def joined_condition(date: str, time: str, span: Span) -> tuple[str, tuple[Value, ...]]:
-    """Give the condition that two columns are a moment in a span; a date without a time is its day's beginning."""
-    sql = (
-        f"{_date(date)} || {_time(time)} BETWEEN ? AND ? AND {_date(date)} GLOB '{_DIGIT * _DATE_DIGITS}'"
-        f" AND ({time} = '' OR {_is_time(time)})"
-    )
+    """Give the condition that a date key and a time are a moment in a span; without a time it is its day's beginning."""
+    sql = f"{date} || {_time(time)} BETWEEN ? AND ? AND {date} <> '' AND ({time} = '' OR {_is_time(time)})"
     return sql, (span.low, span.high)
 
 
@@ -128,10 +131,6 @@ def _malformed(keyword: str) -> InvalidRequest:
         f"Searching by {keyword} was refused: it is neither a value nor a range. Write dates as YYYYMMDD, times as"
         " HHMMSS, ranges as FIRST-LAST, FIRST- or -LAST."
     )
-
-
-def _date(column: str) -> str:
-    return f"replace({column}, '.', '')"
 
 
 def _time(column: str) -> str:

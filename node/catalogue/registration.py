@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.catalogue.arrivals import Arrival, Unreadable, read_arrivals
-from node.catalogue.fresh import read_fresh
+from node.catalogue.contents import StoredContents
+from node.catalogue.corrected_growth import corrections_on
+from node.catalogue.corrections import rejecting_statements
 from node.catalogue.growth import Growth, grow
 from node.catalogue.held import Held, read_held
-from node.catalogue.identity import Patient
-from node.catalogue.search import InstanceRow
+from node.catalogue.rejection_notes import notes_in
 from node.catalogue.statements import growth_statements
 from node.database.port import Statement
-from node.dicom.normal import normal_digest
-from node.errors import Damaged, InvalidRequest, NotFound
 from node.events import InstanceConflictFound, PatientConflictFound
 from node.failpoints import failpoint, planted
 from node.names import Cause, StudyKey
@@ -54,50 +53,35 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
         cursors = []
     statements = [*cursors]
     instances = repeated = 0
-    for key, group in _by_study(arrivals).items():
-        held = read_held(
-            node.database,
-            node.journal,
-            key,
-            sop_uids=list(dict.fromkeys(arrival.attributes.instance.sop_uid for arrival in group)),
-        )
-        growth = grow(held, group, contents=_Stored(node))
+    contents = StoredContents(node)
+    groups = _by_study(arrivals)
+    notes = notes_in(node, arrivals)
+    for key, group in groups.items():
+        noted = [note for note in notes if note.fact.study == key]
+        brought = (arrival.attributes.instance.sop_uid for arrival in group)
+        sop_uids = list(dict.fromkeys([*brought, *(uid for note in noted for uid in note.sop_uids)]))
+        held = read_held(node.database, node.journal, key, sop_uids=sop_uids)
+        corrected = corrections_on(node, held, group, notes=[note.fact for note in noted])
+        said = held if corrected is None else corrected.held
+        growth = grow(said, group, contents=contents, corrections=corrected)
+        if corrected is not None:
+            statements += corrected.show(growth)
+        growth.events += [(note.cause, note.event()) for note in noted]
         statements += _statements(node, key, held=held, growth=growth)
         instances += len(growth.inserted)
         repeated += sum(repeat.times for repeat in growth.repeats)
+    for note in notes:
+        statements += note.statements(node)
+    for key in dict.fromkeys(note.fact.study for note in notes if note.fact.study not in groups):
+        noted = [note for note in notes if note.fact.study == key]
+        facts, events = [note.fact for note in noted], [note.event() for note in noted]
+        statements += rejecting_statements(node, key, facts, events, cause=noted[0].cause)
     for record in unreadable:
         statements += _unreadable(node, record)
     node.write(statements)
     failpoint("registered")
     _log_guesses(arrivals)
     return Registered(instances=instances, repeated=repeated, unreadable=len(unreadable))
-
-
-class _Stored:
-    """Reads contents back from their packs, wherever those were merged to since the rows were read."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    def normal(self, row: InstanceRow) -> str:
-        try:
-            data_set = read_fresh(
-                self._node.database, row, lambda row: self._node.packs.read_data_set(row.location)
-            )
-            return normal_digest(data_set, row.transfer_syntax)
-        except (Damaged, NotFound, InvalidRequest):
-            return f"unread:{row.digest}"  # equal to nothing: what cannot be compared is a conflict
-
-    def patient(self, row: InstanceRow) -> Patient | None:
-        packs = self._node.packs
-        try:
-            record = read_fresh(
-                self._node.database, row, lambda row: next(iter(packs.marked(row.pack, row.offset)), None)
-            )
-        except (Damaged, NotFound):
-            return None
-        arrivals, _ = read_arrivals(packs, [record] if record else [], own=self._node.id)
-        return arrivals[0].patient if arrivals else None
 
 
 def _by_study(arrivals: Sequence[Arrival]) -> dict[StudyKey, list[Arrival]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from node.catalogue.typed import listings, word_condition, words_of
 from node.catalogue.visibility import Condition
 from node.clock import Micros
 from node.database.port import Database, Level, integer, read_as
@@ -22,6 +23,14 @@ from node.store.facts import Location
 
 EVERYTHING: Condition = ("1 = 1", ())
 """For those who act for the node itself, never for a person."""
+COUNTED = 10_000
+"""Of studies that words find, no more are counted."""
+STUDY_FOUND = "study.rejected = 0"
+SERIES_FOUND = (
+    "NOT (series.instance_count = 0 AND EXISTS (SELECT 1 FROM instance AS gone WHERE gone.origin = series.origin"
+    " AND gone.study_uid = series.study_uid AND gone.series_uid = series.series_uid AND gone.state = 'rejected'))"
+)
+"""What is in lists: not a study, nor a series, of which every instance is rejected."""
 PATIENT_DIFFERS = 2
 """`StudyRow.conflict` when instances disagree about the patient: sealing and signing are blocked."""
 
@@ -63,6 +72,10 @@ class StudyRow:
     cause: Cause
     source_at: Micros
     source_digest: str
+    sop_classes: str = "[]"
+    """A JSON list."""
+    rejected: int = 0
+    """1 when every instance is rejected: it is in no list but that of who restores."""
 
     @property
     def key(self) -> StudyKey:
@@ -75,6 +88,10 @@ class StudyRow:
     @property
     def body_part_list(self) -> list[str]:
         return msgspec.json.decode(self.body_parts, type=list[str])
+
+    @property
+    def sop_class_list(self) -> list[str]:
+        return msgspec.json.decode(self.sop_classes, type=list[str])
 
     @property
     def page(self) -> str:
@@ -100,7 +117,7 @@ class SeriesRow:
 
 
 class InstanceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of table ``instance``; ``state`` is chosen, alternative or conflict."""
+    """One row of table ``instance``; ``state`` is one of `node.catalogue.repeats`."""
 
     origin: NodeId
     study_uid: StudyUID
@@ -151,22 +168,42 @@ def find_visible(
     condition
         Of `visibility.visible_condition`.
     text
-        Words; each must stand in the patient's name or ID, the accession number or the description.
+        Words; each must stand in the patient's name, as it is written or typed in pinyin, or ID, the accession number or
+        the description.
     before
         `StudyRow.page` of the last study of the page before.
     """
-    sql, params = _narrowed(condition, text, state)
-    if match := re.fullmatch(r"(-?[0-9]{1,18})/([^/]*)/(.*)", before):
-        sql += " AND (study.first_at, study.origin, study.study_uid) < (?, ?, ?)"
-        params = (*params, int(match[1]), match[2], match[3])
-    sql += " ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC LIMIT ?"
-    return read_as(database, StudyRow, f"SELECT * FROM study WHERE {sql}", (*params, limit), Level.WEAK)
+    match = re.fullmatch(r"(-?[0-9]{1,18})/([^/]*)/(.*)", before)
+    start = (int(match[1]), match[2], match[3]) if match else None
+    rows: list[StudyRow] = []
+    for listed in listings(database, condition, words=words_of(text), state=state, start=start):
+        sql, params = listed.keys
+        page = f"{sql} ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC LIMIT ?"
+        rows = read_as(
+            database,
+            StudyRow,
+            f"SELECT study.* FROM ({page}) AS chosen CROSS JOIN study ON study.origin = chosen.origin AND study.study_uid"
+            " = chosen.study_uid ORDER BY study.first_at DESC, study.origin DESC, study.study_uid DESC",
+            (*params, limit),
+            Level.WEAK,
+        )
+        if len(rows) == limit:
+            break
+    return rows
 
 
 def count_visible(database: Database, condition: Condition, *, text: str = "", state: str = "") -> int:
-    """Count all pages of `find_visible`."""
-    sql, params = _narrowed(condition, text, state)
-    return integer(database.read(f"SELECT count(*) AS n FROM study WHERE {sql}", params, Level.WEAK)[0], "n")
+    """Count all pages of `find_visible`; what words find, up to `COUNTED` and one more."""
+    words = words_of(text)
+    most = COUNTED + 1 if words else -1
+    found = 0
+    for listed in listings(database, condition, words=words, state=state):
+        sql, params = listed.keys
+        rows = database.read(f"SELECT count(*) AS n FROM ({sql} LIMIT ?)", (*params, most), Level.WEAK)
+        found = integer(rows[0], "n")
+        if found == most:
+            break
+    return found
 
 
 def find_studies(
@@ -208,6 +245,17 @@ def peek_study(database: Database, key: StudyKey) -> StudyRow | None:
         (key.origin, key.study_uid),
     )
     return rows[0] if rows else None
+
+
+def series_found(database: Database, key: StudyKey) -> list[SeriesRow]:
+    """Give those of a study's series of which not everything is rejected, as `series_of`."""
+    return read_as(
+        database,
+        SeriesRow,
+        f"SELECT * FROM series WHERE origin = ? AND study_uid = ? AND {SERIES_FOUND}"
+        " ORDER BY number IS NULL, number, series_uid",
+        (key.origin, key.study_uid),
+    )
 
 
 def series_of(database: Database, key: StudyKey) -> list[SeriesRow]:
@@ -261,15 +309,11 @@ def conflicts_of(database: Database, key: StudyKey) -> list[InstanceRow]:
     )
 
 
-def _narrowed(condition: Condition, text: str, state: str) -> Condition:
-    sql, params = f"({condition[0]})", list(condition[1])
-    for word in re.split(r"[\s^]+", text.strip()):
-        if word:
-            pattern = "%" + re.sub(r"([%_~])", r"~\1", word) + "%"
-            columns = ("patient_name", "patient_id", "accession", "description")
-            sql += f" AND ({' OR '.join(f'study.{column} LIKE ? ESCAPE {chr(39)}~{chr(39)}' for column in columns)})"
-            params += [pattern] * len(columns)
-    if state:
-        sql += " AND study.state = ?"
-        params.append(state)
+def named_patients(condition: Condition, text: str) -> Condition:
+    """Narrow a condition to studies that have every word typed, as `find_visible` finds them."""
+    sql, params = f"({condition[0]})", [*condition[1]]
+    for word in words_of(text):
+        stands, more = word_condition(word)
+        sql += f" AND ({stands})"
+        params += more
     return sql, tuple(params)

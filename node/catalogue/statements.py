@@ -9,22 +9,23 @@ from node.catalogue.growth import Growth, Repeat
 from node.catalogue.held import Held
 from node.catalogue.identity import Patient
 from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
+from node.catalogue.written import write_study
 from node.clock import Micros
 from node.database.port import Statement, Value
-from node.names import StudyKey
+from node.names import StudyKey, patients_subject
 
 _KEY = ("origin", "study_uid")
-_STUDY = tuple(field.name for field in fields(StudyRow))
 _SERIES = tuple(field.name for field in fields(SeriesRow))
 _PERSON = ("name", "birth_date", "sex")
+_AT_VERSION = "(SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?"
 _INSTANCE = InstanceRow.__struct_fields__
 
 
 def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
     """Give the statements that write a growth; refused when the study changed since it was read."""
     return [
-        _write_study(growth.study, held=held),
-        *(_write_series(row) for row in growth.series),
+        *write_held_study(growth.study, held=held),
+        *(write_series(row) for row in growth.series),
         *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
         *(_change_instance(row, held=held) for row in growth.changed),
         *(_count_repeat(repeat) for repeat in growth.repeats),
@@ -32,20 +33,24 @@ def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Stat
     ]
 
 
-def _write_study(row: StudyRow, *, held: Held) -> Statement:
-    if held.study is None:
-        return _insert("study", row, _STUDY)
-    names = [name for name in _STUDY if name not in (*_KEY, "expected")]  # what is expected, a peer has said
-    return Statement(
-        f"UPDATE study SET {', '.join(f'{name} = ?' for name in names)} WHERE origin = ? AND study_uid = ?"
-        " AND (SELECT coalesce(max(version), 0) FROM journal WHERE subject = ?) = ?",
-        (*_values(row, names), *_values(row, _KEY), row.key.subject, held.version),
-        expect=1,
+def write_held_study(row: StudyRow, *, held: Held) -> list[Statement]:
+    """Give the statements that write a study's row, at the version it was decided at."""
+    guards = [(patients_subject(row.origin), held.patients_version)]
+    if held.study is not None:
+        guards.append((row.key.subject, held.version))
+    return write_study(
+        row,
+        before=held.study,
+        guard=(
+            " AND ".join([_AT_VERSION] * len(guards)),
+            tuple(value for guard in guards for value in guard),
+        ),
         refusal="Registering instances was refused: the study was changed meanwhile. Read it again.",
     )
 
 
-def _write_series(row: SeriesRow) -> Statement:
+def write_series(row: SeriesRow) -> Statement:
+    """Give the statement that writes a series' row."""
     insert = _insert("series", row, _SERIES)
     sets = ", ".join(f"{name} = excluded.{name}" for name in _SERIES if name not in (*_KEY, "series_uid"))
     return Statement(
@@ -66,7 +71,7 @@ def _change_instance(row: InstanceRow, *, held: Held) -> Statement:
     )
 
 
-def _insert(table: str, row: StudyRow | SeriesRow | InstanceRow, names: Sequence[str]) -> Statement:
+def _insert(table: str, row: SeriesRow | InstanceRow, names: Sequence[str]) -> Statement:
     return Statement(
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
         _values(row, names),

@@ -28,6 +28,7 @@ from typing import Literal
 
 from node.clock import Micros
 from node.database.port import Database, Statement, Value
+from node.failpoints import planted
 from node.names import NodeId, StudyKey
 from node.people.principals import may_read
 
@@ -69,6 +70,18 @@ def visible_condition(node: NodeId, viewer: Viewer, now: Micros) -> Condition:
     if "technician" in viewer.roles:
         return _OWN, (node,)
     return "1 = 0", ()
+
+
+def studies_of(origin: NodeId) -> Condition:
+    """Give the condition for a device: the studies of one hospital, which its rule lets it ask for."""
+    return ("1 = 1", ()) if planted("origins-mixed") else ("study.origin = ?", (origin,))
+
+
+def of_origin(origin: NodeId, seen: Condition) -> Condition:
+    """Give a condition for the studies of one origin; it begins so that they are taken by an index of their own."""
+    if seen in ((_OWN, (origin,)), ("1 = 1", ())):
+        return _OWN, (origin,)
+    return f"{_OWN} AND ({seen[0]})", (origin, *seen[1])
 
 
 def open_study(subject: str, key: StudyKey, *, reason: str, until: Micros | None = None) -> Statement:

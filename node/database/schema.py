@@ -273,9 +273,117 @@ _ADMISSION: Migration = (
     "ALTER TABLE device_ruled RENAME TO device",
 )
 
+_REMOTES: Migration = (
+    # Content: remote AEs, whom this node calls. reports, query, send: what it is for. calling: our AE title, empty for
+    # the node's. charset: what texts are written in for it, empty as they are. retrieve_by: auto, get, move.
+    """CREATE TABLE remote (id TEXT PRIMARY KEY, name TEXT NOT NULL, aet TEXT NOT NULL, host TEXT NOT NULL,
+        port INTEGER NOT NULL, tls INTEGER NOT NULL DEFAULT 0, calling TEXT NOT NULL DEFAULT '',
+        charset TEXT NOT NULL DEFAULT '', retrieve_by TEXT NOT NULL DEFAULT 'auto', reports INTEGER NOT NULL DEFAULT 0,
+        query INTEGER NOT NULL DEFAULT 0, send INTEGER NOT NULL DEFAULT 0, enabled INTEGER NOT NULL,
+        version INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX remote_aet ON remote (aet)",
+    """INSERT INTO remote (id, name, aet, host, port, reports, enabled, version)
+        SELECT id, name, aet, host, port, 1, enabled, version FROM destination""",
+    "DROP TABLE destination",
+    # Local. Studies on their way to or from a remote AE, as people see it. kind: send, get. state: waiting, running,
+    # done, failed, cancelled. label: what the study is called in the list. asked: how many instances are to come or
+    # go, NULL while unknown; by: the person. Rows live 30 days.
+    """CREATE TABLE transfer (id TEXT PRIMARY KEY, kind TEXT NOT NULL, remote TEXT NOT NULL, remote_name TEXT NOT NULL,
+        origin TEXT NOT NULL, study_uid TEXT NOT NULL, series TEXT NOT NULL, label TEXT NOT NULL, by TEXT NOT NULL,
+        by_name TEXT NOT NULL, state TEXT NOT NULL, stop INTEGER NOT NULL DEFAULT 0, asked INTEGER,
+        done INTEGER NOT NULL DEFAULT 0, warned INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+        bytes INTEGER NOT NULL DEFAULT 0, words TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
+        next_at INTEGER NOT NULL, at INTEGER NOT NULL, began_at INTEGER, ended_at INTEGER, seen_at INTEGER NOT NULL,
+        cause TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX transfer_at ON transfer (at)",
+    # What a send need not send again when it goes on. outcome: stored, warned.
+    """CREATE TABLE transferred (transfer TEXT NOT NULL, sop_uid TEXT NOT NULL, outcome TEXT NOT NULL,
+        PRIMARY KEY (transfer, sop_uid)) STRICT, WITHOUT ROWID""",
+)
+
+_READING: Migration = (
+    # Content. What a device may find and retrieve: nothing, own, every-origin.
+    "ALTER TABLE device ADD COLUMN reads TEXT NOT NULL DEFAULT 'nothing'",
+)
+
+_CORRECTIONS: Migration = (
+    # Projection. Facts of corrections (node/catalogue/correction_facts.py), also those undone. study_uid is empty for
+    # facts of patients. words: digest of the text that says what is corrected. code: of CID 7011, why it is rejected.
+    # n: their order.
+    """CREATE TABLE correction (id TEXT PRIMARY KEY, n INTEGER NOT NULL CONSTRAINT correction_n UNIQUE, kind TEXT NOT NULL, origin TEXT NOT NULL, study_uid TEXT NOT NULL,
+        series_uid TEXT NOT NULL, patient_issuer TEXT NOT NULL, patient_id TEXT NOT NULL, words TEXT NOT NULL,
+        code TEXT NOT NULL, person TEXT NOT NULL, at INTEGER NOT NULL, undone_at INTEGER, undone_by TEXT NOT NULL,
+        undone_words TEXT NOT NULL, cause TEXT NOT NULL) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX correction_study ON correction (origin, study_uid)",
+    "CREATE INDEX correction_patient ON correction (patient_issuer, patient_id)",
+    # Projection. Which standing facts count for a study.
+    """CREATE TABLE study_correction (origin TEXT NOT NULL, study_uid TEXT NOT NULL, correction TEXT NOT NULL,
+        PRIMARY KEY (origin, study_uid, correction)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX study_correction_fact ON study_correction (correction)",
+    # Projection. What the facts come to: see node/catalogue/overlays.py. Of a peer's study: as its origin told.
+    """CREATE TABLE overlay (origin TEXT NOT NULL, study_uid TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL,
+        at INTEGER NOT NULL, PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
+    # Catalogue. The words that a corrected study's instances say, as registration keeps them; series_uid is empty for
+    # the study's own. There only while a fact counts for the study.
+    """CREATE TABLE said (origin TEXT NOT NULL, study_uid TEXT NOT NULL, series_uid TEXT NOT NULL, words TEXT NOT NULL,
+        PRIMARY KEY (origin, study_uid, series_uid)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX study_identity_patient ON study_identity (patient_issuer, patient_id)",
+    # 1 when every instance of it is rejected.
+    "ALTER TABLE study ADD COLUMN rejected INTEGER NOT NULL DEFAULT 0",
+    # Digest of the corrections that the peer was last told; empty: none.
+    "ALTER TABLE decision ADD COLUMN corrected TEXT NOT NULL DEFAULT ''",
+)
+
+_FINDING: Migration = (
+    # What a study is found by follows from its words: node.catalogue.written writes it; derived is 0 where that is still
+    # to be done, by node.catalogue.deriving. The keys are folded names, and dates of 8 digits or empty.
+    "ALTER TABLE study ADD COLUMN sop_classes TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE study ADD COLUMN name_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE study ADD COLUMN physician_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE study ADD COLUMN date_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE study ADD COLUMN birth_key TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE study ADD COLUMN derived INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX study_underived ON study (derived) WHERE derived = 0",
+    # Each ends in first_at and, as every index of this table does, in the study's key: a page is chosen from the index
+    # alone, whatever is skipped before it, and then its rows are read. Lists hold no rejected study.
+    "CREATE INDEX study_by_origin ON study (origin, rejected, first_at)",
+    "DROP INDEX study_patient",
+    "CREATE INDEX study_by_patient ON study (patient_issuer, patient_id, rejected, first_at)",
+    "CREATE INDEX study_walk ON study (origin, rejected, first_at, study_uid, name_key, date_key, modalities)",
+    "CREATE INDEX study_by_uid ON study (study_uid, rejected, first_at)",
+    "CREATE INDEX study_by_id ON study (patient_id, rejected, first_at)",
+    "CREATE INDEX study_by_accession ON study (accession, rejected, first_at)",
+    "CREATE INDEX study_by_name ON study (name_key, rejected, first_at, date_key)",
+    "CREATE INDEX study_by_physician ON study (physician_key, rejected, first_at)",
+    "CREATE INDEX study_by_date ON study (date_key, rejected, first_at)",
+    "CREATE INDEX study_by_birth ON study (birth_key, rejected, first_at)",
+    "CREATE INDEX study_by_description ON study (description, rejected, first_at)",
+    "CREATE INDEX study_by_modalities ON study (modalities, rejected, first_at)",
+    "CREATE INDEX study_by_classes ON study (sop_classes, rejected, first_at)",
+    # Texts that are as long as a pattern that asks for their length first: few, so that such a pattern is soon answered.
+    "CREATE INDEX study_long_id ON study (patient_id, rejected, first_at) WHERE length(patient_id) >= 24",
+    "CREATE INDEX study_long_accession ON study (accession, rejected, first_at) WHERE length(accession) >= 24",
+    "CREATE INDEX study_long_name ON study (name_key, rejected, first_at) WHERE length(name_key) >= 24",
+    "CREATE INDEX study_long_physician ON study (physician_key, rejected, first_at) WHERE length(physician_key) >= 24",
+    "CREATE INDEX study_long_description ON study (description, rejected, first_at) WHERE length(description) >= 24",
+    "CREATE INDEX series_by_uid ON series (series_uid)",
+    # A study as DICOM JSON, ready for queries. Not a column of its row: rows of a table without rowid are best short.
+    """CREATE TABLE study_answer (origin TEXT NOT NULL, study_uid TEXT NOT NULL, answer TEXT NOT NULL,
+        PRIMARY KEY (origin, study_uid)) STRICT""",
+    # Pairs of letters of names, and what Chinese names are typed by; of each name that some study has, once.
+    """CREATE TABLE name_gram (gram TEXT NOT NULL, name TEXT NOT NULL,
+        PRIMARY KEY (gram, name)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE name_sound (sound TEXT NOT NULL, name TEXT NOT NULL,
+        PRIMARY KEY (sound, name)) STRICT, WITHOUT ROWID""",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
     _ADMISSION,
+    _REMOTES,
+    _READING,
+    _CORRECTIONS,
+    _FINDING,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

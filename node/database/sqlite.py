@@ -19,6 +19,7 @@ from pathlib import Path
 from node.clock import SECOND, Clock, Micros
 from node.database.port import Done, Level, Row, Statement, Value
 from node.database.schema import MIGRATIONS
+from node.database.sqlite_reading import SqliteReader, is_the_disk
 from node.database.subset import check_key, check_subset
 from node.database.turnstile import Turnstile
 from node.errors import Conflict, GridError, InvalidRequest, OutcomeUnknown, Unavailable
@@ -51,7 +52,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
-        self._idle: list[sqlite3.Connection] = []
+        self._reads = SqliteReader(path, connect=self._connect)
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._closed = False
@@ -75,17 +76,7 @@ class SqliteDatabase:
 
     def read(self, sql: str, params: Sequence[Value] = (), level: Level = Level.LINEARIZABLE) -> list[Row]:
         """Give rows; on one file every read is linearizable."""
-        try:
-            with self._reader() as connection:
-                cursor = connection.execute(sql, tuple(params))
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
-        except sqlite3.Error as error:
-            if _is_the_disk(error):
-                raise Unavailable(f"Reading the database failed ({error}); try again.") from error
-            raise InvalidRequest(f"Reading the database was refused: {error}.") from error
-        except (OverflowError, UnicodeEncodeError) as error:
-            raise InvalidRequest(f"Reading the database was refused: {error}.") from error
+        return self._reads.read(sql, params, level)
 
     def close(self) -> None:
         """Finish what waits, then close every connection."""
@@ -95,9 +86,7 @@ class SqliteDatabase:
             self._closed = True
             self._queue.put(None)
         self._thread.join()
-        with self._lock:
-            while self._idle:
-                self._idle.pop().close()
+        self._reads.close()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -109,28 +98,6 @@ class SqliteDatabase:
         durable = "NORMAL" if planted("no-database-sync") else "FULL"
         connection.execute(f"PRAGMA synchronous = {durable}")
         return connection
-
-    @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection: bound to no thread, so threads that come and go leave none behind."""
-        with self._lock:
-            if self._closed:
-                raise Unavailable("Reading the database failed: it is closed. Start the node again.")
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-        try:
-            yield connection
-        finally:
-            self._give_back(connection)
-
-    def _give_back(self, connection: sqlite3.Connection) -> None:
-        with self._lock:
-            if self._closed:
-                connection.close()
-            else:
-                self._idle.append(connection)
 
     def _migrated(self) -> sqlite3.Connection:
         """Bring the schema up to date; give the connection, which has shown that it writes.
@@ -213,7 +180,7 @@ class SqliteDatabase:
                         f" {changed}. Somebody else was first; read again."
                     )
         except (sqlite3.Error, Conflict) as error:
-            if _is_the_disk(error):
+            if is_the_disk(error):
                 raise  # it ends the whole group, not this batch alone
             # The failed statement alone is undone by itself: without this the rest would commit with the group.
             connection.execute("ROLLBACK TO batch")
@@ -228,20 +195,6 @@ class SqliteDatabase:
         if now - self._pruned_at >= _PRUNE_EVERY:
             connection.execute("DELETE FROM write_key WHERE at < ?", (now - KEY_LIFE,))
             self._pruned_at = now
-
-
-def _is_the_disk(error: Exception) -> bool:
-    """Say whether the store itself failed, not this batch (SQLITE_FULL, IOERR, BUSY, CORRUPT...)."""
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in (
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_NOTADB,
-    )
 
 
 def _outcome_of(error: Exception, statement: Statement | None) -> Done | GridError:

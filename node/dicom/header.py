@@ -44,6 +44,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     """False when only a beginning was given and it did not reach the end."""
     pixel_offset: int | None
     """Where the value of the pixel data begins."""
+    open_tag: int | None = None
+    """The element of undefined length, such as compressed pixels, in which a beginning ended."""
 
     def value(self, tag: int) -> bytes | None:
         """Give an element's raw value; None when it is absent or of undefined length."""
@@ -165,6 +167,7 @@ def scan(
         elements=walk.elements,
         whole=whole,
         pixel_offset=pixels,
+        open_tag=walk.open_tag,
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Callable
 
 from node.dicom.charset import Charset
 from node.dicom.header import scan
@@ -24,8 +25,18 @@ _NOT_CONTENT = (SPECIFIC_CHARACTER_SET, 0xFFFCFFFC)
 _CODES = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"])
 
 
-def normal_digest(data_set: bytes | memoryview, transfer_syntax: str) -> Digest:
+def normal_digest(
+    data_set: bytes | memoryview,
+    transfer_syntax: str,
+    *,
+    without: Callable[[int], bool] = lambda tag: False,
+) -> Digest:
     """Digest what a data set says, not how it is written.
+
+    Parameters
+    ----------
+    without
+        Says which top-level tags make no difference.
 
     Raises
     ------
@@ -36,7 +47,7 @@ def normal_digest(data_set: bytes | memoryview, transfer_syntax: str) -> Digest:
     """
     tree = read_tree(scan(data_set, transfer_syntax))
     digest = _Digest(transfer_syntax)
-    digest.add(tree, charset_in(tree))
+    digest.add(tuple(element for element in tree if not without(element.tag)), charset_in(tree))
     return digest.value()
 
 

@@ -84,6 +84,11 @@ class Walk:
         self._open: tuple[int, str, int, int] | None = None
         """Tag, VR, start and value of the top-level element of undefined length being walked."""
 
+    @property
+    def open_tag(self) -> int | None:
+        """The top-level element of undefined length that the walk stands in."""
+        return None if self._open is None else self._open[0]
+
     def run(self) -> None:
         """Walk to the end, or raise."""
         frames = self._frames

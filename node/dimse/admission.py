@@ -18,8 +18,8 @@ from node.database.port import Statement
 from node.dimse.devices import COLUMNS, Device, called_titles, list_devices, rules_of
 from node.dimse.networks import ANY, covers
 from node.dimse.rule_form import RuleForm, RuleKey, checked_form, checked_key
-from node.dimse.rules import FILE, write_rules
-from node.errors import Conflict
+from node.dimse.rules import FILE, RulesFile, write_rules
+from node.errors import Conflict, Unavailable
 from node.events import DeviceAdmitted, DeviceBlocked, DeviceRuleRemoved, Event
 from node.names import Cause
 from node.node import Node
@@ -163,6 +163,19 @@ def publish_rules(node: Node) -> None:
         write_rules(landing / FILE, rules_of(node))
 
 
+def republish_rules(node: Node) -> bool:
+    """Write the rules file where it says something else than the table; give whether it did."""
+    file = RulesFile(node.state / "landing" / FILE)
+    try:
+        published = file.current()
+    except Unavailable:
+        published = None  # it cannot be read
+    if published == rules_of(node):
+        return False
+    publish_rules(node)
+    return True
+
+
 def _form_of(node: Node, key: RuleKey) -> RuleForm:
     """Give what stands for these devices as a form; for new ones what the configuration says."""
     device = {each.key: each for each in list_devices(node.database)}.get(key)
@@ -177,6 +190,7 @@ def _form_of(node: Node, key: RuleKey) -> RuleForm:
         classes=device.class_names,
         others=device.others,
         at_once=device.at_once,
+        reads=device.reads,
     )
 
 
@@ -198,19 +212,20 @@ def _written(node: Node, form: RuleForm, standing: Device | None) -> Statement:
         canonical_json(list(form.classes)),
         int(form.others),
         form.at_once,
+        form.reads,
     )
     for_whom = (key.calling, key.address, key.certificate, key.called)
     if standing is not None:
         return Statement(
             "UPDATE device SET rule = ?, version = ?, issuer = ?, trust_issuer = ?, department = ?, classes = ?,"
-            f" others = ?, at_once = ? WHERE {_IS_KEY} AND version = ?",
+            f" others = ?, at_once = ?, reads = ? WHERE {_IS_KEY} AND version = ?",
             (*says, *for_whom, standing.version),
             expect=1,
             refusal=_CHANGED,
         )
     # Written here first, such a device was never seen: what it called and when are then not known.
     return Statement(
-        f"INSERT INTO device ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0, 0)"
+        f"INSERT INTO device ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?, 0, 0)"
         " ON CONFLICT DO NOTHING",
         (*for_whom, *says, now),
         expect=1,
@@ -268,6 +283,7 @@ def _decided(form: RuleForm, by: str) -> Event:
         classes=form.classes,
         others=form.others,
         at_once=form.at_once,
+        reads=form.reads,
         by=by,
     )
 

@@ -6,12 +6,13 @@ Source: DICOM PS3.8 9.3.4, table 9-21 (result, source and reason of a rejection)
 from __future__ import annotations
 
 import logging
-import socket
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from node.dimse.rules import Refusal
-from node.dimse.spool import Spool
 from node.dimse.store_scp import Caller, Session
+
+if TYPE_CHECKING:
+    from node.dimse.inquiry import Inquirer
 
 Rejection = tuple[int, int, int]
 """Result, source and reason of an A-ASSOCIATE-RJ."""
@@ -40,11 +41,14 @@ class Desk(Protocol):
     def released(self, session: Session) -> None:
         """Wait until the index knows what came, for a while."""
 
-    def new_spool(self) -> Spool:
-        """Give something to take a data set in."""
+    def inquirer(self, session: Session) -> Inquirer:
+        """Say what an association may see.
 
-    def hand_on(self, peer: socket.socket, caller: Caller, request: bytes) -> None:
-        """Serve a caller that asks for other services; `request` is its A-ASSOCIATE-RQ, already read."""
+        Raises
+        ------
+        Unavailable
+            The catalogue cannot be read now.
+        """
 
 
 def enter(desk: Desk, caller: Caller) -> Session | Rejection:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from node.clock import Micros
-from node.database.port import Database, read_as
+from node.database.port import Database, read_as, text
 from node.dimse.classes import Classes
 from node.dimse.rule_form import RuleKey
 from node.dimse.rules import Rule, Rules
@@ -15,7 +15,15 @@ from node.node import Node
 
 COLUMNS = (
     "calling, address, certificate, for_called, rule, version, issuer, trust_issuer, department, classes, others,"
-    " at_once, called, shown, first_at, last_at, refusals"
+    " at_once, reads, called, shown, first_at, last_at, refusals"
+)
+
+
+_ORIGINS = (
+    # From one origin to the next by the key: a DISTINCT would read every study.
+    "WITH RECURSIVE held (origin) AS (SELECT min(origin) FROM study UNION ALL"
+    " SELECT (SELECT min(study.origin) FROM study WHERE study.origin > held.origin) FROM held WHERE held.origin IS NOT NULL)"
+    " SELECT origin FROM held WHERE origin IS NOT NULL AND origin <> ?"
 )
 
 
@@ -36,6 +44,8 @@ class Device:
     """JSON list."""
     others: bool
     at_once: int
+    reads: str
+    """``nothing``, ``own`` or ``every-origin``."""
     called: str
     """What it called last."""
     shown: str
@@ -69,6 +79,7 @@ class Device:
             department=self.department,
             classes=Classes(names=self.class_names, others=self.others),
             at_once=self.at_once,
+            reads=self.reads,
         )
 
 
@@ -93,4 +104,11 @@ def rules_of(node: Node) -> Rules:
         (device.as_rule() for device in list_devices(node.database) if device.rule != "unknown"),
         key=lambda rule: (rule.calling, rule.address, rule.certificate, rule.called),
     )
-    return Rules(called=called_titles(node), rules=tuple(rules))
+    called = called_titles(node)
+    return Rules(called=called, rules=tuple(rules), origins=_origins(node, called))
+
+
+def _origins(node: Node, called: tuple[str, ...]) -> dict[str, str]:
+    """Give an AE title for each other hospital that studies here come from: its node's id in capitals."""
+    rows = node.database.read(_ORIGINS, (node.id,))
+    return {title: origin for row in rows if (title := (origin := text(row, "origin")).upper()) not in called}

@@ -96,6 +96,7 @@ def _as_rule(form: RuleForm) -> Rule:
         department=form.department,
         classes=Classes(names=form.classes, others=form.others),
         at_once=form.at_once,
+        reads=form.reads,
     )
 
 

@@ -1,8 +1,8 @@
-"""One association of Storage and Verification, from its connection to its end, in one thread.
+"""One association, from its connection to its end, in one thread.
 
 Reads the upper layer itself: an instance goes from the socket into its place
-without a copy and without a queue. A caller that asks for more than this serves
-is handed on with its request unanswered.
+without a copy and without a queue. What is asked by query and retrieval is
+`inquiry`'s, which comes in with the first of them.
 
 Source: DICOM PS3.8 7, 9.2 (association, its states), PS3.7 6.3, 9.3.1, 9.3.5 (messages).
 """
@@ -14,10 +14,10 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse.commands import (
     CLASS_NOT_SUPPORTED,
     MAX_COMMAND_BYTES,
+    OUT_OF_RESOURCES,
     SUCCESS,
     UNRECOGNIZED_OPERATION,
     Command,
@@ -34,9 +34,13 @@ from node.dimse.connection import (
     HungUp,
     TooLate,
 )
+from node.dimse.conversation import MAX_IDENTIFIER_BYTES, Conversation
 from node.dimse.desk import Desk, Rejection, enter
 from node.dimse.intake import Intake
-from node.dimse.services import UNCOMPRESSED, VERIFICATION, is_storage
+from node.dimse.items import Malformed, Reason
+from node.dimse.negotiating import Negotiated, Offer, negotiate
+from node.dimse.rules import NOTHING
+from node.dimse.services import is_query
 from node.dimse.store_scp import Caller, Session, StoreRequest
 from node.dimse.upper_layer import (
     APPLICATION_CONTEXT,
@@ -44,13 +48,8 @@ from node.dimse.upper_layer import (
     LAST,
     PDU_HEADER,
     PDV_HEADER,
-    Answered,
     AssociateRequest,
-    Malformed,
     Pdu,
-    Proposed,
-    Reason,
-    Result,
     read_associate,
     write_abort,
     write_accept,
@@ -58,11 +57,14 @@ from node.dimse.upper_layer import (
     write_reject,
     write_release,
 )
+from node.dimse.words import comment_of
+from node.errors import GridError
 from node.failpoints import planted
 
 if TYPE_CHECKING:
     import ssl
 
+_INQUIRIES = frozenset((Field.C_FIND, Field.C_GET, Field.C_MOVE))
 _LOG = logging.getLogger(__name__)
 
 
@@ -83,6 +85,9 @@ class Reception:
         """Of the contexts that were agreed, by their number."""
         self._storing: frozenset[int] = frozenset()
         """Those of them that take instances."""
+        self._asking: frozenset[int] = frozenset()
+        """Those of them that take queries and retrievals."""
+        self._negotiated: Negotiated | None = None
         self._peer_takes = 0
         self._command = bytearray()
         self._waiting: tuple[int, Command] | None = None
@@ -91,14 +96,16 @@ class Reception:
         """What is asked to be stored, and the answer that it gets if all goes well."""
         self._intake: Intake | None = None
         """Takes its data set."""
+        self._identifier: bytearray | None = None
+        """What is asked by a query or retrieval, while it comes in."""
 
     def run(self) -> None:
         """Serve it to its end, however that comes. Never raises."""
-        handed_on = wait = False
+        wait = False
         try:
             if self._tls is not None:
                 self._shake_hands(self._tls)
-            handed_on = self._associate()
+            self._associate()
             wait = self._session is not None and self._serve()
         except (HungUp, TooLate, OSError) as error:
             _LOG.info("An association ended: %s", error or type(error).__name__)
@@ -109,8 +116,7 @@ class Reception:
             _LOG.exception("An association ended by a defect")
             wait = self._abort(Reason.NOT_SPECIFIED)
         finally:
-            if not handed_on:
-                self._end(wait=wait)
+            self._end(wait=wait)
 
     def abort(self) -> None:
         """End it from another thread, telling the peer. Never raises."""
@@ -146,8 +152,8 @@ class Reception:
             self._connection.send(write_abort(reason))
         return True
 
-    def _associate(self) -> bool:
-        """Make an association, or reject it; says whether the connection was handed on."""
+    def _associate(self) -> None:
+        """Make an association, or reject it."""
         connection = self._connection
         connection.allow(ASSOCIATE_DEADLINE_S)
         kind, length = self._next_pdu()
@@ -156,33 +162,21 @@ class Reception:
         body = bytearray(length)
         connection.fill(memoryview(body))
         request = read_associate(bytes(body))
-        if not all(_is_ours(context) for context in request.contexts):
-            read = PDU_HEADER.pack(kind, length) + bytes(body) + connection.ahead
-            self._desk.hand_on(self._peer, self._caller(request), read)
-            return True
         rejection = self._admit(request)
         if rejection is not None:
             connection.send(write_reject(*rejection))
             connection.close(wait=True)
-            return False
-        answers = [_answer(context) for context in request.contexts]
-        self._syntaxes = {each.id: each.transfer_syntax for each in answers if each.result is Result.ACCEPTED}
-        self._storing = frozenset(
-            each.id
-            for each in request.contexts
-            if each.id in self._syntaxes and each.abstract_syntax != VERIFICATION
+            return
+        admitted = self._opened.admitted
+        negotiated = negotiate(request, Offer(stores=admitted.stores, reads=admitted.reads != NOTHING))
+        self._negotiated = negotiated
+        self._syntaxes = {number: each.transfer_syntax for number, each in negotiated.contexts.items()}
+        self._storing = frozenset(number for number, each in negotiated.contexts.items() if each.stores)
+        self._asking = frozenset(
+            number for number, each in negotiated.contexts.items() if is_query(each.abstract_syntax)
         )
-        self._peer_takes = request.max_pdu_bytes
-        connection.send(
-            write_accept(
-                request,
-                answers,
-                max_pdu_bytes=MAX_PDU_BYTES // 2,
-                implementation=IMPLEMENTATION_CLASS_UID,
-                version_name=IMPLEMENTATION_VERSION,
-            )
-        )
-        return False
+        self._peer_takes = request.user.max_pdu_bytes
+        connection.send(write_accept(request, negotiated.answers, negotiated.user))
 
     def _admit(self, request: AssociateRequest) -> Rejection | None:
         """Decide whether a caller may come in; give the rejection when not.
@@ -277,6 +271,8 @@ class Reception:
             # Made now, while its sender is busy sending: afterwards she waits for each line that this thread runs.
             self._asked = (asked, self._response(context, command, SUCCESS))
             self._intake = self._opened.intake(asked)
+        elif command.field in _INQUIRIES and context in self._asking:
+            self._identifier = bytearray()
         if command.has_data_set:
             self._waiting = (context, command)
         else:
@@ -286,7 +282,7 @@ class Reception:
         if self._waiting is None or self._waiting[0] != context:
             raise Malformed("a data set came without its command", Reason.UNEXPECTED)
         if self._intake is None:
-            self._drop_rest(length)
+            self._take_identifier(length)
         else:
             while length:
                 place = self._intake.place(length)
@@ -297,16 +293,41 @@ class Reception:
             (_, command), self._waiting = self._waiting, None
             self._answer(context, command)
 
+    def _take_identifier(self, length: int) -> None:
+        """Take a piece of what is asked; of a data set that belongs to nothing it is dropped."""
+        piece = memoryview(bytearray(length))
+        self._connection.fill(piece)
+        if self._identifier is not None:
+            if len(self._identifier) + length > MAX_IDENTIFIER_BYTES:
+                raise Malformed("an identifier has no end")
+            self._identifier += piece
+
     def _answer(self, context: int, command: Command) -> None:
         """Answer a request that is whole; C-CANCEL and stray responses have none."""
         if self._intake is not None and self._asked is not None:
             self._answer_store(context, command, self._intake, *self._asked)
+        elif self._identifier is not None:
+            identifier, self._identifier = bytes(self._identifier), None
+            self._inquire(context, command, identifier)
         elif command.field == Field.C_ECHO:
             self._connection.send(self._response(context, command, SUCCESS))
         elif command.is_request:
             unknown = command.field != Field.C_STORE
             status = UNRECOGNIZED_OPERATION if unknown else CLASS_NOT_SUPPORTED
             self._connection.send(self._response(context, command, status))
+
+    def _inquire(self, context: int, command: Command, identifier: bytes) -> None:
+        """Carry out a query or retrieval, and answer it."""
+        from node.dimse.inquiry import Inquiry
+
+        assert self._negotiated is not None
+        try:
+            who = self._desk.inquirer(self._opened)
+        except GridError as error:
+            self._connection.send(self._response(context, command, OUT_OF_RESOURCES, comment_of(error)))
+            return
+        conversation = Conversation(self._connection, peer_takes=self._peer_takes)
+        Inquiry(who, conversation, self._negotiated, context, command).answer(identifier)
 
     def _answer_store(
         self, context: int, command: Command, intake: Intake, asked: StoreRequest, response: bytes
@@ -327,21 +348,3 @@ class Reception:
     def _opened(self) -> Session:
         assert self._session is not None
         return self._session
-
-
-def _is_ours(context: Proposed) -> bool:
-    return context.abstract_syntax == VERIFICATION or is_storage(context.abstract_syntax)
-
-
-def _answer(context: Proposed) -> Answered:
-    """Agree to a context: instances are kept in whatever they come in, so the first syntax is as good as any.
-
-    Source: DICOM PS3.8 9.3.3.2.
-    """
-    fitting = context.transfer_syntaxes
-    if context.abstract_syntax == VERIFICATION:
-        fitting = tuple(each for each in fitting if each in UNCOMPRESSED)
-    if not fitting:
-        none = next(iter(context.transfer_syntaxes), UNCOMPRESSED[0])
-        return Answered(id=context.id, result=Result.NO_TRANSFER_SYNTAX, transfer_syntax=none)
-    return Answered(id=context.id, result=Result.ACCEPTED, transfer_syntax=fitting[0])

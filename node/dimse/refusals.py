@@ -35,7 +35,7 @@ class Line:
 
     kind: str
     """``seen`` (a device was let in); ``unknown``, ``blocked``, ``called`` (why it was not); ``handshake`` (TLS failed);
-    ``instance``.
+    ``instance`` (refused); ``retrieved`` (instances of a study were sent, so many as ``times`` says).
     """
     at: Micros
     calling: str
@@ -49,6 +49,7 @@ class Line:
     words: str = ""
     sop_class: str = ""
     sop_uid: str = ""
+    study: str = ""
     status: int = 0
 
 

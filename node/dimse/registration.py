@@ -6,6 +6,8 @@ again after a crash registers nothing twice.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from node.database.port import Statement
 from node.database.subset import storable
 from node.dimse.devices import list_devices
@@ -15,6 +17,7 @@ from node.dimse.rule_form import RuleKey
 from node.journal.cursors import advance, position
 from node.names import Cause
 from node.node import Node
+from node.people.audit import record_act
 
 CURSOR = "landing/refusals"
 _SEEN = (
@@ -41,6 +44,7 @@ def register_refusals(node: Node) -> bool:
         return False
     rules = {device.key.name: device.key for device in list_devices(node.database)}
     statements = [_row(line, rules) for line in lines if line.kind != "handshake"]  # which names no device
+    statements += [_act(node, line) for line in lines if line.kind == "retrieved"]
     node.write([*statements, *_problems(node, lines), advance(CURSOR, before=before, after=after)])
     take_away(path, after)
     return True
@@ -49,7 +53,7 @@ def register_refusals(node: Node) -> bool:
 def _row(line: Line, rules: dict[str, RuleKey]) -> Statement:
     """Give what a line says of its device, under the rule that decided about it while there is such a rule."""
     device = rules.get(line.rule) or RuleKey(calling=_title(line.calling), address=line.address)
-    refused = 0 if line.kind == "seen" else line.times
+    refused = 0 if line.kind in ("seen", "retrieved") else line.times
     return Statement(
         _SEEN,
         (
@@ -57,6 +61,17 @@ def _row(line: Line, rules: dict[str, RuleKey]) -> Statement:
             *(_title(line.called), line.certificate, line.at, line.at, refused),
         ),
     )
+
+
+def _act(node: Node, line: Line) -> Statement:
+    """Give the row that says which device read which study."""
+    device = _Device(f"device/{_title(line.calling)}/{line.address}")
+    return record_act(node, device, act="retrieve-images", subject=storable(line.study), address=line.address)
+
+
+@dataclass(frozen=True, slots=True)
+class _Device:
+    id: str
 
 
 def _title(text: str) -> str:
@@ -73,7 +88,7 @@ def _problems(node: Node, lines: list[Line]) -> list[Statement]:
     statements: list[Statement] = []
     told: set[tuple[str, str, str]] = set()
     for line in lines:
-        if line.kind in ("seen", "blocked"):
+        if line.kind in ("seen", "blocked", "retrieved"):
             continue
         problem = _problem(line)
         if problem in told or _is_shown(node, problem):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from node.dimse.classes import FAMILIES
 from node.dimse.networks import ANY, normal_address
-from node.dimse.rules import SOME, rule_name
+from node.dimse.rules import NOTHING, READS, SOME, rule_name
 from node.errors import FieldMissing
 from node.names import Subject, is_uid
 
@@ -50,6 +50,8 @@ class RuleForm:
     """Names of families, UIDs; ``*`` for every family."""
     others: bool = True
     at_once: int = 0
+    reads: str = NOTHING
+    """What it may find and retrieve."""
 
 
 def checked_form(form: RuleForm, *, called: tuple[str, ...]) -> RuleForm:
@@ -67,6 +69,8 @@ def checked_form(form: RuleForm, *, called: tuple[str, ...]) -> RuleForm:
     """
     if not 0 <= form.at_once <= MOST_AT_ONCE:
         raise _refused("at_once", f"associations at once must be 0 (no limit) to {MOST_AT_ONCE}")
+    if form.reads not in READS:
+        raise _refused("reads", f"right to find and retrieve must be one of {', '.join(READS)}")
     return replace(
         form,
         key=checked_key(form.key, called=called),

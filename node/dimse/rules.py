@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -34,8 +34,13 @@ from node.failpoints import planted
 from node.journal.texts import sync_directory
 
 FILE = "rules.json"
-FORMAT = 2
-"""1 had neither certificate, called AE title, classes nor a limit: what it leaves out is any, all and none."""
+FORMAT = 3
+"""1 had neither certificate, called AE title, classes nor a limit: what it leaves out is any, all and none.
+2 let nobody read.
+"""
+NOTHING, OWN, EVERY_ORIGIN = "nothing", "own", "every-origin"
+"""What a device may find and retrieve; the last also what peers sent, under the AE title of each."""
+READS = (NOTHING, OWN, EVERY_ORIGIN)
 SOME = "some"
 """In place of a certificate: the caller must show one that the node trusts, whichever."""
 _LOG = logging.getLogger(__name__)
@@ -59,6 +64,7 @@ class Rule:
     classes: Classes = EVERYTHING
     at_once: int = 0
     """Associations that each device of this rule may have open; 0: as many as the node has places."""
+    reads: str = NOTHING
 
     @property
     def name(self) -> str:
@@ -71,6 +77,8 @@ class Rules:
 
     called: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
+    origins: dict[str, str] = field(default_factory=dict)
+    """AE titles under which studies of other hospitals are found, and their nodes."""
     format: int = FORMAT
     """Files of format 1 do not say it; they read as what they meant."""
 
@@ -103,10 +111,18 @@ class Admitted:
     department: str
     classes: Classes = EVERYTHING
     at_once: int = 0
+    reads: str = NOTHING
+    origin: str = ""
+    """The other hospital whose studies were called for; empty for this node's own."""
 
     @property
     def name(self) -> str:
         return self.rule
+
+    @property
+    def stores(self) -> bool:
+        """Whether it may send: not to the AE title of another hospital."""
+        return not self.origin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +174,9 @@ def admit(
         return Refusal(why=Why.UNKNOWN, words=words)
     if not rule.admitted and not planted("blocked-rule-ignored"):
         return Refusal(why=Why.BLOCKED, words=f"{who} is blocked under Devices.", rule=rule.name)
-    if called not in rules.called:
+    reads_all = rule.reads == EVERY_ORIGIN or planted("alias-for-all")
+    origin = rules.origins.get(called, "") if reads_all else ""
+    if called not in rules.called and not origin:
         return Refusal(why=Why.CALLED, words=elsewhere, rule=rule.name)
     return Admitted(
         rule=rule.name,
@@ -168,6 +186,8 @@ def admit(
         department=rule.department,
         classes=rule.classes,
         at_once=rule.at_once,
+        reads=rule.reads,
+        origin=origin,
     )
 
 

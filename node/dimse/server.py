@@ -1,9 +1,8 @@
-"""The receiver: listens for devices, and needs nothing but the packs and one rules file.
+"""The receiver: listens for devices and workstations.
 
-It keeps receiving while the database is down. A caller of Storage and
-Verification is served by `reception`; one that asks for more by pynetdicom,
-which comes in with the first of those, since importing it takes half of this
-process's memory.
+For what they send it needs nothing but the packs and one rules file, and keeps
+receiving while the database is down. The catalogue is opened, for reading
+alone, when somebody first asks what is in it.
 """
 
 from __future__ import annotations
@@ -12,42 +11,37 @@ import ctypes
 import gc
 import logging
 import socket
-import sys
 import threading
 import time
-import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from node.bell import Bell
+from node.catalogue.visibility import studies_of
 from node.clock import Clock, new_id
 from node.config import Config
-from node.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION
 from node.dimse import refusals, rules
 from node.dimse.at_once import AtOnce
 from node.dimse.barrier import CaughtUp, wait_for_index
-from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S
 from node.dimse.intake import Blocks
 from node.dimse.places import Places
 from node.dimse.reception import Reception
 from node.dimse.refusals import RefusalLog
 from node.dimse.rules import Refusal, RulesFile, admit
-from node.dimse.services import VERIFICATION
-from node.dimse.spool import Spool
 from node.dimse.store_scp import Caller, Session
 from node.errors import Unavailable
-from node.names import Cause
+from node.names import Cause, NodeId
 from node.store.packs import Packs
 
 if TYPE_CHECKING:
     import ssl
-    from types import ModuleType
 
-    from node.dimse.association import ReceivingAssociation, ReceivingServer
+    from node.dimse.inquiry import Inquirer
+    from node.node import Node
 
 _M_ARENA_MAX = -8
-_NO_LIMIT = 100_000
 _LOOK_S = 0.05
 _BACKLOG = 1024
 _LOG = logging.getLogger(__name__)
@@ -55,7 +49,7 @@ _END_S = 5.0
 
 
 class Receiver:
-    """Takes C-ECHO and C-STORE from the devices that the rules admit."""
+    """Serves the devices and workstations that the rules admit."""
 
     def __init__(
         self,
@@ -66,6 +60,7 @@ class Receiver:
         clock: Clock,
         bell: Bell | None = None,
         caught_up: CaughtUp | None = None,
+        catalogue: Callable[[], Node] | None = None,
     ) -> None:
         """Set one up; `start` makes it listen.
 
@@ -79,22 +74,25 @@ class Receiver:
             Rung after each instance, for the index.
         caught_up
             Whether the index has registered a pack up to an offset; without it a release waits for nothing.
+        catalogue
+            Gives the node whose studies are found and retrieved; called when somebody first asks. Without it
+            nobody finds anything.
         """
         landing = state / "landing"
         self.places = Places(config.dicom.max_associations)
         self.config = config
         self._packs = packs
-        self._spools = state / "packs"
         self._clock = clock
         self._bell = bell
         self._caught_up = caught_up
+        self._catalogue = catalogue
+        self._node: Node | None = None
         self._rules = RulesFile(landing / rules.FILE)
         self._refusals = RefusalLog(landing / refusals.FILE, clock)
         self._blocks = Blocks()
         self._at_once = AtOnce()
         self._listening: list[socket.socket] = []
         self._receptions: dict[Reception, threading.Thread] = {}
-        self._others: ReceivingServer | None = None
         self._lock = threading.Lock()
 
     @property
@@ -141,21 +139,14 @@ class Receiver:
             time.sleep(_LOOK_S)
         with self._lock:
             left = dict(self._receptions)
-        others = self._others.active_associations if self._others is not None else []
         for reception in left:
             reception.abort()
-        for association in others:
-            if association.is_established:
-                association.abort(block=False)
-        time.sleep(_LOOK_S if others else 0)
-        for association in others:
-            cast("ReceivingAssociation", association).hang_up()
-        for thread in [*left.values(), *others]:
+        for thread in left.values():
             thread.join(timeout=_END_S)
 
     def _here(self) -> bool:
         with self._lock:
-            return bool(self._receptions) or bool(self._others and self._others.active_associations)
+            return bool(self._receptions)
 
     def _listen(self, listening: socket.socket, tls: ssl.SSLContext | None) -> None:
         """Take callers in until the socket is closed."""
@@ -197,13 +188,6 @@ class Receiver:
             with self._lock:
                 del self._receptions[reception]
             raise
-
-    def hand_on(self, peer: socket.socket, caller: Caller, request: bytes) -> None:
-        """Let pynetdicom serve a caller that asks for other services than these."""
-        with self._lock:
-            if self._others is None:
-                self._others = _others(self, self.port)
-        self._others.serve(peer, caller.address, request, certificate=caller.certificate)
 
     def open_session(self, caller: Caller) -> Session | Refusal:
         """Decide about a caller by the rules, and write it down."""
@@ -255,9 +239,33 @@ class Receiver:
         if session is not None:
             self._at_once.leave(session.admitted, calling=session.caller.calling, address=address)
 
-    def new_spool(self) -> Spool:
-        """Give something to take a data set in."""
-        return Spool(self._spools, self._packs.check_room)
+    def inquirer(self, session: Session) -> Inquirer:
+        """Say what an association may see.
+
+        Raises
+        ------
+        Unavailable
+            The catalogue cannot be read now.
+        """
+        from node.dimse.inquiry import Inquirer
+        from node.dimse.remotes import peek_charset
+
+        with self._lock:
+            if self._node is None:
+                if self._catalogue is None:
+                    raise Unavailable(
+                        "Answering a query failed: there is no catalogue here. Ask the grid's node."
+                    )
+                self._node = self._catalogue()
+        caller, admitted = session.caller, session.admitted
+        return Inquirer(
+            node=self._node,
+            calling=caller.calling,
+            called=caller.called,
+            condition=studies_of(NodeId(admitted.origin or self.config.id)),
+            charset=peek_charset(self._node.database, caller.calling),
+            note=session.note_sent,
+        )
 
     def released(self, session: Session) -> None:
         """End the session's packs, and wait until the index knows what is in them, for a while."""
@@ -274,13 +282,8 @@ class Receiver:
 def stay_small() -> None:
     """Give back what importing took, and keep threads from holding memory in as many places.
 
-    Only for a process that receives and does nothing else: what it imports later comes without NumPy and Pillow, so
-    pydicom decodes no pixels in it.
+    Only for a process that receives and does nothing else.
     """
-    for name in ("numpy", "PIL"):
-        sys.modules.setdefault(
-            name, cast("ModuleType", None)
-        )  # import then fails, as if it were not installed
     gc.collect()
     gc.freeze()
     libc = ctypes.CDLL(None)
@@ -308,43 +311,3 @@ def _listen_at(host: str, port: int, setting: str) -> socket.socket:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _others(receiver: Receiver, port: int) -> ReceivingServer:
-    """Make pynetdicom's server, set for storage of everything; it listens to nothing.
-
-    Source: DICOM PS3.4 B (Storage), A (Verification); unknown SOP classes are stored as PS3.4 B.4.1 allows.
-    """
-    from pynetdicom import AE, _config, evt, sop_class
-
-    from node.dimse.association import ReceivingHandler, ReceivingServer, on_acse, on_store
-
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # what peers do wrong is no error of ours
-    _config.UNRESTRICTED_STORAGE_SERVICE = True
-    # Taken in, so that what has no study is refused with words and on the list, not by a context that nobody sees.
-    sop_class._STORAGE_CLASSES.update(sop_class._NON_PATIENT_OBJECT_CLASSES)
-    sop_class._STORAGE_CLASSES.update(sop_class._MEDIA_STORAGE_CLASSES)
-    _config.LOG_HANDLER_LEVEL = "none"
-    # A command's UID that is too long would abort the association; the data set's is checked, and refused with words.
-    _config.VALIDATORS["UI"] = lambda _: (True, "")
-    warnings.filterwarnings("ignore", module="pydicom.valuerep")
-    config = receiver.config
-    ae = AE(ae_title=config.aet)
-    ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    ae.implementation_version_name = IMPLEMENTATION_VERSION
-    ae.add_supported_context(VERIFICATION)
-    ae.maximum_associations = _NO_LIMIT  # counted in `places`
-    ae.acse_timeout = ASSOCIATE_DEADLINE_S
-    ae.network_timeout = IDLE_S
-    server = cast(
-        "ReceivingServer",
-        ae.make_server(
-            (config.dicom.host, port),
-            evt_handlers=[(evt.EVT_C_STORE, on_store), (evt.EVT_ACSE_RECV, on_acse)],
-            server_class=ReceivingServer,
-            request_handler=ReceivingHandler,
-        ),
-    )
-    server.desk = receiver
-    ae._servers.append(server)
-    return server

@@ -57,6 +57,19 @@ _STORED_THERE = frozenset(
 """Storage classes with numbers among other services'."""
 
 
+_MODELS = tuple(f"1.2.840.10008.5.1.4.1.2.{n}" for n in (1, 2, 3))
+_OPERATIONS = frozenset("123")
+
+
+def is_query(sop_class: str) -> bool:
+    """Say whether a class is C-FIND, C-MOVE or C-GET of an information model that is served here.
+
+    Source: DICOM PS3.4 C.6 (Patient Root, Study Root, and the retired Patient/Study Only).
+    """
+    model, _, operation = sop_class.rpartition(".")
+    return model in _MODELS and operation in _OPERATIONS
+
+
 def is_storage(sop_class: str) -> bool:
     """Say whether instances of a class are kept here."""
     if sop_class in _STORED_THERE:

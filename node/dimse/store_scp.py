@@ -27,9 +27,10 @@ from node.dimse.intake import Blocks, Intake
 from node.dimse.looking import look_through
 from node.dimse.refusals import Line, RefusalLog
 from node.dimse.rules import Admitted, takes
+from node.dimse.words import comment_of, words_of
 from node.errors import GridError, InvalidRequest
 from node.failpoints import failpoint, planted
-from node.names import Cause, NodeId, StudyUID, is_uid
+from node.names import Cause, NodeId, StudyKey, StudyUID, is_uid
 from node.store.facts import AssociationFacts, Stored
 from node.store.pack_file import Bytes
 from node.store.packs import Packs
@@ -37,7 +38,6 @@ from node.store.writing import Growing, PackWriter
 
 OPEN_PACKS = 8
 """Studies that one association may have open at once; a ninth ends the pack longest unused."""
-COMMENT_CHARACTERS = 64
 _LOG = logging.getLogger(__name__)
 
 
@@ -159,7 +159,7 @@ class Session:
 
     def refuse(self, request: StoreRequest, error: GridError) -> Answer:
         """Write a refusal down, and give its answer. Never raises."""
-        words = _words(error)
+        words = words_of(error)
         try:
             self._refusals.write(
                 Line(
@@ -178,7 +178,23 @@ class Session:
         except OSError as trouble:
             _LOG.error("Writing down a refusal failed (%s): %s", trouble, words)
         self.words = words
-        return Answer(status=error.dimse, comment=_comment(words))
+        return Answer(status=error.dimse, comment=comment_of(words))
+
+    def note_sent(self, key: StudyKey, count: int) -> None:
+        """Write down that instances of a study were sent to the caller, or to where it said."""
+        self._refusals.write(
+            Line(
+                kind="retrieved",
+                at=self._clock.now(),
+                calling=self.caller.calling,
+                called=self.caller.called,
+                address=self.caller.address,
+                certificate=self.caller.certificate,
+                rule=self.admitted.rule,
+                study=key.subject,
+                times=count,
+            )
+        )
 
     def tell(self) -> None:
         """Wake the index; after an answer, which does not wait for that."""
@@ -325,19 +341,3 @@ def _not_the_instance(what: str) -> NotTheInstance:
     return NotTheInstance(
         f"Storing an instance was refused: its {what} is not the command's. Have the device's maker correct it."
     )
-
-
-def _words(error: GridError) -> str:
-    """Give what a person should read: the part behind "... was refused:"."""
-    message = error.message
-    _, refused, rest = message.partition(" was refused: ")
-    return rest if refused else message
-
-
-def _comment(words: str) -> str:
-    """Fit words into Error Comment: the default repertoire, no backslash, 64 characters.
-
-    Source: DICOM PS3.7 C.4 (0000,0902), PS3.5 table 6.2-1 (LO).
-    """
-    plain = "".join(ch if ch.isascii() and ch.isprintable() and ch != "\\" else " " for ch in words)
-    return plain[:COMMENT_CHARACTERS].strip()

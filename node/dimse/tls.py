@@ -1,4 +1,4 @@
-"""TLS of the DICOM listener: who the node is, whose certificates it accepts, which versions and ciphers.
+"""TLS of the DICOM listener and of calls to others: who the node is, whose certificates it accepts, which versions and ciphers.
 
 Whether a caller whose certificate is accepted may send is decided by `rules`,
 which know a certificate by the SHA-256 of its DER form.
@@ -47,15 +47,37 @@ def dicom_tls_context(config: Config) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE | ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_ciphers(":".join(CIPHERS))
-    try:
-        context.load_cert_chain(dicom.tls_certificate, dicom.tls_key, password=_no_password)
-    except (OSError, ValueError) as error:
-        raise InvalidRequest(
-            f"Reading [dicom] tls_certificate and tls_key was refused ({_short(error)}):"
-            " give PEM files that belong together, the key without a passphrase."
-        ) from error
+    _show(context, dicom.tls_certificate, dicom.tls_key)
     if dicom.tls_trust:
         _trust(context, dicom.tls_trust)
+    return context
+
+
+def dicom_client_context(config: Config) -> ssl.SSLContext:
+    """Give the TLS with which this node calls others: their certificate must be trusted, and they see ours if there is one.
+
+    A remote AE is known by its certificate or by the authority that signed it, not by a host name: devices
+    are called by address, and their certificates seldom name one.
+
+    Raises
+    ------
+    InvalidRequest
+        Nothing says whom to trust; or names the setting, and what is wrong with its file.
+    """
+    dicom = config.dicom
+    if not dicom.tls_trust:
+        raise InvalidRequest(
+            "Calling with TLS was refused: [dicom] tls_trust names nobody. Put the remote AE's certificate there."
+        )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_ciphers(":".join(CIPHERS))
+    _trust(context, dicom.tls_trust)
+    if dicom.tls_certificate:
+        _check_private(dicom.tls_key)
+        _show(context, dicom.tls_certificate, dicom.tls_key)
     return context
 
 
@@ -63,6 +85,16 @@ def certificate_shown(connection: ssl.SSLSocket) -> str:
     """Give the SHA-256 of the certificate that the caller showed, in hex; empty without one."""
     shown = connection.getpeercert(binary_form=True)
     return hashlib.sha256(shown).hexdigest() if shown else ""
+
+
+def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    try:
+        context.load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(
+            f"Reading [dicom] tls_certificate and tls_key was refused ({_short(error)}):"
+            " give PEM files that belong together, the key without a passphrase."
+        ) from error
 
 
 def _trust(context: ssl.SSLContext, path: str) -> None:

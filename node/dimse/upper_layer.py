@@ -10,11 +10,12 @@ Source: DICOM PS3.8 9.3 (PDUs), Annex D (user information), PS3.7 D.3.3.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from node.errors import InvalidRequest
+from node.dimse.items import Malformed, Reason, read_items, read_uid, write_item
+from node.dimse.user_information import UserInformation, read_user_information, write_user_information
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 PDU_HEADER = struct.Struct(">BxL")
@@ -23,15 +24,11 @@ PDV_HEADER = struct.Struct(">LBB")
 """Length, presentation context and message control of each PDV; the length counts the last two."""
 COMMAND, LAST = 0x01, 0x02
 """Bits of the message control header."""
-DEFAULT_MAX_PDU = 16384
-"""What a peer that does not say takes; 0 when it says that it has no limit."""
 MOST_CONTEXTS = 128
 
 _FIXED_BYTES = 68
-_ITEM = struct.Struct(">BxH")
 _APPLICATION, _PROPOSED, _ANSWERED = 0x10, 0x20, 0x21
 _ABSTRACT, _TRANSFER, _USER = 0x30, 0x40, 0x50
-_MAX_LENGTH, _IMPLEMENTATION, _VERSION = 0x51, 0x52, 0x55
 
 
 class Pdu(IntEnum):
@@ -46,26 +43,6 @@ class Pdu(IntEnum):
     ABORT = 7
 
 
-class Reason(IntEnum):
-    """Why we abort, as the service provider.
-
-    Source: DICOM PS3.8 table 9-26.
-    """
-
-    NOT_SPECIFIED = 0
-    UNRECOGNIZED = 1
-    UNEXPECTED = 2
-    INVALID = 6
-
-
-class Malformed(InvalidRequest):
-    """What came is no upper-layer protocol, or breaks it: the association ends. Check what calls this port."""
-
-    def __init__(self, what: str, reason: Reason = Reason.INVALID) -> None:
-        super().__init__(f"Reading a PDU was refused: {what}. Check what calls this port.")
-        self.reason = reason
-
-
 class Result(IntEnum):
     """What became of a presentation context.
 
@@ -73,6 +50,7 @@ class Result(IntEnum):
     """
 
     ACCEPTED = 0
+    USER_REJECTION = 1
     NO_ABSTRACT_SYNTAX = 3
     NO_TRANSFER_SYNTAX = 4
 
@@ -104,8 +82,7 @@ class AssociateRequest:
     calling: str
     application_context: str
     contexts: tuple[Proposed, ...]
-    max_pdu_bytes: int
-    """What the caller takes; 0 for no limit."""
+    user: UserInformation
     reserved: bytes
     """Titles and reserved bytes as they came: the answer repeats them."""
 
@@ -122,15 +99,15 @@ def read_associate(body: bytes) -> AssociateRequest:
     """
     if len(body) < _FIXED_BYTES:
         raise Malformed("an association request is cut off")
-    application, max_pdu = "", DEFAULT_MAX_PDU
+    application, user = "", UserInformation()
     contexts: list[Proposed] = []
-    for kind, content in _items(body[_FIXED_BYTES:]):
+    for kind, content in read_items(body[_FIXED_BYTES:]):
         if kind == _APPLICATION:
-            application = _uid(content)
+            application = read_uid(content)
         elif kind == _PROPOSED:
             contexts.append(_read_context(content))
         elif kind == _USER:
-            max_pdu = _read_max_length(content)
+            user = read_user_information(content)
     ids = [context.id for context in contexts]
     if len(ids) > MOST_CONTEXTS or len(set(ids)) < len(ids) or any(each % 2 == 0 for each in ids):
         raise Malformed("the numbers of its presentation contexts are not odd, or one comes twice")
@@ -140,37 +117,71 @@ def read_associate(body: bytes) -> AssociateRequest:
         calling=_title(body[20:36]),
         application_context=application,
         contexts=tuple(contexts),
-        max_pdu_bytes=max_pdu,
+        user=user,
         reserved=body[4:_FIXED_BYTES],
     )
 
 
-def write_accept(
-    request: AssociateRequest,
-    answers: Sequence[Answered],
-    *,
-    max_pdu_bytes: int,
-    implementation: str,
-    version_name: str,
-) -> bytes:
+def write_accept(request: AssociateRequest, answers: Sequence[Answered], user: UserInformation) -> bytes:
     """Write an A-ASSOCIATE-AC.
 
     Source: DICOM PS3.8 9.3.3; PS3.7 D.3.3.2.
     """
     contexts = b"".join(
-        _item(
+        write_item(
             _ANSWERED,
-            bytes((answer.id, 0, answer.result, 0)) + _item(_TRANSFER, answer.transfer_syntax.encode()),
+            bytes((answer.id, 0, answer.result, 0)) + write_item(_TRANSFER, answer.transfer_syntax.encode()),
         )
         for answer in answers
     )
-    user = (
-        _item(_MAX_LENGTH, max_pdu_bytes.to_bytes(4, "big"))
-        + _item(_IMPLEMENTATION, implementation.encode())
-        + _item(_VERSION, version_name.encode())
+    head = b"\0\x01\0\0" + request.reserved + write_item(_APPLICATION, APPLICATION_CONTEXT.encode())
+    return pdu(Pdu.ASSOCIATE_AC, head + contexts + write_item(_USER, write_user_information(user)))
+
+
+def write_associate(
+    contexts: Sequence[Proposed], user: UserInformation, *, calling: str, called: str
+) -> bytes:
+    """Write an A-ASSOCIATE-RQ.
+
+    Source: DICOM PS3.8 9.3.2.
+    """
+    titles = called.ljust(16).encode("ascii") + calling.ljust(16).encode("ascii") + bytes(32)
+    proposed = b"".join(
+        write_item(
+            _PROPOSED,
+            bytes((context.id, 0, 0, 0))
+            + write_item(_ABSTRACT, context.abstract_syntax.encode())
+            + b"".join(write_item(_TRANSFER, syntax.encode()) for syntax in context.transfer_syntaxes),
+        )
+        for context in contexts
     )
-    body = b"\0\x01\0\0" + request.reserved + _item(_APPLICATION, APPLICATION_CONTEXT.encode())
-    return pdu(Pdu.ASSOCIATE_AC, body + contexts + _item(_USER, user))
+    head = b"\0\x01\0\0" + titles + write_item(_APPLICATION, APPLICATION_CONTEXT.encode())
+    return pdu(Pdu.ASSOCIATE_RQ, head + proposed + write_item(_USER, write_user_information(user)))
+
+
+def read_accept(body: bytes) -> tuple[dict[int, str], UserInformation]:
+    """Read the body of an A-ASSOCIATE-AC: the transfer syntax of each context that was accepted, and the rest.
+
+    Raises
+    ------
+    Malformed
+        It is cut off, or its items do not fit into each other.
+
+    Source: DICOM PS3.8 9.3.3.
+    """
+    if len(body) < _FIXED_BYTES:
+        raise Malformed("an answer to an association request is cut off")
+    accepted, user = dict[int, str](), UserInformation()
+    for kind, content in read_items(body[_FIXED_BYTES:]):
+        if kind == _ANSWERED:
+            if len(content) < 4:
+                raise Malformed("an answer to a presentation context is cut off")
+            syntaxes = [read_uid(value) for kind, value in read_items(content[4:]) if kind == _TRANSFER]
+            if content[2] == Result.ACCEPTED and syntaxes:
+                accepted[content[0]] = syntaxes[0]
+        elif kind == _USER:
+            user = read_user_information(content)
+    return accepted, user
 
 
 def write_reject(result: int, source: int, reason: int) -> bytes:
@@ -187,6 +198,14 @@ def write_release() -> bytes:
     Source: DICOM PS3.8 9.3.7.
     """
     return pdu(Pdu.RELEASE_RP, bytes(4))
+
+
+def write_release_request() -> bytes:
+    """Write an A-RELEASE-RQ.
+
+    Source: DICOM PS3.8 9.3.6.
+    """
+    return pdu(Pdu.RELEASE_RQ, bytes(4))
 
 
 def write_abort(reason: Reason, *, by_user: bool = False) -> bytes:
@@ -220,52 +239,14 @@ def _read_context(content: bytes) -> Proposed:
     if len(content) < 4:
         raise Malformed("a presentation context is cut off")
     abstract, transfer = "", []
-    for kind, value in _items(content[4:]):
+    for kind, value in read_items(content[4:]):
         if kind == _ABSTRACT:
-            abstract = _uid(value)
+            abstract = read_uid(value)
         elif kind == _TRANSFER:
-            transfer.append(_uid(value))
+            transfer.append(read_uid(value))
     if not abstract:
         raise Malformed("a presentation context names no abstract syntax")
     return Proposed(id=content[0], abstract_syntax=abstract, transfer_syntaxes=tuple(filter(None, transfer)))
-
-
-def _read_max_length(content: bytes) -> int:
-    for kind, value in _items(content):
-        if kind == _MAX_LENGTH:
-            if len(value) != 4:
-                raise Malformed("its maximum length is no number")
-            return int.from_bytes(value, "big")
-    return DEFAULT_MAX_PDU
-
-
-def _items(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """Step over items; each must end within its own parent."""
-    at = 0
-    while at < len(content):
-        if at + _ITEM.size > len(content):
-            raise Malformed("an item is cut off")
-        kind, length = _ITEM.unpack_from(content, at)
-        at += _ITEM.size
-        if at + length > len(content):
-            raise Malformed("an item is longer than what holds it")
-        yield kind, content[at : at + length]
-        at += length
-
-
-def _item(kind: int, content: bytes) -> bytes:
-    return _ITEM.pack(kind, len(content)) + content
-
-
-def _uid(value: bytes) -> str:
-    """Read a UID, padded as some senders do though PS3.8 has none; what cannot be one is refused.
-
-    Source: DICOM PS3.8 Annex F.
-    """
-    try:
-        return value.decode("ascii").strip(" \0")
-    except UnicodeDecodeError as error:
-        raise Malformed("a UID in it is not ASCII") from error
 
 
 def _title(value: bytes) -> str:

@@ -12,17 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from node.catalogue.exits import corrected_file
 from node.clock import MINUTE, SECOND, Micros
 from node.database.port import Database, Statement, read_as
-from node.dimse import scu
-from node.errors import Conflict, GridError, NotFound, Refused, Unavailable
+from node.dimse.calling import called
+from node.dimse.outgoing import outgoing_file
+from node.dimse.remote_form import Remote
+from node.dimse.remotes import get_remote, peek_remote_by_id
+from node.dimse.store_scu import Sent, store
+from node.errors import Conflict, GridError, NotFound, Refused
 from node.events import Event
 from node.failpoints import failpoint
 from node.journal.jobs import enqueue
-from node.names import Cause, Subject
+from node.names import Cause, NodeId, StudyKey, StudyUID, Subject
 from node.node import Node
 from node.people.audit import Acting, record_act
-from node.reporting.destinations import Destination, get_destination, peek_destination
 from node.reporting.document import keep_sr
 from node.reporting.reports import get_report
 
@@ -39,18 +43,11 @@ TOLD_AFTER = 4
 """The administrator is told at this failure, about three minutes after the first."""
 ATTEMPTS = 120
 """About a month; then a person must ask for it."""
-_MEANINGS = {
-    0x0122: "it does not take Basic Text SR",
-    0x0124: "it does not let this AE title store",
-    0xA700: "it is out of room",
-    0xA900: "it finds that the document does not fit its SOP class",
-    0xC000: "it cannot understand the document",
-}
 _COLUMNS = (
-    "delivery.id, report_id, destination, coalesce(destination.name, '') AS destination_name, kind, state,"
+    "delivery.id, report_id, destination, coalesce(remote.name, '') AS destination_name, kind, state,"
     " attempts, next_at, last_error, delivered_at, cause"
 )
-_FROM = "FROM delivery LEFT JOIN destination ON destination.id = delivery.destination"
+_FROM = "FROM delivery LEFT JOIN remote ON remote.id = delivery.destination"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +109,8 @@ def get_delivery(database: Database, id_: str) -> Delivery:
     return rows[0]
 
 
-def send_by_cstore(destination: Destination, calling: str, sr: bytes) -> None:
-    """Send an SR to a storage SCP.
+def send_by_cstore(node: Node, destination: Remote, sr: bytes) -> None:
+    """Send an SR to a storage SCP, its texts in the character set that it reads.
 
     Raises
     ------
@@ -122,27 +119,27 @@ def send_by_cstore(destination: Destination, calling: str, sr: bytes) -> None:
     Refused
         It answered, and has not stored it. What it commented is left out: that may name the patient.
     """
-    (sent,) = scu.send(destination.aet, destination.host, destination.port, calling, [sr])
-    if sent.status is None:
-        raise Unavailable(f"Sending the report to {destination.aet} failed: it broke off. It is tried again.")
-    if not sent.is_stored:
+    sent: list[Sent] = []
+
+    def keep(one: Sent) -> bool:
+        sent.append(one)
+        return True
+
+    store(
+        called(node.config, destination),
+        [outgoing_file(sr)],
+        directory=node.state,
+        charset=destination.charset,
+        told=keep,
+    )
+    if not sent[0].is_stored:
         raise Refused(
-            f"Sending the report to {destination.aet} was refused: {meaning_of(sent.status)}."
+            f"Sending the report to {destination.aet} was refused: {sent[0].words}."
             " Check its settings; it is tried again."
         )
 
 
-def meaning_of(status: int) -> str:
-    """Say in words what a storage SCP answered; some statuses are a range.
-
-    Source: DICOM PS3.4 table B.2-1, PS3.7 C.5.
-    """
-    mask = 0xF000 if status >= 0xC000 else 0xFF00 if status >= 0xA000 else 0xFFFF
-    words = _MEANINGS.get(status & mask, "it says no more")
-    return f"{words} (status 0x{status:04X})"
-
-
-Send = Callable[[Destination, str, bytes], None]
+Send = Callable[[Node, Remote, bytes], None]
 
 
 def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
@@ -156,15 +153,17 @@ def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
     delivery = get_delivery(node.database, delivery_id)
     if delivery.state not in ("waiting", "failing") or node.now() < delivery.next_at:
         return
-    destination = peek_destination(node.database, delivery.destination)
-    if destination is None or not destination.enabled:
+    destination = peek_remote_by_id(node.database, delivery.destination)
+    if destination is None or not (destination.enabled and destination.reports):
         _fail(
             node, delivery, "Sending the report was put off: its destination is switched off. Switch it on."
         )
         return
-    sr = keep_sr(node, get_report(node.database, delivery.report_id)).part10
+    report = get_report(node.database, delivery.report_id)
+    key = StudyKey(origin=NodeId(report.origin), study_uid=StudyUID(report.study_uid))
+    sr = corrected_file(node, key, series_uid=report.sr_series_uid, file=keep_sr(node, report).part10)
     try:
-        send(destination, node.config.aet, sr)
+        send(node, destination, sr)
     except GridError as error:
         _fail(node, delivery, error.message)
         return
@@ -175,7 +174,7 @@ def deliver(node: Node, delivery_id: str, send: Send = send_by_cstore) -> None:
 def retry_delivery(node: Node, delivery_id: str, by: Acting | None = None, *, address: str = "") -> None:
     """Send a report again now, whatever became of it before."""
     delivery = get_delivery(node.database, delivery_id)
-    get_destination(node.database, delivery.destination)
+    get_remote(node.database, delivery.destination)
     now = node.now()
     ask = Statement(
         "UPDATE delivery SET state = 'waiting', next_at = ? WHERE id = ? AND state = ? AND attempts = ?",
@@ -195,21 +194,7 @@ def retry_delivery(node: Node, delivery_id: str, by: Acting | None = None, *, ad
     )
 
 
-def echo_destination(node: Node, destination_id: str) -> None:
-    """Ask a destination whether it hears this node.
-
-    Raises
-    ------
-    Unavailable
-        It does not answer; the message says how far the attempt came.
-    Refused
-        It answers, and does not let this AE title in.
-    """
-    destination = get_destination(node.database, destination_id)
-    scu.echo(destination.aet, destination.host, destination.port, calling=node.config.aet)
-
-
-def _succeed(node: Node, delivery: Delivery, destination: Destination, *, size_bytes: int) -> None:
+def _succeed(node: Node, delivery: Delivery, destination: Remote, *, size_bytes: int) -> None:
     attempts = delivery.attempts + 1
     event = ReportDelivered(
         report_id=delivery.report_id,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from node.canonical import digest_of
 from node.database.port import Statement, read_as
+from node.dimse.remotes import list_remotes
 from node.errors import Conflict
 from node.events import Event
 from node.journal.jobs import enqueue
@@ -21,7 +22,6 @@ from node.journal.texts import sync_directory
 from node.names import NodeId, StudyUID, Subject
 from node.node import Node
 from node.reporting.content import ReportContent, read_content
-from node.reporting.destinations import list_destinations
 from node.reporting.pdf import make_pdf
 from node.reporting.reports import ReportRow, get_report
 from node.reporting.structured_report import (
@@ -155,7 +155,7 @@ def _finish(node: Node, row: ReportRow, *, sr_bytes: int, pdf_bytes: int) -> Non
         (f"documents/{row.report_id}.pdf", row.report_id),
         expect=1,
     )
-    wanted = [one for one in list_destinations(node.database) if one.enabled]
+    wanted = [one for one in list_remotes(node.database) if one.enabled and one.reports]
     event = DocumentsMade(sr_uid=row.sr_uid, pdf_bytes=pdf_bytes, sr_bytes=sr_bytes, destinations=len(wanted))
     subject = Subject(f"documents/{row.report_id}")
     statements = [made, *node.journal.append(subject, [event], after=0, cause=row.cause)]

@@ -59,6 +59,17 @@ def write_studies(directory: Path, kind: Kind) -> Studies:
     return studies
 
 
+def write_series(directory: Path, kind: Kind, *, study: str, count: int) -> list[Path]:
+    """Write one series of a study; pixels are noise, another in each instance."""
+    noise = np.random.default_rng(kind.rows).integers(0, 4096, kind.rows * kind.columns, dtype=np.uint16)
+    directory.mkdir(parents=True)
+    files = []
+    for number in range(1, count + 1):
+        files.append(directory / f"{number:04d}.dcm")
+        files[-1].write_bytes(_file(kind, study, number, ((noise + number) & 0xFFF).tobytes()))
+    return files
+
+
 def write_one(path: Path) -> Path:
     """Write a small instance of a study of its own."""
     path.write_bytes(_file(KINDS["small"], f"2.25.{int.from_bytes(os.urandom(12))}", 1, bytes(68 * 68 * 2)))

@@ -24,6 +24,7 @@ from ops.free_ports import free_ports
 from ops.running import start_node
 from tests.bench._usage import wait_until_quiet
 from tests.kit.http import wait_for
+from tests.kit.listeners import is_listened_at
 from tests.kit.rows import read_rows
 
 END_S = 30.0
@@ -93,6 +94,10 @@ class Meridian:
 class Orthanc:
     """Orthanc under its own defaults; only ports and folders are said, and that it serves no HTTP."""
 
+    def __init__(self, **said: object) -> None:
+        """Set one up; ``said`` stands in its configuration beside."""
+        self._said = said
+
     @contextmanager
     def run(self, folder: Path, environment: Mapping[str, str]) -> Iterator[Listening]:
         (port,) = free_ports(1)
@@ -103,6 +108,7 @@ class Orthanc:
             "IndexDirectory": str(storage),
             "DicomPort": port,
             "HttpServerEnabled": False,
+            **self._said,
         }
         (folder / "orthanc.json").write_text(json.dumps(said))
         command = [program("Orthanc"), str(folder / "orthanc.json")]
@@ -161,7 +167,7 @@ def running(
     with (folder / "lines").open("ab") as lines:
         process = subprocess.Popen(command, cwd=folder, env=dict(environment), stdout=lines, stderr=lines)
     try:
-        wait_for(f"{command[0]} to listen", lambda: _listens(port))
+        wait_for(f"{command[0]} to listen", lambda: is_listened_at(port))
         yield psutil.Process(process.pid)
     finally:
         process.terminate()
@@ -170,12 +176,3 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _listens(port: int) -> bool:
-    """Look without connecting: a connection would be an association that failed."""
-    listen, wanted = "0A", f":{port:04X}"
-    lines = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
-    return any(
-        fields[1].endswith(wanted) and fields[3] == listen for fields in map(str.split, lines.splitlines())
-    )

@@ -88,15 +88,15 @@ def test_study_walks_to_the_centre_and_its_report_comes_home(
 def send_reports_to(office: Office, port: int) -> None:
     """The administrator turns the clinic's destination to its new PACS, and tests it."""
     page = office.sit("alpha", "administrator")
-    page.goto("/node/destinations")
-    page.get_by_test_id("destination-edit").click()
-    page.get_by_test_id("destination-aet").fill("CLINICPACS")
-    field = page.get_by_test_id("destination-port")
+    page.goto("/node/remotes")
+    page.get_by_test_id("remote-edit").click()
+    page.get_by_test_id("remote-aet").fill("CLINICPACS")
+    field = page.get_by_test_id("remote-port")
     field = field if field.evaluate("each => each.tagName") == "INPUT" else field.locator("input")
     field.fill(str(port))
-    page.get_by_test_id("destination-save").click()
+    page.get_by_test_id("remote-save").click()
     expect(page.get_by_text(f"127.0.0.1:{port}")).to_be_visible()
-    page.get_by_test_id("destination-echo").click()
+    page.get_by_test_id("remote-echo").click()
     expect(page.get_by_text("应答正常")).to_be_visible()
     page.context.close()
 

@@ -16,7 +16,8 @@ from node.dicom.json_model import to_json
 from node.dicom.normal import normal_digest
 from node.dicom.part10 import read_part10
 from node.dimse.commands import read_command
-from node.dimse.upper_layer import Malformed, read_associate
+from node.dimse.items import Malformed
+from node.dimse.upper_layer import read_associate
 from node.errors import GridError, InvalidRequest
 from tests.kit.instances import (
     BIG,

@@ -16,11 +16,14 @@ import pytest
 
 from node.clock import SystemClock
 from node.database.port import integer, text
+from node.dimse.calling import called
+from node.dimse.echo_scu import echo
+from node.dimse.remote_form import RemoteForm
+from node.dimse.remotes import add_remote
 from node.errors import Refused, Unavailable
 from node.journal.jobs import enqueue
 from node.names import Cause
-from node.reporting.delivery import echo_destination, get_delivery, retry_delivery
-from node.reporting.destinations import DestinationForm, add_destination
+from node.reporting.delivery import get_delivery, retry_delivery
 from tests.kit.bare_node import bare_node
 from tests.kit.reports import FINDINGS, IMPRESSION, REPORT, put_signed_report
 
@@ -68,8 +71,8 @@ class Clinic:
     def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
         self.node = bare_node(folder, "alpha", SystemClock())
-        form = DestinationForm(name="本院PACS", aet="PACS", host="127.0.0.1", port=port)
-        self.destination = add_destination(self.node, Administrator(), form)
+        form = RemoteForm(reports=True, name="本院PACS", aet="PACS", host="127.0.0.1", port=port)
+        self.destination = add_remote(self.node, Administrator(), form)
         self.workers: list[subprocess.Popen[str]] = []
         put_signed_report(self.node)
 
@@ -213,13 +216,18 @@ def test_kill_9_after_the_pacs_answered_sends_the_same_instance_again_and_nothin
     assert integer(reports[0], "n") == 1
 
 
+def echo_at(clinic):
+    remote = clinic.destination
+    echo(called(clinic.node.config, remote))
+
+
 def test_echo_says_whether_the_destination_hears(clinic, start_pacs):
     with pytest.raises(Unavailable):
-        echo_destination(clinic.node, clinic.destination.id)
+        echo_at(clinic)
     pacs = start_pacs()
-    echo_destination(clinic.node, clinic.destination.id)
+    echo_at(clinic)
     pacs.stop()
     start_pacs("--refuse")
     # It hangs up right after its refusal; on a busy machine the hang-up may be seen first.
     with pytest.raises((Refused, Unavailable)):
-        echo_destination(clinic.node, clinic.destination.id)
+        echo_at(clinic)

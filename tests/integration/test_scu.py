@@ -4,21 +4,47 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pynetdicom.presentation import build_context
 
-from node.dimse.scu import NO_CONTEXT, _association, echo, send
+from node.dimse.calling import Called, Proposal, calling
+from node.dimse.echo_scu import echo as echo_to
+from node.dimse.outgoing import outgoing_file
+from node.dimse.store_scu import NO_CONTEXT, Sent, store
 from node.errors import InvalidRequest, Refused, Unavailable
 from tests.kit.instances import BIG, CT_IMAGE, DEFLATED, EXPLICIT, IMPLICIT, make_ct, part10
 from tests.kit.receiving import admit_all, packs_of, receiving, records, rule
 
 HOST = "127.0.0.1"
+
+
+def whom(aet: str, host: str, port: int, calling: str) -> Called:
+    return Called(name="PACS", aet=aet, host=host, port=port, calling=calling)
+
+
+def echo(aet: str, host: str, port: int, calling: str) -> None:
+    echo_to(whom(aet, host, port, calling))
+
+
+def send(
+    aet: str, host: str, port: int, calling: str, files: Sequence[bytes], *, charset: str = ""
+) -> list[Sent]:
+    sent: list[Sent] = []
+
+    def told(one: Sent) -> bool:
+        sent.append(one)
+        return True
+
+    with tempfile.TemporaryDirectory() as folder:
+        outgoing = [outgoing_file(file) for file in files]
+        store(whom(aet, host, port, calling), outgoing, directory=Path(folder), charset=charset, told=told)
+    return sent
 
 
 def free_port() -> int:
@@ -85,10 +111,10 @@ def test_a_destination_that_takes_implicit_only_gets_it_converted(tmp_path: Path
 @pytest.mark.peer
 def test_a_syntax_that_a_destination_does_not_take_is_said(tmp_path: Path) -> None:
     with storescp(tmp_path, "+xi") as port:
-        sent = send("PACS", HOST, port, "ALPHA", [instance(1, DEFLATED), instance(2)])
+        sent = send("PACS", HOST, port, "ALPHA", [instance(1, "1.2.3.4"), instance(2)])
     assert [one.status for one in sent] == [NO_CONTEXT, 0]
     assert not sent[0].is_stored
-    assert "does not take this SOP class" in sent[0].comment
+    assert "does not take this SOP class" in sent[0].words
 
 
 @pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, BIG, DEFLATED])
@@ -108,7 +134,7 @@ def test_what_a_destination_says_to_each_instance_is_told(tmp_path: Path) -> Non
     with receiving(tmp_path) as receiver:
         sent = send("ALPHA", HOST, receiver.port, "CT1", [cut, instance(2)])
     assert [one.status for one in sent] == [0xC000, 0]
-    assert sent[0].comment.startswith("at byte 344 element (7FE0,0010)")
+    assert sent[0].words == "it cannot understand the data set (status 0xC000)"
 
 
 def test_more_classes_than_one_association_holds_go_in_several(tmp_path: Path) -> None:
@@ -126,14 +152,16 @@ def test_more_classes_than_one_association_holds_go_in_several(tmp_path: Path) -
 def test_a_destination_that_does_not_know_us_refuses_with_its_reason(tmp_path: Path) -> None:
     admit_all(tmp_path, rule("CT1"))
     with receiving(tmp_path) as receiver:
-        with pytest.raises(Refused, match="Calling AE title not recognised"):
+        with pytest.raises(Refused, match="it does not know our AE title"):
             echo("ALPHA", HOST, receiver.port, "CT9")
-        with pytest.raises(Refused, match="Called AE title not recognised"):
+        with pytest.raises(Refused, match="it is not called so"):
             send("BETA", HOST, receiver.port, "CT1", [instance(1)])
 
 
 def test_where_nothing_listens_it_is_unavailable_and_says_so() -> None:
-    with pytest.raises(Unavailable, match=r"nothing listens at 127\.0\.0\.1:\d+\. Check host and port"):
+    with pytest.raises(
+        Unavailable, match=r"PACS at 127\.0\.0\.1:\d+ failed: nothing listens there\. Check host and port"
+    ):
         echo("PACS", HOST, free_port(), "ALPHA")
 
 
@@ -179,10 +207,11 @@ def test_a_file_that_is_not_dicom_is_refused_before_anybody_is_called() -> None:
 def test_an_answer_that_comes_sooner_than_expected_is_left_for_whoever_waits(tmp_path: Path) -> None:
     """pynetdicom's own thread would take it for a request and drop it; the sender then waits for a minute."""
     admit_all(tmp_path)
-    with receiving(tmp_path) as receiver:
-        contexts = [build_context(CT_IMAGE, EXPLICIT)]
-        with _association("ALPHA", HOST, receiver.port, calling="CT1", contexts=contexts) as association:
-            answer = object()
-            association.dimse.msg_queue.put((1, answer))
-            time.sleep(0.1)  # its thread looks every millisecond
-            assert association.dimse.msg_queue.get_nowait() == (1, answer)
+    with (
+        receiving(tmp_path) as receiver,
+        calling(whom("ALPHA", HOST, receiver.port, "CT1"), [Proposal(CT_IMAGE, (EXPLICIT,))]) as association,
+    ):
+        answer = object()
+        association.dimse.msg_queue.put((1, answer))
+        time.sleep(0.1)  # its thread looks every millisecond
+        assert association.dimse.msg_queue.get_nowait() == (1, answer)

@@ -171,6 +171,7 @@ CASES = (
     Case("an instance too many", "alpha", sql("INSERT INTO instance SELECT origin, study_uid, sop_uid || '9', digest, normal_digest, series_uid, sop_class, transfer_syntax, number, frames, rows, columns, pack, offset, meta_bytes, data_offset, data_bytes, state, door, received_at FROM instance LIMIT 1"), r"instances by its row: \d, in the catalogue: \d"),
     Case("a study's count", "centre", sql("UPDATE study SET instance_count = 7"), r"study/alpha/.*: instances by its row: 7, in the catalogue: 4"),
     Case("a study's state", "alpha", sql(f"UPDATE study SET state = 'receiving' WHERE study_uid = '{STUDY}'"), r"state by its row: receiving, by the journal: complete"),
+    Case("an overlay that nobody made", "alpha", sql(f"INSERT INTO overlay VALUES ('alpha', '{STUDY}', 'x', '{{}}', 1)"), rf"corrections of study/alpha/{STUDY}: its overlay is not what the corrections come to"),
     Case("a case's state", "alpha", sql("UPDATE consult_case SET state = 'claimed'"), r"case .*: state by its row: claimed, by the journal: signed"),
     Case("a case's fact gone", "alpha", sql("DELETE FROM case_fact WHERE n = 2"), r"case .*: facts: 2, by the journal: 3"),
     Case("a claim that nobody made", "centre", sql("INSERT INTO claim SELECT case_id, 'x', 'x', 9, 0 FROM consult_case"), r"case .*: claim by its row: 9, by the journal: 0"),

@@ -142,17 +142,17 @@ def test_a_rule_is_written_tried_changed_and_removed(root: Visitor) -> None:
 
 def test_a_destination_is_edited_asked_for_an_echo_and_removed(root: Visitor) -> None:
     form = {"name": "本院PACS", "aet": "PACS", "host": "127.0.0.1", "port": 1, "enabled": True}
-    made = root.post("/api/destinations", form)
-    path = f"/api/destinations/{made['id']}"
+    made = root.post("/api/remotes", form)
+    path = f"/api/remotes/{made['id']}"
     assert root.put(path, {**form, "port": 2})["port"] == 2
     assert refused(root, "PUT", path, {**form, "version": 1})[0] == 409
-    assert refused(root, "POST", "/api/destinations", {**form, "port": 0})[1]["field"] == "port"
+    assert refused(root, "POST", "/api/remotes", {**form, "port": 0})[1]["field"] == "port"
     echo = root.post(f"{path}/echo")
     assert echo["ok"] is False
     assert echo["message"].endswith(".")
     assert root.get("/api/deliveries")["items"] == []
     root.call("DELETE", path)
-    assert root.get("/api/destinations")["items"] == []
+    assert root.get("/api/remotes")["items"] == []
     assert refused(root, "POST", f"{path}/echo")[0] == 404
 
 

@@ -68,11 +68,18 @@ def test_studies_are_found_by_name_in_either_writing(reader: Visitor) -> None:
     assert reader.get("/dicomweb/studies?PatientName=Li*") == []
 
 
-@pytest.mark.parametrize("query", ["StudyDate=20260303-20260301", "StudyDate=yesterday", "StudyTime=25"])
-def test_what_is_no_date_or_time_is_refused_in_words(reader: Visitor, query: str) -> None:
-    status, _, body = get(reader, f"/dicomweb/studies?{query}")
-    assert status == 422
-    assert b"Searching by Study" in body
+@pytest.mark.parametrize(
+    "query",
+    [
+        "StudyDate=20260303-20260301", "StudyDate=yesterday", "StudyTime=25", "limit=-1", "limit=x", "offset=1.5",
+        "fuzzymatching=maybe", "PatientName=" + "%5C".join("abcd"),
+    ],
+)  # fmt: skip
+def test_what_has_no_meaning_is_refused_in_words(reader: Visitor, query: str) -> None:
+    for level in ("studies", "series", "instances", f"studies/{STUDY}/series", f"studies/{STUDY}/instances"):
+        status, _, body = get(reader, f"/dicomweb/{level}?{query}")
+        assert status == 400, level
+        assert json.loads(body)["error"]["message"].startswith("Searching ")
 
 
 def test_received_studies_stand_below_their_origin_only(reader: Visitor) -> None:
@@ -98,6 +105,81 @@ def test_series_and_instances_are_found_paged_and_matched(reader: Visitor) -> No
     status, headers, _ = get(reader, f"{path}?limit=1&KVP=120")
     assert status == 200
     assert "additional" in headers["warning"] or "KVP" in headers["warning"]
+
+
+def tags_of(answer: dict[str, Any]) -> list[str]:
+    assert list(answer) == sorted(answer), "attributes stand in order of their tags (PS3.18 F.2.2)"
+    return list(answer)
+
+
+def test_series_and_instances_are_found_across_studies_and_say_whose_they_are(reader: Visitor) -> None:
+    """DICOM PS3.18 10.6.3.3: a relational query's answers hold the attributes of the levels above."""
+    (study,) = reader.get(f"/dicomweb/studies?StudyInstanceUID={STUDY}")
+    name = "PatientName=wang%5Exiaodong"
+    (series,) = reader.get(f"/dicomweb/series?{name}&Modality=CT&StudyInstanceUID={STUDY}")
+    instances = reader.get(f"/dicomweb/instances?{name}&SeriesInstanceUID={STUDY}.1&InstanceNumber=2,3")
+    assert [one["00200013"]["Value"] for one in instances] == [[2], [3]]
+    for found in (series, *instances):
+        for tag in set(tags_of(study)) - {"00081190", "00080056"}:
+            assert found[tag] == study[tag], tag
+        assert found["0020000E"]["Value"] == [f"{STUDY}.1"]
+    assert set(tags_of(series)) < set(tags_of(instances[0]))
+    assert instances[0]["00081190"]["Value"][0].endswith(f"{STUDY}.1/instances/{STUDY}.1.2")
+    assert reader.get("/dicomweb/series?PatientName=Received*") == []
+    (received,) = reader.get("/dicomweb/from/centre/instances")
+    assert received["00100010"]["Value"] == [{"Alphabetic": "Received^Study"}]
+
+
+def test_attributes_of_levels_above_are_there_unless_the_address_gives_them(reader: Visitor) -> None:
+    (series,) = reader.get(f"/dicomweb/studies/{STUDY}/series?PatientName=Wang*")
+    assert not {"00100010", "00081030"} & set(tags_of(series))
+    of_study = reader.get(f"/dicomweb/studies/{STUDY}/instances?StudyDate=2000-")[0]
+    assert "00080060" in tags_of(of_study)
+    assert "00100010" not in of_study
+    of_series = reader.get(f"/dicomweb/studies/{STUDY}/series/{STUDY}.1/instances?Modality=CT")[0]
+    assert "00080060" not in tags_of(of_series)
+
+
+def test_sop_classes_of_a_study_are_answered_and_matched_on(reader: Visitor) -> None:
+    ct = "1.2.840.10008.5.1.4.1.1.2"
+    (study,) = reader.get(f"/dicomweb/studies?StudyInstanceUID={STUDY}&SOPClassesInStudy={ct}")
+    assert study["00080062"] == {"vr": "UI", "Value": [ct]}
+    assert reader.get(f"/dicomweb/studies?StudyInstanceUID={STUDY}&00080062={ct}.1") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "warned"),
+    [
+        ("", None), ("includefield=all", None), ("includefield=00101010,StudyDate&includefield=0020000d", None),
+        ("includefield=PatientComments", "Not in the catalogue: PatientComments"),
+        ("includefield=00104000,all&KVP=120", "Not in the catalogue: 00104000"),
+        ("Modality=CT", "Not matched on: Modality"),
+        ("includefield=%0D%0ASet-Cookie:x&%22=1", None),
+        ("limit=0", "There are additional results that can be requested"),
+    ],
+)  # fmt: skip
+def test_what_an_answer_does_not_do_is_said_in_a_warning(
+    reader: Visitor, query: str, warned: str | None
+) -> None:
+    status, headers, body = get(reader, f"/dicomweb/studies?{query}")
+    assert status == 200
+    assert bool(json.loads(body)) == (query != "limit=0")
+    assert (headers.get("warning") or "").startswith(f'299 meridian "{warned}' if warned else "")
+    assert bool(headers.get("warning")) == (warned is not None)
+
+
+def test_fuzzy_matching_hears_a_chinese_name_and_plain_matching_does_not(reader: Visitor) -> None:
+    for name in ("wangxiaodong", "wxd", "Wang%5EXiaodong", "%E7%8E%8B%E6%99%93%E5%86%AC"):
+        path = f"studies?StudyInstanceUID={STUDY}&PatientName={name}"
+        assert len(reader.get(f"/dicomweb/{path}&fuzzymatching=true")) == 1, name
+        assert len(reader.get(f"/dicomweb/{path}&fuzzymatching=false")) == ("%5E" in name), name
+    assert reader.get("/dicomweb/studies?PatientName=lixd&fuzzymatching=true") == []
+
+
+def test_an_address_cannot_write_into_an_answer(reader: Visitor) -> None:
+    status, _, body = get(reader, "/dicomweb/studies", Host='x","vr":"y\\')
+    assert status == 200
+    assert all(study["00081190"]["Value"][0].startswith("http://x") for study in json.loads(body))
 
 
 def test_an_instance_comes_back_as_it_was_sent(site: Site, reader: Visitor) -> None:

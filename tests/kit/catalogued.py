@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
+from node.catalogue.written import write_study
 from node.clock import Micros
 from node.database.port import Database, Statement
 from node.names import Cause, Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID
@@ -37,7 +38,7 @@ def study(**words: Any) -> StudyRow:
     numbers = dict.fromkeys(
         ("series_count", "instance_count", "bytes", "conflict", "first_at", "last_at", "source_at"), Micros(0)
     )
-    lists = {"modalities": "[]", "body_parts": "[]"}
+    lists = {"modalities": "[]", "body_parts": "[]", "sop_classes": "[]"}
     none = {"expected": None, "completed_at": None}
     return StudyRow(
         **{
@@ -75,16 +76,17 @@ def instance(**words: Any) -> InstanceRow:
 
 def hold(database: Database, catalogue: Catalogue, key: str) -> None:
     """Make the database hold these rows and no others."""
-    cleared = [Statement(f"DELETE FROM {table}") for table in ("study", "series", "instance")]
+    tables = ("study", "study_answer", "name_gram", "name_sound", "series", "instance")
+    cleared = [Statement(f"DELETE FROM {table}") for table in tables]
     rows = [
-        *(_insert("study", row) for row in catalogue.studies),
+        *(statement for row in catalogue.studies for statement in write_study(row, before=None)),
         *(_insert("series", row) for row in catalogue.series),
         *(_insert("instance", row) for row in catalogue.instances),
     ]
     database.write([*cleared, *rows], key)
 
 
-def _insert(table: str, row: StudyRow | SeriesRow | InstanceRow) -> Statement:
+def _insert(table: str, row: SeriesRow | InstanceRow) -> Statement:
     names = row.__struct_fields__ if isinstance(row, InstanceRow) else [field.name for field in fields(row)]
     return Statement(
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",

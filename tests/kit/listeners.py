@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 import psutil
 
@@ -20,3 +21,12 @@ def ports_listened_at(processes: Iterable[psutil.Process]) -> set[int]:
         if pids & {int(pid) for pid in _PID.findall(line)}:
             ports.add(int(line.split()[3].rpartition(":")[2]))
     return ports
+
+
+def is_listened_at(port: int) -> bool:
+    """Look whether somebody listens without connecting: a connection would be an association that failed."""
+    listen, wanted = "0A", f":{port:04X}"
+    lines = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    return any(
+        fields[1].endswith(wanted) and fields[3] == listen for fields in map(str.split, lines.splitlines())
+    )

@@ -164,7 +164,7 @@ def _index(state: str, notes: str, _unused: str) -> int:
 
 
 def main() -> int:
-    for module in ("actors.ingest", "node.dimse.association", "tests.kit.bare_node", "tests.kit.receiving"):
+    for module in ("actors.ingest", "node.dimse.reception", "tests.kit.bare_node", "tests.kit.receiving"):
         importlib.import_module(module)
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them

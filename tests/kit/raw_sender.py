@@ -163,6 +163,34 @@ class RawSender:
                     status = struct.unpack("<H", elements[0x0900])[0]
                     return Sent(status, elements.get(0x0902, b"").decode("latin-1").strip(" \0"))
 
+    def send_find(self, context: Context, identifier: bytes) -> None:
+        """Send a C-FIND-RQ without waiting."""
+        self._message = self._message % 0xFFFF + 1
+        command = [
+            _ui(0x0002, context[0]),
+            _us(0x0100, 0x0020),
+            _us(0x0110, self._message),
+            _us(0x0700, 0),
+            _us(0x0800, 0x0001),
+        ]
+        id_ = self._ids[context]
+        request = _data_pdu(id_, 0x03, _command(command))
+        for at in range(0, max(len(identifier), 1), self._fragment):
+            last = at + self._fragment >= len(identifier)
+            request += _data_pdu(id_, 0x02 if last else 0x00, identifier[at : at + self._fragment])
+        self.socket.sendall(request)
+
+    def fragments(self) -> list[tuple[int, bytes]]:
+        """Read a P-DATA-TF; give control and content of each fragment. Raises `Aborted`."""
+        kind, body = self._read_pdu()
+        if kind != _DATA:
+            raise Aborted(f"PDU type {kind}")
+        return list(_values(body))
+
+    def elements(self, command: bytes) -> dict[int, bytes]:
+        """Take a command set apart."""
+        return _elements(command)
+
     def echo(self) -> int:
         """Send a C-ECHO and give its status; the context must have been proposed."""
         self._message += 1

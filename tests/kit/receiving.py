@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from node.dimse.barrier import CaughtUp, index_of
 from node.dimse.classes import EVERYTHING, Classes
 from node.dimse.rules import FILE, Rule, Rules, write_rules
 from node.dimse.server import Receiver, stay_small
+from node.node import Node
 from node.store.facts import MarkedRecord
 from node.store.packs import Packs
 
@@ -77,6 +78,7 @@ def receiving(
     packs: Packs | None = None,
     caught_up: CaughtUp | None = None,
     bell: Bell | None = None,
+    catalogue: Callable[[], Node] | None = None,
 ) -> Iterator[Receiver]:
     """Run a receiver in this process."""
     receiver = Receiver(
@@ -86,6 +88,7 @@ def receiving(
         clock=SystemClock(),
         bell=bell,
         caught_up=caught_up,
+        catalogue=catalogue,
     )
     receiver.start()
     try:

@@ -42,6 +42,7 @@ KEYS = {
     "StudyDescription": Key("STUDY", "LO", "description"),
     "ReferringPhysicianName": Key("STUDY", "PN", "referring_physician"),
     "ModalitiesInStudy": Key("STUDY", "CS", "modalities"),
+    "SOPClassesInStudy": Key("STUDY", "UI", "sop_classes"),
     "SeriesInstanceUID": Key("SERIES", "UI", "series_uid"),
     "Modality": Key("SERIES", "CS", "modality"),
     "SeriesNumber": Key("SERIES", "IS", "number"),
@@ -121,7 +122,7 @@ def _fits(chain: Sequence[Any], asked: Mapping[str, str], *, combined: bool) -> 
         key = KEYS[name]
         row = chain[max(LEVELS.index(key.level) - 1, 0)]
         held = getattr(row, key.field)
-        several = json.loads(held) if name == "ModalitiesInStudy" else [held]
+        several = json.loads(held) if name in ("ModalitiesInStudy", "SOPClassesInStudy") else [held]
         if not any(is_match(key.vr, one, value) for one in several) and not is_universal(key.vr, value):
             return False
     return True
@@ -222,7 +223,10 @@ def _folded(name: str) -> str:
 
 def _held_date(text: str) -> tuple[int, ...] | None:
     digits = text.replace(".", "")
-    return (int(digits[:4]), int(digits[4:6]), int(digits[6:])) if re.fullmatch("[0-9]{8}", digits) else None
+    if not re.fullmatch("[0-9]{8}", digits):
+        return None
+    date = int(digits[:4]), int(digits[4:6]), int(digits[6:])
+    return date if 1 <= date[1] <= 12 and 1 <= date[2] <= 31 else None
 
 
 def _held_time(text: str) -> tuple[int, ...] | None:

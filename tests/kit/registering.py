@@ -38,7 +38,13 @@ def facts(node: Node, *, study_uid: str = "2.25.1", **changes: Any) -> Associati
     return replace(plain, **changes)
 
 
-def store(node: Node, *data_sets: bytes, given: AssociationFacts | None = None) -> str:
+def store(
+    node: Node,
+    *data_sets: bytes,
+    given: AssociationFacts | None = None,
+    sop_class: str = CT_IMAGE,
+    sop_uid: str = "2.25.1.1.1",
+) -> str:
     """Store data sets in one pack, each a microsecond after the other, and end it; give the pack's name."""
     given = given or facts(node)
     writer = node.packs.open_writer(study_uid=given.study_uid, cause=given.cause)
@@ -46,8 +52,8 @@ def store(node: Node, *data_sets: bytes, given: AssociationFacts | None = None) 
     for n, data_set in enumerate(data_sets):
         stored = writer.append(
             replace(given, received_at=given.received_at + n),
-            sop_class=CT_IMAGE,
-            sop_uid="2.25.1.1.1",
+            sop_class=sop_class,
+            sop_uid=sop_uid,
             file_meta=file_meta(transfer_syntax=given.transfer_syntax),
             data_set=data_set,
         )

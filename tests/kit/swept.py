@@ -210,8 +210,6 @@ _PROGRAMS: dict[str, Callable[..., None]] = {"receiver": _receiver, "grid": _gri
 
 
 def main(arguments: list[str]) -> int:
-    import node.dimse.association  # noqa: F401
-
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
     voice = _Voice(socket.socket(fileno=int(arguments[0])))
     for line in sys.stdin:

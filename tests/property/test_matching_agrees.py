@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from node.catalogue import finding, narrowing
 from node.catalogue.finding import match_instances, match_patients, match_series, match_studies
 from node.catalogue.search import EVERYTHING
 from node.catalogue.visibility import Condition
@@ -33,6 +34,7 @@ WORDS = [
     "MULLER",
     "Ян",
     "ян",
+    "Mu\u0308ller",
     "Ά",
     "α",
     "王",
@@ -48,7 +50,18 @@ WORDS = [
 ]
 ORIGINS, UIDS = ["alpha", "beta"], ["2.25.1", "2.25.2", "2.25.10"]
 NUMBERS = [None, 0, 1, 7, 512]
-DATES = ["", "20260301", "20260302", "2026.03.02", "20251231", "1961", "garbage", "20260301 "]
+DATES = [
+    "",
+    "20260301",
+    "20260302",
+    "2026.03.02",
+    "20251231",
+    "1961",
+    "garbage",
+    "20260301 ",
+    "00000000",
+    "20261399",
+]
 TIMES = [
     "",
     "10",
@@ -74,6 +87,7 @@ studies = st.builds(
     origin=st.sampled_from(ORIGINS), study_uid=st.sampled_from(UIDS), patient_issuer=st.sampled_from(["alpha:", "beta:HIS"]),
     patient_id=texts, patient_name=names, sex=codes, birth_date=st.sampled_from(DATES), study_date=st.sampled_from(DATES),
     study_time=st.sampled_from(TIMES), accession=texts, description=texts, referring_physician=names,
+    sop_classes=st.sampled_from(["[]", '["1.2.3"]', '["1.2.3","1.2.4"]']),
     modalities=st.sampled_from(["[]", '["CT"]', '["CT","MR"]', '["SR"]', '["C\\"T","MR"]']), first_at=st.integers(0, 5),
 )  # fmt: skip
 all_series = st.builds(
@@ -172,6 +186,17 @@ def outcome(look: Any) -> Any:
         return "refused" if str(refused).startswith("Searching by") else str(refused)
 
 
+@pytest.fixture(params=["as in service", "few are many"])
+def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the ways of looking up that only many studies take with few: a walk that gives up, and gathered candidates."""
+    if request.param == "few are many":
+        monkeypatch.setattr(finding, "_WALK", 2)
+        for module in (finding, narrowing):
+            monkeypatch.setattr(module, "FEW", 1)
+            monkeypatch.setattr(module, "MANY", 2)
+
+
+@pytest.mark.usefixtures("sizes")
 @settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -26,8 +26,20 @@ from tests.kit.clock import FrozenClock
 from tests.kit.instances import IMPLICIT, make_ct
 from tests.kit.registering import facts, store
 
-TABLES = ("study", "series", "instance", "repeated", "study_identity")
+TABLES = (
+    "study",
+    "series",
+    "instance",
+    "repeated",
+    "study_identity",
+    "study_answer",
+    "name_gram",
+    "name_sound",
+)
 ORDERS = {
+    "study_answer": "origin, study_uid",
+    "name_gram": "gram, name",
+    "name_sound": "sound, name",
     "study": "origin, study_uid",
     "series": "series_uid",
     "instance": "study_uid, sop_uid, digest",
@@ -151,8 +163,8 @@ def test_planted_words_of_the_last_comer_are_caught(
 ) -> None:
     """Were the words those of whoever registered first, order would show: the check above is no empty one."""
     whole, packs = landed
-    named = growth._named
-    monkeypatch.setattr(growth, "_named", lambda study, source: study or named(None, source))
+    named = growth.named
+    monkeypatch.setattr(growth, "named", lambda study, source: study or named(None, source))
     outcomes = []
     for name, order in (("one", (0, 2)), ("other", (2, 0))):
         node = with_database(whole, tmp_path / f"{name}.db")

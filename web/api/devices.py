@@ -9,6 +9,7 @@ from node.dimse.devices import Device, called_titles, list_devices
 from node.dimse.networks import ANY
 from node.dimse.preview import Asked, preview
 from node.dimse.rule_form import RuleForm, RuleKey
+from node.dimse.rules import NOTHING
 from node.node import Node
 from web.api.shapes import Shape
 from web.guard import Sees
@@ -31,6 +32,7 @@ class DeviceShape(Shape):
     classes: tuple[str, ...]
     others: bool
     at_once: int
+    reads: str
     called: str
     shown: str
     first_at: Micros
@@ -81,6 +83,7 @@ class RuleBody(Admission):
     classes: tuple[str, ...] = (ANY,)
     others: bool = True
     at_once: int = 0
+    reads: str = NOTHING
     replaces: KeyBody | None = None
 
     def form(self) -> RuleForm:
@@ -93,6 +96,7 @@ class RuleBody(Admission):
             classes=self.classes,
             others=self.others,
             at_once=self.at_once,
+            reads=self.reads,
         )
 
 
@@ -214,6 +218,7 @@ def _shape(device: Device) -> DeviceShape:
         classes=device.class_names,
         others=device.others,
         at_once=device.at_once,
+        reads=device.reads,
         called=device.called,
         shown=device.shown,
         first_at=device.first_at,

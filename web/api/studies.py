@@ -9,7 +9,7 @@ from node.catalogue.search import (
     count_visible,
     find_visible,
     peek_study,
-    series_of,
+    series_found,
 )
 from node.catalogue.visibility import visible_condition
 from node.errors import InvalidRequest, NotFound
@@ -56,7 +56,7 @@ def get_study(call: Call[NoBody]) -> StudyPage:
         raise NotFound(NOT_HERE)
     return StudyPage(
         study=study_shapes(node, [row])[0],
-        series=[_series(one) for one in series_of(node.database, key)],
+        series=[_series(one) for one in series_found(node.database, key)],
         cases=case_shapes(node, call.caller.viewer, cases_of(node.database, key)),
         reports=[report_shape(node, row) for row in reports_of(node.database, key)],
         conflicts=_conflicts(node, key),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from node.catalogue.exits import read_leaving
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.dicom.header import Header
@@ -16,7 +17,6 @@ from node.errors import InvalidRequest, NotFound
 from node.imaging import transcode
 from node.imaging.pixels import NoPicture
 from node.node import Node
-from web.dicomweb.held import read_whole
 from web.dicomweb.stream import Made, Piece
 from web.threads import Threads
 
@@ -33,7 +33,7 @@ def explicit_file(node: Node, held: InstanceRow, heavy: Threads) -> list[Piece]:
         It cannot be decoded.
     """
     meta = write_file_meta(sop_class=held.sop_class, sop_uid=held.sop_uid, transfer_syntax=EXPLICIT_LITTLE)
-    header = read_fresh(node.database, held, partial(read_whole, node))
+    header = read_fresh(node.database, held, partial(read_leaving, node))
     found: list[Piece] = []
     gathered = [PREAMBLE, meta]
     proven = False

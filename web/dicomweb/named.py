@@ -8,7 +8,7 @@ from typing import TypeVar
 from node.catalogue.search import InstanceRow
 from node.errors import Damaged
 from web.dicomweb.held import find_held
-from web.routes import Call, NoBody
+from web.routes import TECHNICIAN, Call, NoBody
 
 T = TypeVar("T")
 
@@ -21,6 +21,7 @@ def held_by_call(call: Call[NoBody]) -> list[InstanceRow]:
         series_uid=call.path.get("series_uid", ""),
         sop_uid=call.path.get("sop_uid", ""),
         digest=call.query.get("digest", "") if "sop_uid" in call.path else "",
+        rejected_too=call.study.origin == call.node.id and bool(call.caller.roles & TECHNICIAN),
     )
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from node.catalogue.exits import read_header
 from node.catalogue.search import InstanceRow
+from node.catalogue.stored import stored_beginning, stored_whole
 from node.dicom.attributes import read_attributes
 from node.dicom.header import Header
 from node.dicom.syntax import is_encapsulated
@@ -18,7 +20,6 @@ from node.imaging.render import Values, encode, show, stored_values
 from node.imaging.view import annotated, fitted
 from node.node import Node
 from web.bounded import Bounded
-from web.dicomweb.held import read_beginning, read_whole
 from web.dicomweb.look import Look
 from web.dicomweb.places import FramePlaces
 from web.dicomweb.stream import read_pieces
@@ -64,7 +65,7 @@ class Pictures:
         if look.viewport is not None:
             picture = fitted(picture, look.viewport)
         if look.annotations:
-            picture = annotated(picture, **_lines(header, look))
+            picture = annotated(picture, **_lines(read_header(node, held), look))
         return encode(picture, look.media, look.quality)
 
     def _values(
@@ -88,9 +89,9 @@ class Pictures:
 
 
 def _header(node: Node, held: InstanceRow) -> Header:
-    header = read_beginning(node, held)
+    header = stored_beginning(node, held)
     enough = header.covers(_LAST_PIXEL_FACT) and (held.frames == 1 or header.whole)
-    return header if enough else read_whole(node, held)
+    return header if enough else stored_whole(node, held)
 
 
 def _lines(header: Header, look: Look) -> dict[str, list[str]]:

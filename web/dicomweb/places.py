@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 
 from node.catalogue.search import InstanceRow
+from node.catalogue.stored import stored_beginning, stored_whole
 from node.clock import MINUTE, Micros
 from node.dicom.frames import Span, frame_of, frame_spans
 from node.dicom.header import Header, scan
@@ -15,8 +16,8 @@ from node.dicom.syntax import is_deflated, is_encapsulated
 from node.dicom.walk import PIXELS
 from node.names import StudyKey
 from node.node import Node
-from web.dicomweb.held import pack_path, read_beginning, read_whole
-from web.dicomweb.stream import Piece, Region, read_from_memory
+from node.store.regions import Piece, Region
+from web.dicomweb.stream import read_from_memory
 
 _PIXEL_PATHS = frozenset(f"{tag:08X}" for tag in PIXELS)
 GLANCE_BYTES = 8 << 10
@@ -89,13 +90,15 @@ class FramePlaces:
         """Give the whole value of native pixel data as a region of the pack; None for anything else."""
         if is_deflated(held.transfer_syntax) or path not in _PIXEL_PATHS:
             return None
-        header = read_beginning(node, held)
+        header = stored_beginning(node, held)
         element = header.elements.get(int(path, 16))
         if element is None or element.undefined or not header.little:
             return None
         return [
             Region(
-                path=pack_path(node, held), offset=held.data_offset + element.offset, length=element.length
+                path=node.packs.path(held.pack),
+                offset=held.data_offset + element.offset,
+                length=element.length,
             )
         ]
 
@@ -130,7 +133,11 @@ def _glanced(node: Node, held: InstanceRow, number: int) -> list[Piece] | None:
     if is_deflated(held.transfer_syntax) or is_encapsulated(held.transfer_syntax):
         return None
     beginning = read_from_memory(
-        Region(path=pack_path(node, held), offset=held.data_offset, length=min(held.data_bytes, GLANCE_BYTES))
+        Region(
+            path=node.packs.path(held.pack),
+            offset=held.data_offset,
+            length=min(held.data_bytes, GLANCE_BYTES),
+        )
     )
     if beginning is None:
         return None
@@ -141,16 +148,16 @@ def _glanced(node: Node, held: InstanceRow, number: int) -> list[Piece] | None:
 
 
 def _located(node: Node, held: InstanceRow, number: int, known: Header | None) -> list[Piece]:
-    header = known or read_beginning(node, held)
+    header = known or stored_beginning(node, held)
     if not header.whole and not _has_native_pixels(header):
-        header = read_whole(node, held)
+        header = stored_whole(node, held)
     if is_deflated(held.transfer_syntax) or not _lies_as_given(header):
-        return [frame_of(header if header.whole else read_whole(node, held), number)]
+        return [frame_of(header if header.whole else stored_whole(node, held), number)]
     return _regions(node, held, frame_spans(header, number))
 
 
 def _regions(node: Node, held: InstanceRow, spans: list[Span]) -> list[Piece]:
-    path = pack_path(node, held)
+    path = node.packs.path(held.pack)
     return [Region(path=path, offset=held.data_offset + span.offset, length=span.length) for span in spans]
 
 

@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from node.store.regions import Region
 from web.answers import json_answer
-from web.dicomweb.stream import Made, Piece, Region, Stream, answer_pieces, part_of_region, size_of
+from web.dicomweb.stream import Made, Piece, Stream, answer_pieces, part_of_region, size_of
 from web.errors import HttpError
 from web.threads import Threads
 

@@ -20,7 +20,7 @@ from node.imaging.pixels import NoPicture
 from web.answers import Later
 from web.dicomweb.accept import choose_picture, choose_pictures, takes_one_picture, wanted
 from web.dicomweb.frames import frame_numbers
-from web.dicomweb.held import etag_of
+from web.dicomweb.held import etag_as_corrected
 from web.dicomweb.look import Look, read_look
 from web.dicomweb.named import held_by_call, with_held
 from web.dicomweb.reading import note_read
@@ -71,7 +71,7 @@ def render_frames(call: Call[NoBody]) -> Later | web.Response:
 
 def answer_picture(call: Call[NoBody], held: InstanceRow, number: int, look: Look) -> web.Response:
     """Give the picture of one frame. Blocks."""
-    tag = etag_of([held], "picture", str(number), repr(look))
+    tag = etag_as_corrected(call.node, [held], "picture", str(number), repr(look))
     note_read(call)
     if unchanged(call, tag):
         return not_modified(tag)
@@ -89,7 +89,7 @@ def _one(call: Call[NoBody], number: int) -> web.Response:
 def _several(call: Call[NoBody], numbers: Sequence[int]) -> Later | web.Response:
     look = read_look(call.query, choose_pictures(wanted(call.request)))
     held = held_by_call(call)
-    tag = etag_of(held, "pictures", repr(numbers), repr(look))
+    tag = etag_as_corrected(call.node, held, "pictures", repr(numbers), repr(look))
     note_read(call)
     if unchanged(call, tag):
         return not_modified(tag)
@@ -131,17 +131,20 @@ def _turns(held: Sequence[InstanceRow], numbers: Sequence[int]) -> Iterator[Turn
 async def _next_part(call: Call[NoBody], turns: Iterator[Turn], look: Look) -> bytes | None:
     """Give the next picture with its headers; None when there is none left."""
     for held, number in turns:
-        tag = etag_of([held], "picture", str(number), repr(look))
         try:
-            picture = await call.around.heavy.run(
-                partial(call.around.pictures.picture, call.node, held, number, look, tag=tag)
-            )
+            picture = await call.around.heavy.run(partial(_picture, call, held, number, look))
         except (NoPicture, NotFound):
             continue
         where = f"{address_of(call, held)}/frames/{number}/rendered"
         head = f"Content-Type: {look.media}\r\nContent-Location: {where}\r\nContent-Length: {len(picture)}\r\n\r\n"
         return head.encode() + picture
     return None
+
+
+def _picture(call: Call[NoBody], held: InstanceRow, number: int, look: Look) -> bytes:
+    """Make the picture of one frame, or give it as it was made. Blocks."""
+    tag = etag_as_corrected(call.node, [held], "picture", str(number), repr(look))
+    return call.around.pictures.picture(call.node, held, number, look, tag=tag)
 
 
 ROUTES = (*render_study, *render_series, *render_instance, *render_frames)

@@ -1,4 +1,4 @@
-"""WADO-RS: whole instances as they are stored, or in explicit VR little endian; their metadata and bulk data.
+"""WADO-RS: whole instances as they are stored or corrected, or in explicit VR little endian; metadata and bulk data.
 
 Bodies stream from the packs in bounded memory, whatever the study's size.
 
@@ -12,14 +12,15 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from node.catalogue.exits import file_pieces, read_bulk, read_header
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.dicom.header import Header
-from node.dicom.json_model import bulk_value, to_json
+from node.dicom.json_model import to_json
 from web.answers import Later
 from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, choose_syntax, takes_one_object, wanted
 from web.dicomweb.converted import explicit_file
-from web.dicomweb.held import etag_of, file_pieces, read_whole
+from web.dicomweb.held import etag_as_corrected
 from web.dicomweb.named import with_held
 from web.dicomweb.ranges import answer_ranged
 from web.dicomweb.reading import note_read
@@ -74,13 +75,13 @@ def retrieve_bulk(call: Call[NoBody]) -> Later | web.Response:
     """Give one value that the metadata names by address, or a range of it."""
 
     def use(held: list[InstanceRow]) -> Later | web.Response:
-        tag = etag_of(held[:1], call.path["path"])
+        tag = etag_as_corrected(call.node, held[:1], call.path["path"])
         note_read(call)
         if unchanged(call, tag):
             return not_modified(tag)
         headers = {"ETag": tag, "Cache-Control": PRIVATE, "Content-Type": OCTETS}
         value = call.around.frames.pixel_data(call.node, held[0], call.path["path"]) or [
-            bulk_value(read_whole(call.node, held[0]), call.path["path"])
+            read_bulk(call.node, held[0], call.path["path"])
         ]
         return answer_ranged(call.request, value, threads=call.around.threads, headers=headers)
 
@@ -92,7 +93,7 @@ def _retrieve(call: Call[NoBody], held: list[InstanceRow], *, one: bool = False)
     ranges = wanted(call.request)
     syntaxes = {each: choose_syntax(ranges, each) for each in {one.transfer_syntax for one in held}}
     single = one and takes_one_object(ranges)
-    tag = etag_of(held, "file" if single else "files", *sorted(set(syntaxes.values())))
+    tag = etag_as_corrected(call.node, held, "file" if single else "files", *sorted(set(syntaxes.values())))
     if unchanged(call, tag):
         return not_modified(tag)
     headers = {"ETag": tag, "Cache-Control": PRIVATE}
@@ -122,7 +123,7 @@ async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
     check_json(wanted(call.request))
 
     def prepare(held: list[InstanceRow]) -> tuple[list[InstanceRow], str, bytes]:
-        tag = etag_of(held, "metadata", root_of(call))
+        tag = etag_as_corrected(call.node, held, "metadata", root_of(call))
         note_read(call)
         return held, tag, b"" if unchanged(call, tag) else _written(call, held[:BATCH])
 
@@ -152,7 +153,7 @@ def _written(call: Call[NoBody], held: list[InstanceRow]) -> bytes:
 
 
 def _read_fresh(call: Call[NoBody], held: InstanceRow) -> Header:
-    return read_fresh(call.node.database, held, partial(read_whole, call.node))
+    return read_fresh(call.node.database, held, partial(read_header, call.node))
 
 
 def _bulk_address(instance: str, path: str) -> str:

@@ -23,6 +23,8 @@ from typing import BinaryIO
 from aiohttp import web
 
 from node.errors import Damaged
+from node.store import regions
+from node.store.regions import Region
 from web.answers import Later
 from web.threads import Threads
 
@@ -34,17 +36,6 @@ BATCH_FROM_BYTES = 64 << 10
 READ_AT_ONCE_BYTES = 1 << 20
 """A few runs of bytes up to this are read where they were found: that is quicker than another hop."""
 FEW_PIECES = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
-    """A run of bytes in a file."""
-
-    path: Path
-    offset: int
-    length: int
-    again: Callable[[], Region | None] | None = field(default=None, compare=False)
-    """Says where the bytes are when the file is gone by the time they are sent; None: they are gone too. Blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,20 +67,9 @@ def size_of(pieces: Sequence[Piece]) -> int:
 
 def read_pieces(pieces: Sequence[Piece]) -> bytes:
     """Read everything; for what is small. Blocks."""
-    read = []
-    for piece in pieces:
-        if isinstance(piece, bytes):
-            read.append(piece)
-            continue
-        if isinstance(piece, Made):
-            read.append(_made(piece))
-            continue
-        descriptor = os.open(piece.path, os.O_RDONLY)
-        try:
-            read.append(_pread(descriptor, piece.offset, piece.length))
-        finally:
-            os.close(descriptor)
-    return b"".join(read)
+    return b"".join(
+        _made(piece) if isinstance(piece, Made) else regions.read_pieces([piece]) for piece in pieces
+    )
 
 
 def read_from_memory(region: Region) -> bytearray | None:
@@ -356,15 +336,6 @@ def _made(piece: Made) -> bytes:
     if len(found) != piece.length:
         raise Damaged("Reading an instance failed: its frames are not of the size that it says.")
     return found
-
-
-def _pread(descriptor: int, offset: int, length: int) -> bytes:
-    found = os.pread(descriptor, length, offset)
-    if len(found) == length:
-        return found
-    whole = bytearray(length)
-    _read_into(descriptor, offset, memoryview(whole))
-    return bytes(whole)
 
 
 def _read_into(descriptor: int, offset: int, place: memoryview) -> None:

@@ -20,7 +20,7 @@ from node.imaging.view import MOST_PIXELS, Viewport
 from node.imaging.window import Window
 from web.answers import Later
 from web.dicomweb.accept import ANY, DICOM, MediaRange, parse_accept
-from web.dicomweb.held import etag_of
+from web.dicomweb.held import etag_as_corrected
 from web.dicomweb.look import Look, read_annotations, read_quality
 from web.dicomweb.named import with_named
 from web.dicomweb.ranges import answer_ranged
@@ -96,7 +96,7 @@ def _file(call: Call[NoBody], held: InstanceRow) -> Later | web.Response:
         raise NotAcceptable(
             f"Reading an object was refused: it is stored in {stored}. Ask with transferSyntax=* for it as it is."
         )
-    tag = etag_of([held], "file", syntax)
+    tag = etag_as_corrected(call.node, [held], "file", syntax)
     note_read(call)
     if unchanged(call, tag):
         return not_modified(tag)

@@ -11,10 +11,11 @@ import pytest
 from msgspec.structs import replace
 
 from node.catalogue import moving
+from node.catalogue.contents import StoredContents
 from node.catalogue.crowding import FEW, Small, choose, find_small
 from node.catalogue.fresh import read_fresh
 from node.catalogue.moving import RETIRED_FOR, merge_packs, retire_packs
-from node.catalogue.registration import _Stored, register
+from node.catalogue.registration import register
 from node.catalogue.search import InstanceRow
 from node.clock import MINUTE
 from node.database.port import Statement
@@ -349,9 +350,9 @@ def test_a_second_content_is_compared_with_the_first_wherever_that_is_now(
 ) -> None:
     packs = scatter(node, 3)
     old = rows_of(node)
-    told = [(_Stored(node).normal(row), _Stored(node).patient(row)) for row in old]
+    told = [(StoredContents(node).normal(row), StoredContents(node).patient(row)) for row in old]
     merge_packs(node, KEY, packs)
     clock.advance(RETIRED_FOR)
     retire_packs(node)
-    assert [(_Stored(node).normal(row), _Stored(node).patient(row)) for row in old] == told
+    assert [(StoredContents(node).normal(row), StoredContents(node).patient(row)) for row in old] == told
     assert not any(normal.startswith("unread") or patient is None for normal, patient in told)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from node.catalogue import typed as typed_words
 from node.catalogue.finding import match_studies
 from node.catalogue.search import (
     EVERYTHING,
@@ -58,11 +59,17 @@ def matched(node: Node, **filters: str) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("", "1234"), ("wang", "1"), ("WANG x", "1"), ("小东", "1"), ("王", "14"), ("王小", ""), ("acc2", "2"),
-        ("chest", "12"), ("chest dose", "2"), ("b-18", "2"), ("%", "3"), ("_", "3"), ("o'n", "3"), ("zhang^san", "2"), ("~", ""),
+        ("", "1234"), ("WANG x", "1"), ("小东", "1"), ("王", "14"), ("王小", ""), ("acc2", "2"),
+        ("chest", "12"), ("chest dose", "2"), ("b-18", "2"), ("%", "3"), ("_", "3"), ("o'n", "3"), ("zhang^san", "2"), ("~", ""), ("*", "4"), ("?", ""), ("xm", ""),
+        ("wangxiaodong", "1"), ("wxd", "1"), ("wang xd", "1"), ("xiaod", "1"), ("zs", "2"), ("ZHANGS", "2"), ("wang", "14"),
+        ("wf chest", ""), ("wf head", "4"), ("yu", "14"), ("\0", "1234"), ("w " * 40, "12"),
     ],
 )  # fmt: skip
-def test_every_word_typed_must_stand_somewhere(node: Node, text: str, found: str) -> None:
+@pytest.mark.parametrize("walked", [4096, 0, 1])
+def test_every_word_typed_must_stand_somewhere(
+    node: Node, monkeypatch: pytest.MonkeyPatch, text: str, found: str, walked: int
+) -> None:
+    monkeypatch.setattr(typed_words, "WALK", walked)
     assert typed(node, text) == [f"2.25.{n}" for n in found]
     assert count_visible(node.database, EVERYTHING, text=text) == len(found)
 
@@ -98,7 +105,15 @@ def test_condition_of_visibility_narrows_lists_and_matches(node: Node) -> None:
     assert count_visible(node.database, nothing) == 0
 
 
-def test_state_and_origins_narrow(node: Node) -> None:
+@pytest.mark.parametrize("walked", [4096, 1])
+def test_state_and_origins_narrow(node: Node, monkeypatch: pytest.MonkeyPatch, walked: int) -> None:
+    monkeypatch.setattr(typed_words, "WALK", walked)
+    assert count_visible(node.database, EVERYTHING, state="receiving") == 4
+    pages, before = [], ""
+    while page := find_visible(node.database, EVERYTHING, state="receiving", limit=3, before=before):
+        pages.append(len(page))
+        before = page[-1].page
+    assert pages == [3, 1]
     assert len(find_visible(node.database, EVERYTHING, state="receiving")) == 4
     assert find_visible(node.database, EVERYTHING, state="complete") == []
     assert len(find_studies(node.database, origins=["alpha", "beta"])) == 4

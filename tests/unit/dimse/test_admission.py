@@ -34,7 +34,7 @@ def test_a_device_is_admitted_at_once_and_the_act_is_kept(node: Node) -> None:
     assert isinstance(admitted, Admitted)
     assert (admitted.issuer, admitted.department, admitted.version) == ("HIS", "radiology", 1)
     events = node.journal.since(0)
-    assert [(event.type, event.subject) for event in events] == [("device-admitted/2", "device/CT1/10.0.0.7")]
+    assert [(event.type, event.subject) for event in events] == [("device-admitted/3", "device/CT1/10.0.0.7")]
     (act,) = node.database.read("SELECT person, act FROM audit")
     assert (text(act, "person"), text(act, "act")) == ("person-1", "device-admitted")
 
@@ -172,7 +172,7 @@ def test_a_rule_that_is_for_others_now_takes_the_place_of_the_old_one(node: Node
     assert isinstance(decide(node, address="10.9.9.9"), Admitted)
     told = [(event.type, event.subject) for event in node.journal.since(1)]
     assert sorted(told) == [
-        ("device-admitted/2", "device/CT1/10.0.0.0/8"),
+        ("device-admitted/3", "device/CT1/10.0.0.0/8"),
         ("device-rule-removed/1", "device/CT1/10.0.0.7"),
     ]
     save_rule(node, "person-1", form("MR1", "*"))
@@ -185,7 +185,7 @@ def test_a_device_that_waited_may_become_a_rule_for_others(node: Node) -> None:
     opened = RuleKey(calling="CT1", address="10.0.0.7")
     save_rule(node, "person-1", form("CT2", "10.0.0.0/24"), version=0, replaces=opened)
     assert [device.key.name for device in list_devices(node.database)] == ["CT2@10.0.0.0/24"]
-    assert [event.type for event in node.journal.since(0)] == ["device-admitted/2"]
+    assert [event.type for event in node.journal.since(0)] == ["device-admitted/3"]
 
 
 def test_a_removed_rule_decides_nothing_and_its_versions_are_not_used_again(node: Node) -> None:

@@ -11,7 +11,7 @@ from pynetdicom.dimse_messages import C_STORE_RSP
 from pynetdicom.dsutils import decode
 
 from node.dimse.commands import Command, read_command, write_response
-from node.dimse.upper_layer import Malformed
+from node.dimse.items import Malformed
 from tests.kit.instances import CT_IMAGE
 from tests.kit.raw_sender import _command, _ui, _us
 

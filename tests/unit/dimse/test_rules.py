@@ -150,9 +150,9 @@ def test_a_file_of_a_later_format_leaves_the_rules_before_it(
     file, rules = RulesFile(path), Rules(called=("ALPHA",), rules=(rule("CT1"),))
     write_rules(path, rules)
     assert file.current() == rules
-    path.write_text('{"called":["ALPHA"],"format":3,"rules":[]}')
+    path.write_text('{"called":["ALPHA"],"format":4,"rules":[]}')
     assert file.current() == rules
-    assert "format 3" in caplog.text
+    assert "format 4" in caplog.text
 
 
 def test_without_a_file_nobody_is_let_in(tmp_path: Path) -> None:

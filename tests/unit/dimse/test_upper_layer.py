@@ -7,17 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ, A_RELEASE_RP
 
+from node.dicom.part10 import IMPLEMENTATION_CLASS_UID
+from node.dimse.items import Malformed, Reason
 from node.dimse.upper_layer import (
     APPLICATION_CONTEXT,
-    DEFAULT_MAX_PDU,
     PDU_HEADER,
     PDV_HEADER,
     Answered,
     AssociateRequest,
-    Malformed,
     Pdu,
     Proposed,
-    Reason,
     Result,
     read_associate,
     write_abort,
@@ -26,6 +25,7 @@ from node.dimse.upper_layer import (
     write_reject,
     write_release,
 )
+from node.dimse.user_information import DEFAULT_MAX_PDU, UserInformation
 from tests.kit.instances import CT_IMAGE, EXPLICIT, IMPLICIT
 from tests.kit.raw_sender import associate_rq
 
@@ -45,7 +45,7 @@ def body(*items: bytes) -> bytes:
 
 
 def accepted(request: AssociateRequest, *answers: Answered) -> A_ASSOCIATE_AC:
-    written = write_accept(request, answers, max_pdu_bytes=1 << 17, implementation="2.25.1", version_name="M")
+    written = write_accept(request, answers, UserInformation(max_pdu_bytes=1 << 17))
     read = A_ASSOCIATE_AC()
     read.decode(written)
     return read
@@ -56,7 +56,7 @@ def test_request_is_read_as_it_was_meant() -> None:
     request = read_associate(raw[6:])
     assert (request.called, request.calling, request.version) == ("ALPHA", "CT1", 1)
     assert request.application_context == APPLICATION_CONTEXT
-    assert request.max_pdu_bytes == 50_000
+    assert request.user.max_pdu_bytes == 50_000
     assert [each.id for each in request.contexts] == [1, 3]
     assert request.contexts[1] == Proposed(id=3, abstract_syntax=CT_IMAGE, transfer_syntaxes=(IMPLICIT,))
 
@@ -73,7 +73,7 @@ def test_request_is_read_as_it_was_meant() -> None:
     ids=["none", "empty", "no-length", "no-limit", "among-others"],
 )
 def test_what_a_peer_takes_is_read_whatever_else_it_says(user: bytes, takes: int) -> None:
-    assert read_associate(body(user)).max_pdu_bytes == takes
+    assert read_associate(body(user)).user.max_pdu_bytes == takes
 
 
 def test_names_padded_with_zeros_or_blanks_are_taken() -> None:
@@ -132,7 +132,7 @@ def test_acceptance_is_read_by_others_as_it_was_meant() -> None:
     ]
     assert read.user_information is not None
     assert read.user_information.maximum_length == 1 << 17
-    assert read.user_information.implementation_class_uid == "2.25.1"
+    assert read.user_information.implementation_class_uid == IMPLEMENTATION_CLASS_UID
 
 
 def test_our_short_pdus_are_read_by_others() -> None:

@@ -6,6 +6,9 @@ import pytest
 
 from node.clock import SECOND
 from node.database.port import integer, text
+from node.dimse.remote_form import RemoteForm
+from node.dimse.remotes import add_remote, change_remote
+from node.dimse.statuses import meaning_of
 from node.errors import NotFound, Refused, Unavailable
 from node.reporting.delivery import (
     ATTEMPTS,
@@ -14,10 +17,8 @@ from node.reporting.delivery import (
     deliver,
     get_delivery,
     list_deliveries,
-    meaning_of,
     retry_delivery,
 )
-from node.reporting.destinations import DestinationForm, add_destination, change_destination
 from node.reporting.document import make_documents, sr_path
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
@@ -35,18 +36,18 @@ class Pacs:
 
     taken: list[bytes] = field(default_factory=list)
     refusal: Exception | None = None
-    calling: str = ""
+    called: str = ""
 
-    def __call__(self, destination, calling, sr) -> None:
+    def __call__(self, node, destination, sr) -> None:
         if self.refusal is not None:
             raise self.refusal
-        self.calling = calling
+        self.called = destination.aet
         self.taken.append(sr)
 
 
 DOWN = Unavailable("Sending to PACS failed: nobody listens at 127.0.0.1:104. It is tried again.")
 WHO = Administrator()
-FORM = DestinationForm(name="本院PACS", aet="PACS", host="127.0.0.1", port=104)
+FORM = RemoteForm(reports=True, name="本院PACS", aet="PACS", host="127.0.0.1", port=104)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def node(tmp_path, clock):
 
 @pytest.fixture
 def destination(node):
-    return add_destination(node, WHO, FORM)
+    return add_remote(node, WHO, FORM)
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_report_is_sent_as_it_was_made_and_the_row_says_delivered(node, delivery
     pacs = Pacs()
     deliver(node, delivery_id, pacs)
     assert pacs.taken == [sr_path(node, REPORT.report_id).read_bytes()]
-    assert pacs.calling == "ALPHA"
+    assert pacs.called == "PACS"
     row = get_delivery(node.database, delivery_id)
     assert (row.state, row.attempts, row.delivered_at, row.destination_name) == (
         "delivered",
@@ -164,12 +165,12 @@ def test_failure_of_an_attempt_that_was_overtaken_by_a_retry_is_dropped(node, de
 
 
 def test_switched_off_destination_is_shown_and_sent_to_once_it_is_on(node, delivery_id, destination, clock):
-    off = DestinationForm(name="本院PACS", aet="PACS", host="127.0.0.1", port=104, enabled=False)
-    change_destination(node, WHO, destination.id, off)
+    off = RemoteForm(reports=True, name="本院PACS", aet="PACS", host="127.0.0.1", port=104, enabled=False)
+    change_remote(node, WHO, destination.id, off)
     pacs = Pacs()
     deliver(node, delivery_id, pacs)
     assert "switched off" in get_delivery(node.database, delivery_id).last_error
-    change_destination(node, WHO, destination.id, FORM)
+    change_remote(node, WHO, destination.id, FORM)
     clock.advance(BACK_OFF[0])
     deliver(node, delivery_id, pacs)
     assert len(pacs.taken) == 1
@@ -198,7 +199,7 @@ def test_it_is_given_up_after_a_month_and_a_person_may_still_ask(node, delivery_
 
 
 def test_those_that_need_somebody_are_listed_first(node, delivery_id):
-    other = add_destination(node, WHO, DestinationForm(name="B", aet="B", host="b", port=1))
+    other = add_remote(node, WHO, RemoteForm(reports=True, name="B", aet="B", host="b", port=1))
     second = type(REPORT)(**{**_fields(REPORT), "report_id": "report-2", "sr_uid": "2.25.9"})
     put_signed_report(node, second)
     make_documents(node, "report-2")
@@ -224,7 +225,7 @@ def test_delivery_is_an_event_of_the_study_s_cause(node, delivery_id):
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (0x0122, "does not take Basic Text SR"),
+        (0x0122, "does not take this SOP class"),
         (0xA701, "out of room"),
         (0xA9FF, "does not fit"),
         (0xC123, "cannot understand"),

@@ -8,9 +8,10 @@ import pytest
 
 from node.canonical import digest_of
 from node.database.port import Statement, integer, text
+from node.dimse.remote_form import RemoteForm
+from node.dimse.remotes import add_remote
 from node.errors import NotFound
 from node.reporting import document
-from node.reporting.destinations import DestinationForm, add_destination
 from node.reporting.document import make_documents, pdf_path, sr_path
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
@@ -31,8 +32,8 @@ def node(tmp_path):
 
 
 def add_pacs(node, name="PACS", *, enabled=True):
-    form = DestinationForm(name=name, aet=name, host="127.0.0.1", port=104, enabled=enabled)
-    return add_destination(node, Administrator(), form)
+    form = RemoteForm(reports=True, name=name, aet=name, host="127.0.0.1", port=104, enabled=enabled)
+    return add_remote(node, Administrator(), form)
 
 
 def stored(node):

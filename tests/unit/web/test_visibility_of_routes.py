@@ -84,6 +84,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/password": SIGNED_IN,
     "/api/setup": ANYBODY,
     "/api/studies": TECHNICIAN | EXPERT,
+    "/api/corrections": TECHNICIAN,
     "/api/pools": SIGNED_IN,
     "/api/consults": TECHNICIAN | EXPERT,
     "/api/reports": TECHNICIAN | EXPERT,
@@ -91,7 +92,10 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/users": ADMINISTRATOR,
     "/api/alliance": ADMINISTRATOR,
     "/api/devices": ADMINISTRATOR,
-    "/api/destinations": ADMINISTRATOR,
+    "/api/remotes": ADMINISTRATOR,
+    "/api/remote-names": ADMINISTRATOR | TECHNICIAN,
+    "/api/queries": TECHNICIAN,
+    "/api/transfers": TECHNICIAN,
     "/api/deliveries": ADMINISTRATOR | TECHNICIAN,
     "/api/problems": ADMINISTRATOR,
     "/dicomweb": TECHNICIAN | EXPERT | PRINCIPAL,
@@ -103,7 +107,7 @@ STORES: dict[str, frozenset[str]] = {
 }
 """Routes that bring instances, and exactly who may."""
 """The widest roles below an address; a route may ask for fewer, never for others."""
-MUST_NAME = ("/api/consults", "/api/live", "/api/studies", "/api/reports", "/dicomweb")
+MUST_NAME = ("/api/consults", "/api/corrections", "/api/live", "/api/studies", "/api/reports", "/dicomweb")
 """Below these a route must name a study, or find under the viewer's condition."""
 OF_NO_STUDY = {"/dicomweb/"}
 """Below these, and yet about none."""
@@ -113,8 +117,11 @@ STREAMS = {"/api/live"}
 TELLING = {
     "/api/studies",
     "/api/studies/{origin}/{study_uid}",
+    "/api/studies/{origin}/{study_uid}/corrections",
+    "/api/corrections/patients",
     "/api/consults/{case_id}",
     "/api/reports/{report_id}",
+    *(f"/dicomweb/from/{{origin}}/{level}" for level in ("studies", "series", "instances")),
     *(f"{root}/studies/{{study_uid}}/metadata" for root in ("/dicomweb", "/dicomweb/from/{origin}")),
 }
 """Answers that must hold the words of a study that may be seen."""

@@ -22,11 +22,14 @@ const StudyPage = lazy(() => import('./study/page'))
 const ConsultsPage = lazy(() => import('./consults/page'))
 const ReadingPage = lazy(() => import('./reading/page'))
 const ViewPage = lazy(() => import('./reading/view-page'))
+const CorrectionsPlace = lazy(() => import('./corrections/place'))
 const AlliancePage = lazy(() => import('./alliance/page'))
 const NodePage = lazy(() => import('./node/page'))
+const RemotesPage = lazy(() => import('./remotes/page'))
 const MePage = lazy(() => import('./me/page'))
 
 const clinical = (page: React.ReactNode) => <ForRoles roles={['technician', 'expert']}>{page}</ForRoles>
+const technical = (page: React.ReactNode) => <ForRoles roles={['technician']}>{page}</ForRoles>
 const administration = (page: React.ReactNode) => <ForRoles roles={['administrator']}>{page}</ForRoles>
 
 const ROUTES: RouteObject[] = [
@@ -44,7 +47,11 @@ const ROUTES: RouteObject[] = [
       { path: '/', element: <Home /> },
       { path: '/studies', element: clinical(<StudiesPage />) },
       { path: '/studies/:origin/:uid', element: clinical(<StudyPage />) },
+      { path: '/studies/:origin/:uid/corrections', element: technical(<CorrectionsPlace page="study" />) },
+      { path: '/corrections', element: technical(<CorrectionsPlace page="list" />) },
+      { path: '/corrections/merge', element: technical(<CorrectionsPlace page="merge" />) },
       { path: '/consults', element: clinical(<ConsultsPage />) },
+      { path: '/remotes/:tab?', element: <ForRoles roles={['technician']}><RemotesPage /></ForRoles> },
       { path: '/alliance', element: administration(<AlliancePage />) },
       { path: '/node/:tab?', element: administration(<NodePage />) },
       { path: '/me', element: <MePage /> },

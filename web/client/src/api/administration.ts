@@ -70,6 +70,7 @@ export interface Device {
   classes: string[]
   others: boolean
   atOnce: number
+  reads: 'nothing' | 'own' | 'every-origin'
   called: string
   shown: string
   firstAt: Micros
@@ -90,17 +91,6 @@ export interface Verdict {
   rule: string
   version: number
   words: string
-}
-
-export interface Destination {
-  id: string
-  name: string
-  aet: string
-  host: string
-  port: number
-  enabled: boolean
-  /** What its editor saw; a change upon an older one is refused. */
-  version: number
 }
 
 export interface Problem {

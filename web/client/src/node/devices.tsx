@@ -159,6 +159,7 @@ function Takes({ device }: { device: Device }) {
     !all && device.classes.length > 6 && text('rules.moreClasses', { count: device.classes.length - 6 }),
     all && !device.others && text('rules.noOthers'),
     !all && device.others && text('rules.andOthers'),
+    device.reads !== 'nothing' && text('rules.mayRead'),
     device.atOnce > 0 && text('rules.limited', { count: device.atOnce }),
   ].filter(Boolean)
   return <>{[named, ...more].filter(Boolean).join(text('common.listMark'))}</>

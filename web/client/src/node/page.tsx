@@ -1,19 +1,19 @@
-/** This node: what sends here, where reports go, what went wrong, who works here. */
+/** This node: what sends here, whom it calls, what went wrong, who works here. */
 
 import { NavLink, Navigate, useParams } from 'react-router'
 import { useText } from '../language'
 import { Deliveries } from './deliveries'
-import { Destinations } from './destinations'
 import { Devices } from './devices'
 import { Problems } from './problems'
+import { Remotes } from './remotes'
 import { Users } from './users'
 
-const TABS = ['devices', 'destinations', 'deliveries', 'problems', 'users'] as const
+const TABS = ['devices', 'remotes', 'deliveries', 'problems', 'users'] as const
 type Tab = (typeof TABS)[number]
 
 const PAGES: Record<Tab, React.ReactNode> = {
   devices: <Devices />,
-  destinations: <Destinations />,
+  remotes: <Remotes />,
   deliveries: <Deliveries />,
   problems: <Problems />,
   users: <Users />,

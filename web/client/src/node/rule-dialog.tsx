@@ -6,7 +6,7 @@ import type { Device } from '../api/administration'
 import { post, type ApiError } from '../api/client'
 import { useText } from '../language'
 import { useSession } from '../session/session'
-import { ANY, bodyOf, fieldsOf, wrongField, type RuleFields } from './rules'
+import { ANY, READS, bodyOf, fieldsOf, wrongField, type RuleFields } from './rules'
 import { TryRules } from './try-rules'
 
 interface RuleDialogProps {
@@ -139,6 +139,9 @@ function Admitting({ families }: { families: string[] }) {
       </Form.Item>
       <Form.Item name="atOnce" label={text('rules.atOnce')} extra={text('rules.atOnceHow')}>
         <InputNumber min={0} max={1000} precision={0} data-testid="rule-at-once" />
+      </Form.Item>
+      <Form.Item name="reads" label={text('rules.reads')} extra={text('rules.readsHow')}>
+        <Select options={READS.map((value) => ({ value, label: text(`reads.${value}`) }))} data-testid="rule-reads" />
       </Form.Item>
     </div>
   )

@@ -5,6 +5,8 @@ import type { ApiError } from '../api/client'
 import type { Key } from '../catalogue'
 
 export const ANY = '*'
+export const READS = ['nothing', 'own', 'every-origin'] as const
+export type Reads = (typeof READS)[number]
 
 export interface RuleFields {
   calling: string
@@ -19,6 +21,7 @@ export interface RuleFields {
   classes: string[]
   others: boolean
   atOnce: number | null
+  reads: Reads
 }
 
 /** Whom a device's rule is for, in the node's words. */
@@ -30,7 +33,7 @@ export function keyOf({ calling, address, certificate, forCalled }: Device): Rul
 export function fieldsOf(device: Device | null, issuer: string): RuleFields {
   if (!device) {
     const whom = { calling: '', address: '', called: ANY, certificateKind: 'any' as const }
-    return { ...whom, admitted: true, issuer, trustIssuer: false, classes: [ANY], others: true, atOnce: 0 }
+    return { ...whom, admitted: true, issuer, trustIssuer: false, classes: [ANY], others: true, atOnce: 0, reads: 'nothing' }
   }
   const { certificate, shown, rule } = device
   const kind = certificate === ANY ? 'any' : certificate === 'some' ? 'some' : 'one'
@@ -47,6 +50,7 @@ export function fieldsOf(device: Device | null, issuer: string): RuleFields {
     classes: device.classes,
     others: device.others,
     atOnce: device.atOnce,
+    reads: device.reads,
   }
 }
 

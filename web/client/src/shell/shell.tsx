@@ -15,6 +15,8 @@ import { QueueCount } from './queue-count'
 const PLACES: { to: string; label: Key; roles: Role[]; id: string }[] = [
   { to: '/studies', label: 'nav.studies', roles: ['technician', 'expert'], id: 'nav-studies' },
   { to: '/consults', label: 'nav.consults', roles: ['technician', 'expert'], id: 'nav-consults' },
+  { to: '/remotes', label: 'nav.remotes', roles: ['technician'], id: 'nav-remotes' },
+  { to: '/corrections', label: 'nav.corrections', roles: ['technician'], id: 'nav-corrections' },
   { to: '/alliance', label: 'nav.alliance', roles: ['administrator'], id: 'nav-alliance' },
   { to: '/node', label: 'nav.node', roles: ['administrator'], id: 'nav-node' },
 ]

@@ -15,6 +15,7 @@ import { Cases } from './cases'
 import { Conflicts } from './conflicts'
 import { Reports } from './reports'
 import { RequestForm } from './request-form'
+import { Send, StudyTransfers } from './send'
 import { SeriesStrip } from './series-strip'
 import { Story } from './story'
 
@@ -34,6 +35,7 @@ export default function StudyPage() {
   const requesting = parameters.has('request')
   const setRequesting = (open: boolean) => setParameters(open ? { request: '' } : {}, { replace: !open })
   const value = page.value
+  const own = technician && value !== null && value.study.origin === me?.node.id
   const mayRequest =
     technician &&
     value !== null &&
@@ -62,9 +64,16 @@ export default function StudyPage() {
         <Link to={`/view/${origin}/${uid}`} className="button" data-testid="open-viewer">
           {text('study.view')}
         </Link>
+        {own && <Send page={value} />}
+        {technician && value.study.origin === me?.node.id && (
+          <Link to={`/studies/${origin}/${uid}/corrections`} className="button" data-testid="open-corrections">
+            {text('nav.corrections')}
+          </Link>
+        )}
       </div>
       <Conflicts conflicts={value.conflicts} study={study} />
       <SeriesStrip page={value} />
+      {own && <StudyTransfers uid={uid} />}
       <Cases cases={value.cases} reload={page.reload} />
       <Reports reports={value.reports} reload={page.reload} />
       <Story address={`${address}/story`} follow={concerned} />

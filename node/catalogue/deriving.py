@@ -1,0 +1,77 @@
+"""Rows that an earlier version wrote get what studies are found by: once, at start, by steps.
+
+Each step is a batch of its own, so that what ends in the middle goes on where it was; a row that somebody changes
+meanwhile is looked at again. Until it is done such a study is not found by its name or date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from node.canonical import canonical_json
+from node.catalogue.search import StudyRow
+from node.catalogue.written import derive
+from node.database.port import Database, integer, read_as, text
+from node.errors import Conflict
+from node.names import NodeId, StudyKey, StudyUID
+from node.node import Node
+
+_STEP = 500
+Tell = Callable[[int, int], None]
+
+
+def derive_missing(node: Node, *, tell: Tell = lambda _done, _all: None) -> int:
+    """Derive what is missing; give for how many studies.
+
+    Parameters
+    ----------
+    tell
+        Called before each step with the number of studies that are done, and of all that were to be.
+    """
+    waiting, done = _count(node.database), 0
+    while rows := _waiting(node.database):
+        tell(done, waiting)
+        classes = _classes(node.database, rows)
+        statements = []
+        for row in rows:
+            # What registration writes with each batch; nothing else changes what is derived.
+            guard = ("derived = 0 AND last_at = ? AND instance_count = ?", (row.last_at, row.instance_count))
+            found = classes.get(row.key, [])
+            known = replace(row, sop_classes=canonical_json(sorted({*row.sop_class_list, *found})))
+            statements += derive(known, guard=guard)
+        try:
+            node.write(statements)
+        except Conflict:
+            continue
+        done += len(rows)
+    return done
+
+
+def _count(database: Database) -> int:
+    sql = "SELECT count(*) AS n FROM study INDEXED BY study_underived WHERE derived = 0"
+    return integer(database.read(sql)[0], "n")
+
+
+def _waiting(database: Database) -> list[StudyRow]:
+    sql = "SELECT * FROM study INDEXED BY study_underived WHERE derived = 0 LIMIT ?"
+    return read_as(database, StudyRow, sql, (_STEP,))
+
+
+def _classes(database: Database, rows: Sequence[StudyRow]) -> dict[StudyKey, list[str]]:
+    """Give the SOP classes of instances that are here."""
+    keys = canonical_json([[row.origin, row.study_uid] for row in rows])
+    found = database.read(
+        "SELECT asked.value ->> 0 AS origin, asked.value ->> 1 AS study_uid, (SELECT json_group_array(DISTINCT"
+        " instance.sop_class) FROM instance WHERE instance.origin = asked.value ->> 0"
+        " AND instance.study_uid = asked.value ->> 1) AS classes FROM json_each(?) AS asked",
+        (keys,),
+    )
+    return {
+        StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid"))): msgspec.json.decode(
+            text(row, "classes"), type=list[str]
+        )
+        for row in found
+    }  # fmt: skip

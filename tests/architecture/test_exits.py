@@ -1,0 +1,49 @@
+"""What leaves goes through `node.catalogue.exits`: nobody else opens packs for what a device or a person gets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+READS = re.compile(
+    r"packs\.path\(|read_data_set\(|stored_region\(|stored_whole\(|stored_beginning\(|packs\.marked\("
+)
+MAY = {
+    "node/catalogue/arrivals.py": "registration reads what came",
+    "node/catalogue/contents.py": "contents are compared as they are stored",
+    "node/catalogue/rejection_notes.py": "a device's note is read",
+    "node/catalogue/speaking.py": "whoever chooses sees what each content says itself",
+    "node/catalogue/moving.py": "packs are merged byte for byte",
+    "node/catalogue/crowding.py": "sizes of packs",
+    "node/catalogue/stored.py": "where bytes lie",
+    "node/catalogue/exits.py": "the exits",
+    "web/dicomweb/places.py": "frames: pixel data alone",
+    "web/dicomweb/pictures.py": "pictures: pixel data alone; what is written on them comes from the exits",
+    "federation/parts.py": "peers get stored bytes, and the overlay beside them",
+    "federation/sealing.py": "peers get stored bytes, and the overlay beside them",
+    "actors/ingest.py": "the index follows the packs",
+    "actors/completion.py": "the index follows the packs",
+    "ops/verify_packs.py": "bytes are compared with their digests",
+}
+"""Who reads packs, and why that is no exit."""
+
+
+def strays(source: str, name: str) -> list[str]:
+    return [] if name in MAY else READS.findall(source)
+
+
+def test_no_exit_reads_packs_around_the_overlay() -> None:
+    found = {}
+    for package in ("node", "federation", "actors", "web", "ops"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith("node/store/") and "node_modules" not in name:
+                found[name] = strays(path.read_text(), name)
+    assert {name: calls for name, calls in found.items() if calls} == {}
+    assert set(MAY) <= found.keys()
+
+
+def test_a_planted_exit_around_the_overlay_is_caught() -> None:
+    assert strays("pieces = [stored_region(node, row)]", "web/dicomweb/uri.py")
+    assert strays("node.packs.read_data_set(row.location)", "node/dimse/retrieve_scp.py")
