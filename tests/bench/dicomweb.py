@@ -42,7 +42,7 @@ SHAPES = {
     "study uid": "StudyInstanceUID={uid}",
     "dates": "StudyDate=20200101-20200131&limit=50",
     "modality": "ModalitiesInStudy=MR&limit=50",
-    "name prefix": "PatientName=Wang%5EXiaoDong1*&limit=50",
+    "name prefix": "PatientName=Wang^XiaoDong1*&limit=50",  # the plug-in does not decode %5E
     "name inside": "PatientName=*Dong1*&limit=50",
     "accession": "AccessionNumber=A0000123",
     "deep page": "includefield=all&limit=50&offset={deep}",

@@ -131,17 +131,20 @@ def _turns(held: Sequence[InstanceRow], numbers: Sequence[int]) -> Iterator[Turn
 async def _next_part(call: Call[NoBody], turns: Iterator[Turn], look: Look) -> bytes | None:
     """Give the next picture with its headers; None when there is none left."""
     for held, number in turns:
-        tag = etag_as_corrected(call.node, [held], "picture", str(number), repr(look))
         try:
-            picture = await call.around.heavy.run(
-                partial(call.around.pictures.picture, call.node, held, number, look, tag=tag)
-            )
+            picture = await call.around.heavy.run(partial(_picture, call, held, number, look))
         except (NoPicture, NotFound):
             continue
         where = f"{address_of(call, held)}/frames/{number}/rendered"
         head = f"Content-Type: {look.media}\r\nContent-Location: {where}\r\nContent-Length: {len(picture)}\r\n\r\n"
         return head.encode() + picture
     return None
+
+
+def _picture(call: Call[NoBody], held: InstanceRow, number: int, look: Look) -> bytes:
+    """Make the picture of one frame, or give it as it was made. Blocks."""
+    tag = etag_as_corrected(call.node, [held], "picture", str(number), repr(look))
+    return call.around.pictures.picture(call.node, held, number, look, tag=tag)
 
 
 ROUTES = (*render_study, *render_series, *render_instance, *render_frames)
