@@ -9,11 +9,12 @@ Source: DICOM PS3.5 8.1, 8.2, A.1, A.2, A.4; PS3.3 C.7.6.3.1.2 (photometric inte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
-from node.dicom.frames import frame_of
+from node.dicom.frames import compressed_frames
 from node.dicom.header import Header, scan
 from node.dicom.native import Piece, Replaced, Value, write_encapsulated, write_native
 from node.dicom.syntax import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
@@ -79,22 +80,20 @@ def _decompressed(header: Header) -> Replaced:
     count = _count(header)
     if count * facts.frame_bytes > _LONGEST or count > MOST_FRAMES:
         raise Undecodable("Decoding an instance was refused: it grows past 4 GiB. Take its frames.")
-    frame_of(header, count)  # a number of frames that is not there is refused before any is promised
-    frames: list[Piece] = [_decoded(header, facts, 1)]
-    frames += [_frame(header, facts, number) for number in range(2, count + 1)]
+    streams = compressed_frames(header)
+    streams(count)  # a number of frames that is not there is refused before any is promised
+    decode = partial(_decoded, streams, header.transfer_syntax, facts)
+    frames: list[Piece] = [decode(1)]
+    frames += [Made(length=facts.frame_bytes, make=partial(decode, number)) for number in range(2, count + 1)]
     replaced: dict[int, Value | None] = dict.fromkeys(_OFFSET_TABLES)
     replaced[PIXEL_DATA] = Value(vr="OW" if facts.bits_allocated > 8 else "OB", pieces=frames)
     return replaced | _changed(header, facts)
 
 
-def _frame(header: Header, facts: PixelFacts, number: int) -> Made:
-    return Made(length=facts.frame_bytes, make=partial(_decoded, header, facts, number))
-
-
-def _decoded(header: Header, facts: PixelFacts, number: int) -> bytes:
+def _decoded(streams: Callable[[int], bytes], transfer_syntax: str, facts: PixelFacts, number: int) -> bytes:
     values = decode_frame(
-        frame_of(header, number),
-        header.transfer_syntax,
+        streams(number),
+        transfer_syntax,
         rows=facts.rows,
         columns=facts.columns,
         samples=facts.samples,
