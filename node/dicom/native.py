@@ -135,14 +135,15 @@ class _Writer:
         return self._how.head(tag, vr, _checked(size))
 
 
-def _as_pixels(header: Header, element: Leaf | Branch) -> Leaf | Branch:
-    """Give pixels that are turned round as their samples lie: of 32 bits, though OW says 16.
+def _as_pixels(header: Header, element: Leaf | Branch) -> Leaf | Branch | Value:
+    """Give pixels turned round as wide as they are, though OW says 16 bits: so `node.dicom.frames` reads them too.
 
-    Source: DICOM PS3.5 8.1.1; so all writers of big endian did.
+    Source: DICOM PS3.5 8.1.1.
     """
     if element.tag == PIXEL_DATA and isinstance(element, Leaf) and not element.little and element.vr == "OW":
         bits = int.from_bytes((header.value(_BITS_ALLOCATED) or b"")[:2], "big")
-        return replace(element, vr={32: "OL", 64: "OV"}.get(bits, "OW"))
+        wide = replace(element, vr={32: "OL", 64: "OV"}.get(bits, "OW"))
+        return Value(vr=element.vr, pieces=_little(wide))
     return element
 
 

@@ -22,7 +22,7 @@ from node.dicom.tree import Elements
 from node.dicom.walk import PIXEL_DATA
 from node.imaging.codecs import DECODABLE, GIVES_RGB
 from node.imaging.decode import Undecodable, decode_frame
-from node.imaging.pixels import PixelFacts, read_pixel_facts
+from node.imaging.pixels import NoPicture, PixelFacts, read_pixel_facts
 from node.store.regions import Made
 
 MOST_FRAMES = 100_000
@@ -74,7 +74,7 @@ def _decompressed(header: Header) -> Replaced:
     element = header.elements.get(PIXEL_DATA)
     if element is None or not element.undefined:
         return {}
-    facts = read_pixel_facts(header)
+    facts = _pixel_facts(header)
     if facts.bits_allocated % 8:
         raise Undecodable("Decoding an instance was refused: its pixels are single bits. Take it as stored.")
     count = _count(header)
@@ -88,6 +88,15 @@ def _decompressed(header: Header) -> Replaced:
     replaced: dict[int, Value | None] = dict.fromkeys(_OFFSET_TABLES)
     replaced[PIXEL_DATA] = Value(vr="OW" if facts.bits_allocated > 8 else "OB", pieces=frames)
     return replaced | _changed(header, facts)
+
+
+def _pixel_facts(header: Header) -> PixelFacts:
+    try:
+        return read_pixel_facts(header)
+    except NoPicture as error:
+        raise Undecodable(
+            "Decoding an instance was refused: what it says of its pixels is not supported. Take it as stored."
+        ) from error
 
 
 def _decoded(streams: Callable[[int], bytes], transfer_syntax: str, facts: PixelFacts, number: int) -> bytes:

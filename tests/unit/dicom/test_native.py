@@ -169,7 +169,9 @@ def test_long_pixels_in_big_endian_are_turned_round_in_parts(bits: int) -> None:
     pieces = write_native(scan(given, BIG), explicit=True)
     lazy = [piece for piece in pieces if isinstance(piece, Made)]
     assert [piece.length for piece in lazy] == [CHUNK_BYTES] * 3 + [bits // 8]
-    assert joined(pieces).endswith(struct.pack(f"<{count}{code}", *numbers))
+    written = joined(pieces)
+    assert written.endswith(struct.pack(f"<{count}{code}", *numbers))
+    assert scan(written, EXPLICIT).elements[0x7FE00010].vr == "OW"
 
 
 def test_long_values_are_not_copied_and_many_short_ones_wait() -> None:
