@@ -24,7 +24,7 @@ from federation.messages import (
 from federation.sharing import touch
 from node.canonical import canonical_json
 from node.catalogue.search import StudyRow, peek_study
-from node.catalogue.written import write_study
+from node.catalogue.written import ALWAYS, write_study
 from node.database.port import Statement
 from node.errors import InvalidRequest, Refused
 from node.events import Event
@@ -84,7 +84,7 @@ def apply_study_announced(node: Node, received: Received, message: StudyAnnounce
     statements += write_study(
         _study_row(key, held, described, message, received),
         before=held,
-        guard=("state = 'announced'", ()),
+        guard=ALWAYS if held is None else ("state = 'announced'", ()),
         refusal="Taking a study was refused: its instances came meanwhile. Read it again.",
     )
     return [*statements, *(_series_row(key, series) for series in message.series)]
