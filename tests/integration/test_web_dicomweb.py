@@ -68,6 +68,24 @@ def test_studies_are_found_by_name_in_either_writing(reader: Visitor) -> None:
     assert reader.get("/dicomweb/studies?PatientName=Li*") == []
 
 
+def test_a_study_id_is_matched_and_answered_at_every_level(site: Site, reader: Visitor) -> None:
+    """DICOM PS3.18 table 10.6.1-2: Study ID is matched on."""
+    data_set = make_ct(
+        study_uid="2.25.12", series_uid="2.25.12.1", sop_uid="2.25.12.1.1", change={0x00200010: ("SH", "CT 0815")}
+    )  # fmt: skip
+    add(site, [data_set])
+    for level in ("studies", "series", "instances"):
+        for query in ("StudyID=CT%200815", "00200010=CT*15"):
+            (one,) = reader.get(f"/dicomweb/{level}?{query}")
+            assert (one["0020000D"]["Value"], one["00200010"]) == (
+                ["2.25.12"],
+                {"vr": "SH", "Value": ["CT 0815"]},
+            )
+    assert reader.get("/dicomweb/studies?StudyID=0815") == []
+    (other,) = reader.get(f"/dicomweb/studies?StudyInstanceUID={STUDY}")
+    assert other["00200010"] == {"vr": "SH"}
+
+
 @pytest.mark.parametrize(
     "query",
     [
