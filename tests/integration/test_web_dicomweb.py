@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email
 import http.client
 import json
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold, hold_ct
 from tests.kit.http import Answer, Visitor
 from tests.kit.instances import BIG, DEFLATED, EXPLICIT, gradient, make_ct
+from tests.kit.parts import parts_of
 from tests.kit.site import Site, add_quickly, open_site
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom"
@@ -40,13 +40,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def reader(site: Site) -> Visitor:
     return site.program()
-
-
-def parts_of(headers: dict[str, str], body: bytes) -> list[tuple[str, bytes]]:
-    message = email.message_from_bytes(
-        b"Content-Type: " + headers["content-type"].encode() + b"\r\n\r\n" + body
-    )
-    return [(part["Content-Type"], part.get_payload(decode=True)) for part in message.get_payload()]  # type: ignore[union-attr, misc]
 
 
 def get(visitor: Visitor, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
