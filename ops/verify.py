@@ -17,6 +17,7 @@ from node.errors import GridError
 from node.node import Node
 from ops.findings import Finding
 from ops.verify_corrections import verify_corrections
+from ops.verify_found import verify_found
 from ops.verify_journal import verify_cases, verify_records, verify_studies
 from ops.verify_mail import verify_inbox, verify_mailbox, verify_outbox, verify_roster, verify_sealed_files
 from ops.verify_packs import verify_packs
@@ -73,6 +74,7 @@ CHECKS: dict[str, Check] = {
     "journal": verify_records,
     "studies": verify_studies,
     "corrections": verify_corrections,
+    "found": verify_found,
     "cases": verify_cases,
     "texts": verify_texts,
     "reports": verify_reports,

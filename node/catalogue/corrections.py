@@ -292,12 +292,23 @@ def _studies_written(
     statements: list[Statement] = []
     for study in studies:
         statements += study.statements
+        if study.change.before.conflict and not study.change.after.conflict:
+            statements.append(_settled(study.key, node.now()))
         if fact.row.kind in OF_PATIENTS:
             event = StudyRestated(correction=fact.row.id, kind=fact.row.kind, undone=undone, by=by)
             statements += node.journal.append(
                 study.key.subject, [event], after=study.present.held.version, cause=cause
             )
     return statements
+
+
+def _settled(key: StudyKey, now: Micros) -> Statement:
+    """Take what the administrator was told of a conflict off her list: it is settled."""
+    return Statement(
+        "UPDATE problem SET seen_at = ? WHERE subject = ? AND seen_at IS NULL"
+        " AND kind IN ('instance-conflict', 'patient-conflict', 'sealing-blocked')",
+        (now, key.subject),
+    )
 
 
 def _fact_event(

@@ -43,7 +43,7 @@ _FOUND: dict[QueryLevel, Condition] = {QueryLevel.SERIES: (f"{STUDY_FOUND} AND {
 _OF_ORIGIN, _OF_STUDY = "study.origin = ?", "study.origin = ? AND study.study_uid = ?"
 _BROAD = 20_000
 """The instances of more studies are not looked through for a page, nor are more skipped: hundreds of millions may be held."""
-_WALK, _WALK_FOR = 8192, 4096
+_WALK, _WALK_FOR = 16_384, 4096
 """So many of the newest studies are looked through for a page that ends early enough, before candidates are gathered."""
 
 
@@ -85,7 +85,7 @@ def match_patients(
         return []
     plan = _Plan(index="study_by_patient")
     if found:
-        plan = _Plan.by(fewest(database, found, MANY)[0].settled(database))
+        plan = _Plan.by(fewest(database, found, MANY)[0])
     where, params = _and(condition, asked, plan.condition, (STUDY_FOUND, ()))
     counted, more = _and(condition, asked, (STUDY_FOUND, ()))
     order = "max(study.first_at) DESC, study.patient_issuer DESC, study.patient_id DESC"
@@ -314,10 +314,10 @@ class _Query:
             if wanted <= _WALK_FOR and (since := self._since(database, _WALK)) is not None:
                 yield self._newest(since)
             best, few = fewest(database, found, MANY)
-            if self.level is QueryLevel.INSTANCE and best.count(database, _BROAD) == _BROAD:
+            if self.level is QueryLevel.INSTANCE and not fewest(database, [best], _BROAD)[1]:
                 raise _too_broad()
         if few or best.index != "study_by_date":
-            yield _Plan.by(best.settled(database))
+            yield _Plan.by(best)
         else:  # as soon walked over as gathered and put in order
             yield _Plan(index=self._walked(keys=True))
 

@@ -107,15 +107,18 @@ def joined_condition(date: str, time: str, span: Span) -> tuple[str, tuple[Value
 
 def _span(keyword: str, value: str, pattern: re.Pattern[str], digits: int) -> Span:
     first, dash, last = (part.strip() for part in value.partition("-"))
+    # Where a day's moment counts, a month begins with its first day, and 31 ends it as it ends any other.
+    begin, end = ("00000101", "99991231") if pattern is _DATE else ("0" * digits, "9" * digits)
     if not dash:
         period = _period(keyword, first, pattern)
-        return Span(low=period.ljust(digits, "0"), high=period.ljust(digits, "9"), form="single")
-    low, high = (_period(keyword, end, pattern) if end else "" for end in (first, last))
+        return Span(low=period + begin[len(period) :], high=period + end[len(period) :], form="single")
+    low, high = (_period(keyword, one, pattern) if one else "" for one in (first, last))
     if not (low or high):
         raise _malformed(keyword)
+    until = high or ("23" if pattern is _TIME else "")
     return Span(
-        low=low.ljust(digits, "0"),
-        high=(high or ("23" if pattern is _TIME else "")).ljust(digits, "9"),
+        low=low + begin[len(low) :] if low else "0" * digits,
+        high=until + end[len(until) :],
         form="between" if low and high else "from" if low else "until",
     )
 

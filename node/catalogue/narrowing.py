@@ -24,6 +24,8 @@ FEW = 500
 """So many candidates are looked at without asking how else they could be found."""
 MANY = 20_000
 """More candidates than that are not counted."""
+_STEPS = (500, 4_000)
+"""Grams are counted up to the first of these that one of them does not reach."""
 _MOST = 3
 """Narrowings that are compared."""
 _ALL: Matched = ("1 = 1", ())
@@ -66,42 +68,44 @@ class Narrowing:
         """Whether there are few candidates however many studies there are."""
         return self.rank == 0
 
-    def settled(self, database: Database) -> Narrowing:
-        """Give it with its names looked up by the rarest gram of each."""
-        if not self.names:
-            return self
-        parts = []
-        if planted("narrowed-decides"):
-            return replace(self, names=(), condition=(f"{self.column} GLOB '*a*'", ()))
-        for grams, (sql, params) in self.names:
-            rarest, more = rarest_gram(database, grams)
-            parts.append(
-                (f"SELECT held.name FROM name_gram AS held WHERE {rarest} AND {sql}", (*more, *params))
-            )
-        parts += [] if self.alike is None else [self.alike]
-        sql = f"{self.column} IN ({' UNION '.join(one for one, _ in parts)})"
-        params = tuple(param for _, some in parts for param in some)
-        return Narrowing(rank=self.rank, index=self.index, condition=(sql, params))
+    def settled(self, database: Database, most: int) -> tuple[Narrowing, int]:
+        """Give it with its names looked up by the rarest gram of each, and the number of candidates as far as it matters.
 
-    def count(self, database: Database, most: int) -> int:
-        """Count the candidates, or the names that have them, as far as it matters."""
+        Of names their number stands for that of the studies that have them.
+        """
+        if planted("narrowed-decides") and self.names:
+            return replace(self, names=(), condition=(f"{self.column} GLOB '*a*'", ())), 0
         if self.names:
-            return sum(min(count_grams(database, grams, most)) for grams, _ in self.names)
+            return self._named(database, most)
         sql, params = self.condition
         rows = database.read(
             f"SELECT count(*) AS n FROM (SELECT 1 FROM study INDEXED BY {self.index} WHERE {sql} LIMIT ?)",
             (*params, most),
             Level.WEAK,
         )
-        return integer(rows[0], "n")
+        return self, integer(rows[0], "n")
+
+    def _named(self, database: Database, most: int) -> tuple[Narrowing, int]:
+        parts, found = [], 0
+        for grams, (sql, params) in self.names:
+            (rarest, more), count = rarest_gram(database, grams, most)
+            found += count
+            parts.append(
+                (f"SELECT held.name FROM name_gram AS held WHERE {rarest} AND {sql}", (*more, *params))
+            )
+        parts += [] if self.alike is None else [self.alike]
+        among = f"{self.column} IN ({' UNION '.join(one for one, _ in parts)})"
+        condition = (among, tuple(param for _, some in parts for param in some))
+        return Narrowing(rank=self.rank, index=self.index, condition=condition), found
 
 
 def fewest(database: Database, narrowings: Sequence[Narrowing], most: int) -> tuple[Narrowing, bool]:
     """Give the narrowing that leaves the fewest candidates, and whether that is fewer than ``most``."""
     if narrowings[0].exact:
         return narrowings[0], True
-    counts = [one.count(database, most) for one in narrowings]
-    return narrowings[counts.index(min(counts))], min(counts) < most
+    settled = [one.settled(database, most) for one in narrowings]
+    best, count = min(settled, key=lambda one: one[1])
+    return best, count < most
 
 
 def names_alike(name: str) -> Matched | None:
@@ -118,12 +122,14 @@ def alike_since(spellings: list[str]) -> Matched:
     return f"SELECT alike.name FROM name_sound AS alike WHERE {sql}", params
 
 
-def rarest_gram(database: Database, grams: tuple[str, ...]) -> Matched:
-    """Give the condition on ``held.gram`` that the fewest names meet, as far as counting that is worth it."""
-    counts = count_grams(database, grams, FEW)
-    if min(counts) >= FEW and len(grams) > 1:
-        counts = count_grams(database, grams, MANY)
-    return _gram(grams[counts.index(min(counts))])
+def rarest_gram(database: Database, grams: tuple[str, ...], most: int) -> tuple[Matched, int]:
+    """Give the condition on ``held.gram`` that the fewest names meet, and how many do, as far as it matters."""
+    counts: list[int] = []
+    for enough in [step for step in _STEPS if step < most] + [most]:
+        counts = _count_grams(database, grams, enough)
+        if min(counts) < enough:
+            break
+    return _gram(grams[counts.index(min(counts))]), min(counts)
 
 
 def narrowings(
@@ -215,10 +221,8 @@ def _among_lists(key: Key, keyword: str, value: str) -> Matched:
     ), params
 
 
-def count_grams(database: Database, grams: tuple[str, ...], most: int) -> list[int]:
+def _count_grams(database: Database, grams: tuple[str, ...], most: int) -> list[int]:
     """Count the names that hold each gram, as far as it matters."""
-    if not grams:
-        return []
     parts, params = [], []
     for n, (sql, more) in enumerate(map(_gram, grams)):
         parts.append(f"(SELECT count(*) FROM (SELECT 1 FROM name_gram AS held WHERE {sql} LIMIT ?)) AS n{n}")

@@ -24,7 +24,8 @@ from node.store.facts import Location
 EVERYTHING: Condition = ("1 = 1", ())
 """For those who act for the node itself, never for a person."""
 COUNTED = 10_000
-"""Of studies that words find, no more are counted."""
+"""Of studies that words or a state find, no more are counted."""
+_OFTEN = 200
 STUDY_FOUND = "study.rejected = 0"
 SERIES_FOUND = (
     "NOT (series.instance_count = 0 AND EXISTS (SELECT 1 FROM instance AS gone WHERE gone.origin = series.origin"
@@ -194,11 +195,14 @@ def find_visible(
 
 
 def count_visible(database: Database, condition: Condition, *, text: str = "", state: str = "") -> int:
-    """Count all pages of `find_visible`; what words find, up to `COUNTED` and one more."""
+    """Count all pages of `find_visible`; what words or a state find, up to `COUNTED` and one more."""
     words = words_of(text)
-    most = COUNTED + 1 if words else -1
-    found = 0
-    for listed in listings(database, condition, words=words, state=state):
+    most, found = COUNTED + 1 if words or state else -1, 0
+
+    def often() -> bool:
+        return found >= _OFTEN
+
+    for listed in listings(database, condition, words=words, state=state, often=often):
         sql, params = listed.keys
         rows = database.read(f"SELECT count(*) AS n FROM ({sql} LIMIT ?)", (*params, most), Level.WEAK)
         found = integer(rows[0], "n")

@@ -11,11 +11,11 @@ chosen from indexes with the condition of visibility, so that whoever sees few o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from node.catalogue.names import fold, pattern_grams
-from node.catalogue.narrowing import MANY, alike_since, count_grams, rarest_gram
+from node.catalogue.narrowing import MANY, alike_since, rarest_gram
 from node.catalogue.patterns import Matched
 from node.catalogue.sounds import typed_sound
 from node.catalogue.visibility import Condition
@@ -49,6 +49,7 @@ def listings(
     words: list[str],
     state: str = "",
     start: tuple[int, str, str] | None = None,
+    often: Callable[[], bool] = lambda: False,
 ) -> Iterator[Listing]:
     """Give ways to a list: the last has all of it, the ones before it only its newest studies.
 
@@ -56,6 +57,8 @@ def listings(
     ----------
     start
         Moment, origin and UID of a study; all that is listed comes after it.
+    often
+        Asked after the newest: whether so many were found that the rest is as soon walked over.
     """
     after: Matched = _ALL if start is None else (_AFTER, start)
     shown: Matched = (f"study.rejected = {int(state == REJECTED_STUDIES)}", ())
@@ -70,7 +73,9 @@ def listings(
     if (since := _since(database, start)) is not None:
         newest: Matched = ("study.first_at >= ?", (since,))
         yield _listing("study INDEXED BY study_recent", newest, seen, shown, after, *asked)
-    if words:
+    if often():
+        yield _listing("study INDEXED BY study_recent", seen, shown, after, *asked)
+    elif words:
         sql, params = candidates(database, words, seen)
         source = f"({sql}) AS found CROSS JOIN study USING (origin, study_uid)"
         yield _listing(source, shown, after, *asked, before=params)
@@ -120,9 +125,10 @@ def _listing(source: str, *conditions: Matched, before: tuple[Value, ...] = ()) 
 
 def _since(database: Database, start: tuple[int, str, str] | None) -> int | None:
     """Give when the newest studies begin, of those that may be listed; None when there are no others."""
-    where, params = ("WHERE first_at <= ?", start[:1]) if start else ("", ())
+    where, params = (" AND first_at <= ?", start[:1]) if start else ("", ())
     sql = (
-        f"SELECT first_at FROM study INDEXED BY study_recent {where} ORDER BY first_at DESC LIMIT 1 OFFSET ?"
+        f"SELECT first_at FROM study INDEXED BY study_recent WHERE rejected = 0{where}"
+        " ORDER BY first_at DESC LIMIT 1 OFFSET ?"
     )
     rows = database.read(sql, (*params, WALK), Level.WEAK)
     return integer(rows[0], "first_at") if rows else None
@@ -133,7 +139,7 @@ def _named(database: Database, word: str) -> Matched:
     grams = pattern_grams(word)
     if not grams or set(word) & set("*?"):  # letters that mean no wildcard here
         return "SELECT held.name_key FROM study AS held WHERE instr(held.name_key, ?) > 0", (word,)
-    gram, params = rarest_gram(database, grams)
+    (gram, params), _ = rarest_gram(database, grams, MANY)
     return f"SELECT held.name FROM name_gram AS held WHERE {gram} AND instr(held.name, ?) > 0", (
         *params,
         word,
@@ -143,7 +149,7 @@ def _named(database: Database, word: str) -> Matched:
 def _count(database: Database, word: str) -> int:
     """Count the names in which a word may stand, as far as it matters."""
     grams, (sounds, params) = pattern_grams(fold(word)), _sounding(word)
-    found = min(count_grams(database, grams, MANY), default=MANY)
+    found = rarest_gram(database, grams, MANY)[1] if grams else MANY
     if sounds:
         rows = database.read(f"SELECT count(*) AS n FROM ({sounds} LIMIT ?)", (*params, MANY), Level.WEAK)
         found += integer(rows[0], "n")

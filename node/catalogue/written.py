@@ -38,7 +38,8 @@ def write_study(
     before
         The row as it was read; None when there is none yet, and then the row must not be there.
     guard
-        What must still hold, of the row that is overwritten too, as SQL; else the batch is undone with ``refusal``.
+        What must still hold, as SQL; else the batch is undone with ``refusal``. It may ask about the row that is
+        overwritten; when there is none yet, about others only.
     """
     held, known = _columns(row), {} if before is None else _columns(before)
     changed = {name: value for name, value in held.items() if before is None or value != known[name]}

@@ -347,6 +347,8 @@ _FINDING: Migration = (
     # Each ends in first_at and, as every index of this table does, in the study's key: a page is chosen from the index
     # alone, whatever is skipped before it, and then its rows are read. Lists hold no rejected study.
     "CREATE INDEX study_by_origin ON study (origin, rejected, first_at)",
+    "DROP INDEX study_recent",
+    "CREATE INDEX study_recent ON study (rejected, first_at)",
     "DROP INDEX study_patient",
     "CREATE INDEX study_by_patient ON study (patient_issuer, patient_id, rejected, first_at)",
     "CREATE INDEX study_walk ON study (origin, rejected, first_at, study_uid, name_key, date_key, modalities)",

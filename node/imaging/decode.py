@@ -36,6 +36,8 @@ WAIT_S = 30.0
 PLACE_S = 60.0
 """For a worker to become free."""
 DEATHS = 2
+LONG_S = 2.0
+"""A frame that is refused only after so long is not tried again for a while either."""
 SHUNNED_S = 600.0
 """How long a frame that killed its workers is not tried."""
 REMEMBERED = 256
@@ -211,9 +213,14 @@ class Workshop:
     def decode(self, frame: bytes, request: Request) -> Stored:
         """Give the values; raises as `decode_frame` says."""
         self._check_shunned(frame)
+        began = time.monotonic()
         for _ in range(DEATHS):
             try:
                 return self._decode_once(frame, request)
+            except Undecodable:
+                if time.monotonic() - began > LONG_S:
+                    self._note_death(frame, count=DEATHS)  # in vain, and dear: as bad as a death
+                raise
             except _Died as died:
                 if self._note_death(frame) >= DEATHS or died.late:
                     break
@@ -247,12 +254,12 @@ class Workshop:
         if deaths >= DEATHS and time.monotonic() - at < SHUNNED_S:
             raise _killing()
 
-    def _note_death(self, frame: bytes) -> int:
-        """Count one, and say how many there were."""
+    def _note_death(self, frame: bytes, *, count: int = 1) -> int:
+        """Count it, and say how many there were."""
         name, now = _name(frame), time.monotonic()
         with self._lock:
             deaths, at = self._deaths.pop(name, (0, now))
-            deaths = deaths + 1 if now - at < SHUNNED_S else 1
+            deaths = deaths + count if now - at < SHUNNED_S else count
             self._deaths[name] = (deaths, now)
             if len(self._deaths) > REMEMBERED:
                 self._deaths.pop(next(iter(self._deaths)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -16,12 +17,14 @@ from node.catalogue.exits import file_pieces
 from node.catalogue.search import instances_of
 from node.clock import SECOND
 from node.store.regions import read_pieces
+from ops.verify import verify_part
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.exits import CONVERTED, EXITS, OUTGOING, RETRIEVE, SENDING, Doors, Gives, asked, open_doors
 from tests.kit.holding import hold
 from tests.kit.http import Answer, Visitor
 from tests.kit.instances import BIG, DEFLATED, EXPLICIT, IMPLICIT, make_ct, part10
+from tests.kit.parts import parts_of
 from tests.kit.site import Site, add_quickly, open_site
 
 A, B = {"issuer": "alpha:his", "id": "A-17"}, {"issuer": "alpha:his", "id": "B-42"}
@@ -138,6 +141,16 @@ def test_a_corrected_instance_is_read_by_others_in_each_syntax(
     assert file.file_meta.TransferSyntaxUID == syntax
     plain = dcmread(BytesIO(part10(data_set, transfer_syntax=syntax)))
     assert file.PixelData == plain.PixelData
+    reader = site.program()
+    plainly = Visitor(
+        reader.web, bearer=reader.bearer, headers={"Accept": 'multipart/related; type="application/dicom"'}
+    )
+    status, headers, body = plainly.raw("GET", f"/dicomweb/studies/{key.study_uid}")
+    assert status == 200
+    for _, part in parts_of(headers, body):
+        assert dcmread(BytesIO(part)).StudyDescription == "胸部平扫", (
+            "written in another syntax as corrected too"
+        )
     original = file.OriginalAttributesSequence[0]
     assert original.ModifiedAttributesSequence[0].StudyDescription == "Plain"
     assert original.ModifyingSystem == "alpha"
@@ -175,9 +188,9 @@ def test_whose_study_it_is_is_chosen_and_instances_of_somebody_else_are_rejected
     assert technician.get("/api/studies/alpha/2.25.1")["study"]["conflict"] == 2
     assert len(technician.get(place)["patients"]) == 2
     assert technician.get("/api/corrections")["conflicts"][0]["studyUid"] == "2.25.1"
-    technician.post(
-        place, {"kind": "identity", "patient": A, "others": "reject", "reason": "One slice is another's"}
-    )
+    ask = {"kind": "identity", "patient": A, "others": "reject", "reason": "One slice is another's"}
+    assert technician.post(f"{place}/preview", ask)["others"] == 1
+    technician.post(place, ask)
     study = technician.get("/api/studies/alpha/2.25.1")["study"]
     assert (study["conflict"], study["patientId"], study["instances"]) == (0, "A-17", 2)
     assert len(site.program().get("/dicomweb/studies/2.25.1/instances")) == 2
@@ -240,3 +253,24 @@ def test_the_story_tells_who_corrected_what(site: Site, technician: Visitor) -> 
     assert told == [("merged", "Chen"), ("unmerged", "Chen"), ("rejected", "Chen")]
     acts = site.node.database.read("SELECT act, person FROM audit WHERE act NOT IN ('read-images')")
     assert {row["act"] for row in acts} >= {"merge-patients", "undo-correction", "reject-instances"}
+
+
+def test_verify_holds_what_is_shown_against_its_corrections(site: Site, technician: Visitor) -> None:
+    merge(technician)
+    technician.call("DELETE", "/dicomweb/studies/2.25.1/series/2.25.1.1/instances/2.25.1.1.2")
+    assert [*verify_part(site.node, "corrections"), *verify_part(site.node, "studies")] == []
+    for damage in (
+        "UPDATE study SET patient_id = 'A-17' WHERE study_uid = '2.25.1'",
+        "UPDATE instance SET state = 'chosen' WHERE state = 'rejected'",
+        "UPDATE overlay SET body = '{}'",
+        "DELETE FROM study_correction",
+    ):
+        kept = site.node.state / "kept.db"
+        with sqlite3.connect(site.node.state / "meridian.db") as database:
+            database.execute(f"VACUUM INTO '{kept}'")
+            database.execute(damage)
+        assert list(verify_part(site.node, "corrections")) != [], damage
+        with sqlite3.connect(kept) as before, sqlite3.connect(site.node.state / "meridian.db") as database:
+            before.backup(database)
+        kept.unlink()
+    assert list(verify_part(site.node, "corrections")) == []

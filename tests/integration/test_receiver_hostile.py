@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from node.dimse import association, connection, guard, places, reception
+from node.dimse import connection, places, reception
 from node.dimse.server import Receiver
 from tests.kit.instances import CT_IMAGE, EXPLICIT, make_ct
 from tests.kit.raw_sender import Aborted, RawSender, Rejected, _command, _us, associate_rq
@@ -24,8 +24,6 @@ SHORT_S = 0.4
 @pytest.fixture
 def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
     """A receiver with short deadlines and four places."""
-    monkeypatch.setattr(guard.GuardedSocket, "deadline_s", SHORT_S)
-    monkeypatch.setattr(association, "PDU_DEADLINE_S", SHORT_S)
     monkeypatch.setattr(reception, "ASSOCIATE_DEADLINE_S", SHORT_S)
     monkeypatch.setattr(reception, "PDU_DEADLINE_S", SHORT_S)
     monkeypatch.setattr(connection, "LINGER_S", SHORT_S)

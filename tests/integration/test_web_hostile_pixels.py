@@ -147,3 +147,17 @@ def test_a_worker_that_is_stopped_is_given_up_at_its_deadline(monkeypatch: pytes
         worker.decode(encoded("jpeg-ls"), request)
     assert died.value.late
     assert worker.spent
+
+
+def test_a_frame_that_is_refused_only_after_long_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from node.imaging import decode
+    from node.imaging.codecs import Request
+
+    monkeypatch.setattr(decode, "LONG_S", -1.0)
+    request = Request(
+        transfer_syntax=SYNTAXES["jpeg-ls"], rows=32, columns=32, samples=1, bits_allocated=16, photometric=""
+    )
+    workshop = decode.Workshop()
+    for words in ("was refused", "was given up"):
+        with pytest.raises(decode.Undecodable, match=words):
+            workshop.decode(b"\xff\xd8" + bytes(64), request)

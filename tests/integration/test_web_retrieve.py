@@ -13,6 +13,8 @@ from PIL import Image
 from pydicom.filebase import DicomBytesIO
 
 from node.dicom.part10 import read_part10
+from node.people.accounts import OPERATOR
+from node.people.sessions import end_all, revoke_bearers
 from tests.integration.test_web_dicomweb import AS_STORED, get
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
@@ -21,7 +23,7 @@ from tests.kit.holding import hold, hold_ct
 from tests.kit.http import Visitor
 from tests.kit.instances import BIG, DEFLATED, EXPLICIT, IMPLICIT, LITTLE, gradient, make_ct
 from tests.kit.parts import parts_of
-from tests.kit.site import Site, open_site
+from tests.kit.site import Site, add_quickly, open_site
 
 STUDY = "2.25.10"
 INSTANCE = f"/dicomweb/studies/{STUDY}/series/{STUDY}.1/instances/{STUDY}.1.1"
@@ -273,3 +275,25 @@ def test_a_picture_is_made_once(site: Site, reader: Visitor, monkeypatch: pytest
     monkeypatch.setattr("node.imaging.render.decode_frame", never)
     assert get(reader, f"{path}/rendered?quality=80")[2] == first
     assert get(reader, f"{path}/rendered?window=100,20")[0] == 200
+
+
+def test_a_frame_answered_at_once_is_guarded_as_the_first_was(site: Site) -> None:
+    """Its place is known by then, and the answer needs no thread; who may no longer see it is told so at once."""
+    frame = f"{INSTANCE}/frames/1"
+    program = site.program("reader/passing")
+    technician = add_quickly(site.node, "passing", "technician")
+    person = site.signed_in(technician)
+    for visitor in (program, person):
+        first, again = get(visitor, frame), get(visitor, frame)
+        assert (first[0], again[0]) == (200, 200)
+        assert first[1]["etag"] == again[1]["etag"]
+    alone = {"Accept": "application/octet-stream"}
+    assert get(program, frame, **alone)[2] == get(program, frame, **alone)[2] == gradient(4, 4)
+    revoke_bearers(site.node, OPERATOR, principal="reader/passing")
+    end_all(site.node, technician.id)
+    for visitor in (program, person, site.visitor()):
+        assert get(visitor, frame)[0] == 401
+    assert get(site.program("sender/passing"), frame)[0] == 404
+    assert get(site.program(), f"{INSTANCE}/frames/2")[0] == 404
+    other = INSTANCE.replace(f"series/{STUDY}.1", f"series/{STUDY}.9")
+    assert get(site.program(), f"{other}/frames/1")[0] == 404

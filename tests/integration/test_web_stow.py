@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
@@ -282,6 +284,22 @@ def test_a_length_that_is_too_short_stores_nothing_half(site: Site, sender: Visi
     assert (
         b" 200 " not in answer[:20]
     )  # what follows is no request: the connection may break before the words come
+    assert records(site.node) == []
+
+
+def test_who_trickles_or_falls_silent_is_given_up(
+    site: Site, sender: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.dicomweb.store.SILENCE_S", 0.3)
+    content = files(file_of(1))
+    address = urlsplit(site.web)
+    for pause, sent in ((1.0, 1), (0.1, 8)):  # longer than the silence; often enough, and too little
+        with socket.create_connection((address.hostname, address.port), timeout=10) as peer:
+            peer.sendall(head(site, sender, len(content)))
+            for at in range(sent):
+                peer.sendall(content[at : at + 1])
+                time.sleep(pause)
+            assert b" 400 " in peer.recv(1 << 16)[:20]
     assert records(site.node) == []
 
 

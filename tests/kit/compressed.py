@@ -63,7 +63,7 @@ def compressed_ct(name: str, *, frames: int = 1, spoil: bool = False, **words: A
     """Give a data set with compressed frames; spoiled, its codec cannot read them."""
     streams = [encoded(name, number) for number in range(frames)]
     if spoil:
-        streams = [stream[: len(stream) // 2] for stream in streams]
+        streams = [stream[:2] + bytes(64) for stream in streams]
     return with_frames(*streams, colour="colour" in name, **words)
 
 

@@ -155,6 +155,8 @@ class PreviewShape(Shape):
 
     seen: str
     items: list[StudyChangeShape]
+    others: int = 0
+    """Instances that name somebody else and would be rejected besides."""
 
 
 class CorrectionShape(Shape):
@@ -233,9 +235,9 @@ class StudyCorrections(Shape):
     """Of instances that have several which disagree."""
 
 
-def preview_shape(preview: Preview) -> PreviewShape:
+def preview_shape(preview: Preview, *, others: int = 0) -> PreviewShape:
     """Describe what would change."""
-    return PreviewShape(seen=preview.digest, items=[_change(one) for one in preview.changes])
+    return PreviewShape(seen=preview.digest, items=[_change(one) for one in preview.changes], others=others)
 
 
 def patient_shape(row: PatientRow) -> PatientShape:

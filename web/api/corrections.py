@@ -171,7 +171,8 @@ def show_study(call: Call[NoBody]) -> StudyCorrections:
 )
 def preview_study(call: Call[StudyAsk]) -> PreviewShape:
     """Say what correcting a study would change."""
-    return preview_shape(preview_correction(call.node, _of_study(call.node, call.study, call.body)))
+    preview = preview_correction(call.node, _of_study(call.node, call.study, call.body))
+    return preview_shape(preview, others=len(_others(call.node, call.study, call.body)))
 
 
 @route("POST /api/studies/{origin}/{study_uid}/corrections", roles=TECHNICIAN, sees=Sees.STUDY, body=StudyAsk)
@@ -179,11 +180,7 @@ def correct_study(call: Call[StudyAsk]) -> Made:
     """Move, correct, reject, or choose a side."""
     node, key, body = call.node, call.study, call.body
     draft = _of_study(node, key, body)
-    others = (
-        instances_of_others(node, key, body.patient.key())
-        if body.kind == "identity" and body.others == "reject" and body.patient is not None
-        else []
-    )
+    others = _others(node, key, body)
     if others:
         rejection = draft_rejection(node, key, sop_uids=others, code=body.code or "113038")
         make_correction(node, call.person, rejection, reason=body.reason, address=call.address)
@@ -196,6 +193,13 @@ def correct_study(call: Call[StudyAsk]) -> Made:
         address=call.address,
     )
     return Made(id=id_)
+
+
+def _others(node: Node, key: StudyKey, body: StudyAsk) -> list[str]:
+    """Give the instances that are to be rejected because they name somebody else than who was chosen."""
+    if body.kind != "identity" or body.others != "reject" or body.patient is None:
+        return []
+    return instances_of_others(node, key, body.patient.key())
 
 
 def _of_patient(node: Node, body: PatientAsk) -> Draft:

@@ -134,6 +134,7 @@ class Studies(Shape):
     items: list[Study]
     next: str | None
     total: int
+    """Of words or a state no more than 10,000 are counted, and then one more."""
 
 
 class Series(Shape):

@@ -105,13 +105,18 @@ def resources_of(routes: Iterable[Route]) -> list[Resource]:
 
 def _method(route_: Route) -> Method:
     last = _PARAMETER.sub(r"\1", route_.path.rpartition("/")[2])
-    stores = route_.sees is Sees.BRINGS
+    takes: tuple[str, ...] = ()
+    gives, query = _GIVEN.get(last, _INSTANCES), _ASKED.get(last, ())
+    if route_.sees is Sees.BRINGS:
+        takes, gives, query = _TAKEN, (DICOM_JSON, DICOM_XML), ()
+    elif route_.method == "DELETE":
+        gives, query = (), ("reason", "comment")
     return Method(
         name=route_.method,
         doc=(route_.handler.__doc__ or "").strip().partition("\n")[0],
-        takes=_TAKEN if stores else (),
-        gives=(DICOM_JSON, DICOM_XML) if stores else _GIVEN.get(last, _INSTANCES),
-        query=() if stores else _ASKED.get(last, ()),
+        takes=takes,
+        gives=gives,
+        query=query,
     )
 
 

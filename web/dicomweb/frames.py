@@ -16,15 +16,22 @@ from aiohttp import web
 from node.catalogue.search import InstanceRow, peek_instance
 from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
 from node.errors import InvalidRequest
-from node.store.regions import Region
 from web.answers import Later
 from web.dicomweb.accept import choose_frame_media, wanted
 from web.dicomweb.held import etag_of
 from web.dicomweb.named import with_held
 from web.dicomweb.reading import is_noted, note_read
-from web.dicomweb.retrieve import PRIVATE, not_modified, unchanged
-from web.dicomweb.roots import at_both_roots, root_of
-from web.dicomweb.stream import Part, answer_parts, answer_pieces, read_from_memory
+from web.dicomweb.retrieve import PRIVATE, address_of, not_modified, unchanged
+from web.dicomweb.roots import at_both_roots
+from web.dicomweb.stream import (
+    Part,
+    answer_parts,
+    answer_pieces,
+    framed,
+    multipart_type,
+    new_boundary,
+    read_from_memory,
+)
 from web.errors import NotAcceptable
 from web.routes import Call, NoBody
 
@@ -33,7 +40,7 @@ LISTED = 1000
 
 
 def _at_once(call: Call[NoBody]) -> web.Response | None:
-    """Give one frame whose place is known and whose bytes are in the kernel's memory; None for any other."""
+    """Give one frame whose place is soon found and whose bytes are in the kernel's memory; None for any other."""
     path = call.path
     if "," in path["numbers"] or "digest" in call.query:
         return None
@@ -41,14 +48,23 @@ def _at_once(call: Call[NoBody]) -> web.Response | None:
     if held is None or held.series_uid != path["series_uid"] or not is_noted(call):
         return None
     (number,) = frame_numbers(path["numbers"])
-    known = call.around.frames.peek(held, number)
-    if known is None or len(known) != 1 or not isinstance(known[0], Region):
-        return None
+    region = call.around.frames.peek_region(call.node, held, number)
     answer = _described(call, held)
-    if answer.multipart or unchanged(call, answer.tag):
+    if region is None or unchanged(call, answer.tag):
         return None
-    body = read_from_memory(known[0])
-    return None if body is None else web.Response(body=body, headers=answer.headers)
+    if not answer.multipart:
+        body = read_from_memory(region)
+        return None if body is None else web.Response(body=body, headers=answer.headers)
+    boundary = new_boundary()
+    part = Part(media=answer.typed, location=f"{_place(call, held)}/{number}", body=[region])
+    read = [
+        piece if isinstance(piece, bytes) else read_from_memory(region) for piece in framed([part], boundary)
+    ]
+    whole = [piece for piece in read if piece is not None]
+    if len(whole) < len(read):
+        return None
+    typed = {"Content-Type": multipart_type(answer.media, boundary)}
+    return web.Response(body=b"".join(whole), headers=answer.headers | typed)
 
 
 @at_both_roots(
@@ -117,12 +133,16 @@ def _frames(call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]) -> La
     frames = [call.around.frames.pieces(call.node, held, number) for number in numbers]
     if not answer.multipart:
         return answer_pieces(frames[0], threads=threads, headers=headers)
-    where = f"{root_of(call)}/studies/{call.study.study_uid}/series/{held.series_uid}/instances/{held.sop_uid}/frames"
+    where = _place(call, held)
     parts = [
         Part(media=answer.typed, location=f"{where}/{number}", body=frame)
         for number, frame in zip(numbers, frames, strict=True)
     ]
     return answer_parts(parts, media=answer.media, threads=threads, headers=headers)
+
+
+def _place(call: Call[NoBody], held: InstanceRow) -> str:
+    return f"{address_of(call, held)}/frames"
 
 
 ROUTES = (*retrieve_frames,)

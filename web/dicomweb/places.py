@@ -10,15 +10,18 @@ import threading
 from node.catalogue.search import InstanceRow
 from node.catalogue.stored import stored_beginning, stored_whole
 from node.clock import MINUTE, Micros
-from node.dicom.frames import frame_of, frame_spans
-from node.dicom.header import Header
-from node.dicom.syntax import is_deflated
+from node.dicom.frames import Span, frame_of, frame_spans
+from node.dicom.header import Header, scan
+from node.dicom.syntax import is_deflated, is_encapsulated
 from node.dicom.walk import PIXELS
 from node.names import StudyKey
 from node.node import Node
-from node.store.regions import Piece, Region
+from node.store.regions import Region
+from web.dicomweb.stream import Piece, read_from_memory
 
 _PIXEL_PATHS = frozenset(f"{tag:08X}" for tag in PIXELS)
+GLANCE_BYTES = 8 << 10
+"""As much as is looked through on the event loop."""
 FRAMES = 20_000
 READINGS = 5_000
 AGAIN_AFTER: Micros = 60 * MINUTE
@@ -50,12 +53,16 @@ class FramePlaces:
             return known
         place = (held.pack, held.data_offset, number)
         found = _located(node, held, number, header)
-        if all(isinstance(piece, Region) for piece in found):
-            with self._lock:
-                self._known[place] = found
-                if len(self._known) > FRAMES:
-                    self._known.pop(next(iter(self._known)))
+        self._keep(place, found)
         return found
+
+    def _keep(self, place: tuple[str, int, int], found: list[Piece]) -> None:
+        if not all(isinstance(piece, Region) for piece in found):
+            return
+        with self._lock:
+            self._known[place] = found
+            if len(self._known) > FRAMES:
+                self._known.pop(next(iter(self._known)))
 
     def peek(self, held: InstanceRow, number: int) -> list[Piece] | None:
         """Give what is known of a frame; None when it was not looked for lately."""
@@ -65,6 +72,19 @@ class FramePlaces:
             if known is not None:
                 self._known[place] = known  # the latest used stands last
             return known
+
+    def peek_region(self, node: Node, held: InstanceRow, number: int) -> Region | None:
+        """Give where a frame lies, without waiting for the disk: as known, or by a look at what stands before it.
+
+        Nothing of that is shown, so it may come from the pack as it lies there. None for what does not lie in one run.
+        """
+        known = self.peek(held, number)
+        if known is None:
+            known = _glanced(node, held, number)
+            if known is None:
+                return None
+            self._keep((held.pack, held.data_offset, number), known)
+        return known[0] if len(known) == 1 and isinstance(known[0], Region) else None
 
     def pixel_data(self, node: Node, held: InstanceRow, path: str) -> list[Piece] | None:
         """Give the whole value of native pixel data as a region of the pack; None for anything else."""
@@ -108,17 +128,37 @@ class Readings:
             return at is not None and now - at < AGAIN_AFTER
 
 
+def _glanced(node: Node, held: InstanceRow, number: int) -> list[Piece] | None:
+    """Find a native frame by the first bytes of a data set, when they are in memory and tell."""
+    if is_deflated(held.transfer_syntax) or is_encapsulated(held.transfer_syntax):
+        return None
+    beginning = read_from_memory(
+        Region(
+            path=node.packs.path(held.pack),
+            offset=held.data_offset,
+            length=min(held.data_bytes, GLANCE_BYTES),
+        )
+    )
+    if beginning is None:
+        return None
+    header = scan(beginning, held.transfer_syntax, size=held.data_bytes)
+    if not _has_native_pixels(header) or not _lies_as_given(header):
+        return None
+    return _regions(node, held, frame_spans(header, number))
+
+
 def _located(node: Node, held: InstanceRow, number: int, known: Header | None) -> list[Piece]:
     header = known or stored_beginning(node, held)
     if not header.whole and not _has_native_pixels(header):
         header = stored_whole(node, held)
     if is_deflated(held.transfer_syntax) or not _lies_as_given(header):
         return [frame_of(header if header.whole else stored_whole(node, held), number)]
+    return _regions(node, held, frame_spans(header, number))
+
+
+def _regions(node: Node, held: InstanceRow, spans: list[Span]) -> list[Piece]:
     path = node.packs.path(held.pack)
-    return [
-        Region(path=path, offset=held.data_offset + span.offset, length=span.length)
-        for span in frame_spans(header, number)
-    ]
+    return [Region(path=path, offset=held.data_offset + span.offset, length=span.length) for span in spans]
 
 
 def _has_native_pixels(header: Header) -> bool:

@@ -40,6 +40,8 @@ CHUNK_BYTES = 2 << 20
 """How much is handed to a thread at a time."""
 SILENCE_S = 60.0
 """Who sends nothing for so long is given up."""
+SLOWEST_BYTES_S = 1024
+"""Who sends less than this after that time holds a place for nothing."""
 LOOK_S = 0.01
 STORERS = TECHNICIAN | STORER
 _TYPES = (DICOM, DICOM_JSON, "application/json", "")
@@ -155,7 +157,8 @@ async def _feed(request: web.Request, push: Callable[[bytes], Awaitable[None]]) 
 
 async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
     pieces: list[bytes] = []
-    size = 0
+    size = came = 0
+    began = time.monotonic()
     while True:
         try:
             async with asyncio.timeout(SILENCE_S):
@@ -170,6 +173,10 @@ async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
             ) from error
         pieces.append(piece)
         size += len(piece)
+        came += len(piece)
+        spent = time.monotonic() - began
+        if spent > SILENCE_S and came < spent * SLOWEST_BYTES_S:
+            raise Malformed("Storing instances was given up: the body comes too slowly. Send it again.")
         if size >= CHUNK_BYTES or (not piece and size):
             yield b"".join(pieces)
             pieces, size = [], 0

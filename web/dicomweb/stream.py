@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -122,14 +123,26 @@ def answer_parts(
     parts: Sequence[Part], *, media: str, threads: Threads, headers: Mapping[str, str]
 ) -> Stream | web.Response:
     """Give parts of one media type as a multipart/related answer. Blocks."""
-    boundary = secrets.token_hex(16)
-    content_type = f'multipart/related; type="{media}"; boundary={boundary}'
+    boundary = new_boundary()
     return answer_pieces(
-        list(_framed(parts, boundary)), threads=threads, headers={**headers, "Content-Type": content_type}
+        list(framed(parts, boundary)),
+        threads=threads,
+        headers={**headers, "Content-Type": multipart_type(media, boundary)},
     )
 
 
-def _framed(parts: Sequence[Part], boundary: str) -> Iterator[Piece]:
+def new_boundary() -> str:
+    """Draw what no body holds."""
+    return secrets.token_hex(16)
+
+
+def multipart_type(media: str, boundary: str) -> str:
+    """Give the Content-Type of parts of one media type. Source: RFC 2387."""
+    return f'multipart/related; type="{media}"; boundary={boundary}'
+
+
+def framed(parts: Sequence[Part], boundary: str) -> Iterator[Piece]:
+    """Give parts with what stands around them."""
     for part in parts:
         yield _head(part, boundary)
         yield from part.body
@@ -158,9 +171,9 @@ class MadeParts(Later):
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         part = await self.heavy.run(self.makers[0])
-        boundary = secrets.token_hex(16)
+        boundary = new_boundary()
         response = web.StreamResponse(headers=dict(self.headers))
-        response.headers["Content-Type"] = f'multipart/related; type="{self.media}"; boundary={boundary}'
+        response.headers["Content-Type"] = multipart_type(self.media, boundary)
         await response.prepare(request)
         sender = _Sender(request, response, self.threads, kernel_copies=False)
         try:
@@ -198,7 +211,11 @@ class _Sender:
         self._kernel_copies = kernel_copies and not request.secure
 
     async def send_all(self, pieces: Sequence[Piece]) -> None:
-        """Send pieces."""
+        """Send pieces; what is in memory already goes out at once, so that a client knows soon that more comes."""
+        ready_made = list(takewhile(lambda piece: isinstance(piece, bytes), pieces))
+        if ready_made:
+            await self._response.write(b"".join(piece for piece in ready_made if isinstance(piece, bytes)))
+            pieces = pieces[len(ready_made) :]
         reading: asyncio.Task[bytes] | None = None
         try:
             for batch in _batches(pieces, self._kernel_copies):

@@ -232,6 +232,7 @@ def test_a_move_clears_what_was_red_when_the_study_had_been_sent_again_before(tw
     moved = make_correction(two, TECHNICIAN, draft_move(two, study(1), patient("B-42")), reason="Wrong")
     row = get_study(two.database, study(1))
     assert (shown(row), row.conflict) == (("B-42", "Wang^Wu"), 0)
+    assert two.database.read("SELECT kind FROM problem WHERE seen_at IS NULL") == []
     send(two, ct(4, patient_id="C-1", patient_name="Zhao^Liu"))
     assert get_study(two.database, study(1)).conflict == 2, "somebody else again is red again"
     undo_correction(two, TECHNICIAN, moved, reason="No")

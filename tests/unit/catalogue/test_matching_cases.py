@@ -156,6 +156,11 @@ MOMENTS = [
     ("20060706", "050000", "20060706", "05", True, True),  # no ranges
     ("20060706", "", "20060705-20060707", "1000-1800", False, True),
     ("", "110000", "20060705-20060707", "1000-1800", False, False),
+    # A month begins with its first day and ends with its last, and the times are of those days
+    ("20060701", "", "200607-", "10-", False, False),
+    ("20060701", "11", "200607-", "10-", True, True),
+    ("20060731", "1100", "-200607", "-10", False, False),
+    ("20060730", "2300", "-200607", "-10", False, True),
 ]
 
 

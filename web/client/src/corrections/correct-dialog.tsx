@@ -15,6 +15,8 @@ export interface Proposal {
   explained: string
   /** What it takes away from sight or joins for good unless undone: said in red. */
   warning?: string
+  /** It says that two are one person: what makes that unlikely is said in red. */
+  onePerson?: boolean
   confirm: string
   preview: () => Promise<Changes>
   make: (reason: string, seen: string) => Promise<unknown>
@@ -75,6 +77,9 @@ export function CorrectDialog({ proposal, close, done }: CorrectDialogProps) {
         <p>{proposal?.explained}</p>
         {proposal?.warning && <Alert type="warning" showIcon title={proposal.warning} />}
         {error && <Failure error={error} again={look} />}
+        {proposal?.onePerson && preview && differs(preview) && (
+          <Alert type="error" showIcon title={text('merge.differ')} data-testid="merge-differ" />
+        )}
         {preview ? <Preview preview={preview} /> : !error && <Waiting />}
         <label>
           <span className="quiet">{text('correct.reason')}</span>
@@ -89,5 +94,12 @@ export function CorrectDialog({ proposal, close, done }: CorrectDialogProps) {
         </label>
       </div>
     </Modal>
+  )
+}
+
+/** Whether sex or birth date would become another one, where both are known. */
+function differs(preview: Changes): boolean {
+  return preview.items.some((study) =>
+    study.changes.some((each) => ['sex', 'birth_date'].includes(each.name) && each.before !== '' && each.after !== ''),
   )
 }

@@ -32,6 +32,7 @@ export default function MergePage() {
           title: text('kind.merge'),
           explained: text('merge.explained', { goes: goes.id, stays: stays.id }),
           warning: text('merge.warning'),
+          onePerson: true,
           confirm: text('correct.confirm', { act: text('kind.merge') }),
         },
       ),

@@ -37,6 +37,7 @@ export function Preview({ preview }: { preview: Changes }) {
       {touched.slice(0, SHOWN).map((each) => (
         <OneStudy key={each.studyUid} change={each} />
       ))}
+      {preview.others > 0 && <p className="strong">{text('preview.others', { count: preview.others })}</p>}
       {touched.length > SHOWN && <p className="quiet">{text('preview.more', { count: touched.length - SHOWN })}</p>}
     </section>
   )

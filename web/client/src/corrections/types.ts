@@ -47,6 +47,8 @@ export interface StudyChange {
 export interface Preview {
   seen: string
   items: StudyChange[]
+  /** Instances that name somebody else and would be rejected besides. */
+  others: number
 }
 
 export type CorrectionKind = 'merge' | 'patient' | 'move' | 'study' | 'series' | 'reject' | 'choose' | 'note'

@@ -16,6 +16,8 @@ import { HowToSend } from './how-to-send'
 import { usePages } from './pages'
 
 const STATES = ['', 'receiving', 'complete'] as const
+/** Of words or a state no more are counted, and then one more. */
+const MOST_COUNTED = 10_000
 
 export default function StudiesPage() {
   const text = useText()
@@ -51,7 +53,9 @@ export default function StudiesPage() {
         />
         {studies.total !== null && (
           <span className="quiet total" data-testid="studies-total">
-            {text('studies.total', { count: studies.total, shown: count(studies.total, language) })}
+            {filtered && studies.total > MOST_COUNTED
+              ? text('studies.many', { shown: count(MOST_COUNTED, language) })
+              : text('studies.total', { count: studies.total, shown: count(studies.total, language) })}
           </span>
         )}
       </div>
