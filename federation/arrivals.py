@@ -45,6 +45,7 @@ _DESCRIPTIVE = (
     "study_time",
     "accession_issuer",
     "accession",
+    "study_id",
     "description",
     "referring_physician",
     "modalities",

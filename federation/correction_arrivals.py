@@ -5,12 +5,14 @@ Who merged whom stays at the origin. A peer gets what that comes to for each stu
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from federation.arrivals import TEXT_LIMIT, described_in, own_study
 from federation.messages import Received, StudyCorrectedThere
 from node.catalogue.contents import StoredContents
 from node.catalogue.corrected_growth import TOLD
+from node.catalogue.correction_facts import SERIES_VALUES, STUDY_VALUES
 from node.catalogue.overlays import (
     Overlay,
     decode_overlay,
@@ -84,7 +86,20 @@ def _checked(message: StudyCorrectedThere) -> Overlay:
             raise InvalidRequest("Taking corrections was refused: one of their texts is too long.")
         if change.issuer is not None and not change.issuer.startswith(f"{message.origin}:"):
             raise Refused("Taking corrections was refused: an issuer does not begin with their origin.")
+    _check_values([overlay.study], STUDY_VALUES)
+    _check_values(overlay.series.values(), SERIES_VALUES)
     return overlay
+
+
+def _check_values(changes: Iterable[Mapping[str, str]], known: Collection[str]) -> None:
+    """Refuse what no exit here could say: half of a correction is none."""
+    for values in changes:
+        if not values.keys() <= set(known):
+            raise InvalidRequest(
+                "Taking corrections was refused: they change what is not known here. Update this node."
+            )
+        if any(len(text) > TEXT_LIMIT for text in values.values()):
+            raise InvalidRequest("Taking corrections was refused: one of their texts is too long.")
 
 
 def _said(present: Present, message: StudyCorrectedThere, *, words: dict[str, object]) -> Said:

@@ -95,6 +95,8 @@ class AnnouncedStudy:
     bytes: int
     first_at: Micros
     last_at: Micros
+    study_id: str = ""
+    """Optional: peers of an earlier version do not say it, and pass over it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

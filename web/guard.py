@@ -33,6 +33,8 @@ class Sees(Enum):
     """``{study_uid}`` in the path, of this node."""
     CASE = "case"
     REPORT = "report"
+    TRANSFER = "transfer"
+    """``{id}`` in the path, of a study on its way; also of one that is still to come."""
     BODY = "body"
     """``origin`` and ``study_uid`` in the body."""
     QUERY = "query"
@@ -71,7 +73,7 @@ def named_study(
     Raises
     ------
     NotFound
-        The case or report is not here, in the same words as for one that may not be seen.
+        The case, report or transfer is not here, in the same words as for one that may not be seen.
     """
     match sees:
         case Sees.NOTHING | Sees.LIST | Sees.BRINGS:
@@ -92,6 +94,8 @@ def named_study(
             return _study_of_row(
                 node, "SELECT origin, study_uid FROM report WHERE report_id = ?", path["report_id"]
             )
+        case Sees.TRANSFER:
+            return _study_of_row(node, "SELECT origin, study_uid FROM transfer WHERE id = ?", path["id"])
         case _:
             assert_never(sees)
 

@@ -44,7 +44,7 @@ def study_json(row: StudyRow, root: str = ROOT) -> dict[str, Json]:
         "00100040": json_value("CS", row.sex),
         "00101010": json_value("AS", row.age),
         "0020000D": json_value("UI", row.study_uid),
-        "00200010": {"vr": "SH"},  # not kept in the catalogue; an answer must hold it all the same
+        "00200010": json_value("SH", row.study_id),
         "00201206": json_value("IS", row.series_count),
         "00201208": json_value("IS", row.instance_count),
     }

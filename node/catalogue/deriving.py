@@ -1,5 +1,8 @@
 """Rows that an earlier version wrote get what studies are found by: once, at start, by steps.
 
+A Study ID, which earlier versions did not keep, is read from the instance that gave the row its words: one read of a
+pack for each study. Where that cannot be read it stays empty, as it does of a peer's study without instances here.
+
 Each step is a batch of its own, so that what ends in the middle goes on where it was; a row that somebody changes
 meanwhile is looked at again. Until it is done such a study is not found by its name or date.
 """
@@ -12,10 +15,12 @@ from dataclasses import replace
 import msgspec
 
 from node.canonical import canonical_json
-from node.catalogue.search import StudyRow
+from node.catalogue.search import InstanceRow, StudyRow
+from node.catalogue.stored import stored_beginning, stored_whole
 from node.catalogue.written import derive
 from node.database.port import Database, integer, read_as, text
-from node.errors import Conflict
+from node.dicom.attributes import STUDY_ID, read_attributes
+from node.errors import Conflict, GridError
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
 
@@ -40,7 +45,11 @@ def derive_missing(node: Node, *, tell: Tell = lambda _done, _all: None) -> int:
             # What registration writes with each batch; nothing else changes what is derived.
             guard = ("derived = 0 AND last_at = ? AND instance_count = ?", (row.last_at, row.instance_count))
             found = classes.get(row.key, [])
-            known = replace(row, sop_classes=canonical_json(sorted({*row.sop_class_list, *found})))
+            known = replace(
+                row,
+                sop_classes=canonical_json(sorted({*row.sop_class_list, *found})),
+                study_id=row.study_id or _study_id(node, row),
+            )
             statements += derive(known, guard=guard)
         try:
             node.write(statements)
@@ -58,6 +67,20 @@ def _count(database: Database) -> int:
 def _waiting(database: Database) -> list[StudyRow]:
     sql = "SELECT * FROM study INDEXED BY study_underived WHERE derived = 0 LIMIT ?"
     return read_as(database, StudyRow, sql, (_STEP,))
+
+
+def _study_id(node: Node, row: StudyRow) -> str:
+    """Read a study's ID from the instance that gave the row its words; empty when it cannot be read."""
+    sql = "SELECT * FROM instance WHERE origin = ? AND study_uid = ? AND digest = ? LIMIT 1"
+    for source in read_as(node.database, InstanceRow, sql, (row.origin, row.study_uid, row.source_digest)):
+        try:
+            header = stored_beginning(node, source)
+            if not header.covers(STUDY_ID):
+                header = stored_whole(node, source)
+            return read_attributes(header).study.study_id
+        except (GridError, OSError):  # `meridian verify` says what is amiss; a start is not stopped by it
+            return ""
+    return ""
 
 
 def _classes(database: Database, rows: Sequence[StudyRow]) -> dict[StudyKey, list[str]]:

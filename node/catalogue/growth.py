@@ -194,6 +194,7 @@ def named(study: StudyRow | None, source: Arrival) -> StudyRow:
         study_time=words.study_time,
         accession_issuer=source.accession.issuer,
         accession=source.accession.number,
+        study_id=words.study_id,
         description=words.description,
         referring_physician=words.referring_physician,
         modalities="[]" if study is None else study.modalities,

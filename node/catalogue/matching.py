@@ -292,6 +292,7 @@ _KEYS: dict[str, Key] = {
     "StudyDate": Key(QueryLevel.STUDY, "study.date_key", _date),
     "StudyTime": Key(QueryLevel.STUDY, "study.study_time", _time),
     "AccessionNumber": Key(QueryLevel.STUDY, "study.accession", _text),
+    "StudyID": Key(QueryLevel.STUDY, "study.study_id", _text),
     "StudyDescription": Key(QueryLevel.STUDY, "study.description", _text),
     "ReferringPhysicianName": Key(QueryLevel.STUDY, "study.physician_key", _name),
     "ModalitiesInStudy": Key(QueryLevel.STUDY, "study.modalities", _codes),

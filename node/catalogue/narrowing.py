@@ -32,7 +32,7 @@ _ALL: Matched = ("1 = 1", ())
 _FIRST = ("StudyInstanceUID", "PatientID", "AccessionNumber")
 _RANKS = (
     "SeriesInstanceUID", "PatientName", "PatientBirthDate", "ReferringPhysicianName", "StudyDate", "SOPClassesInStudy",
-    "ModalitiesInStudy", "StudyDescription",
+    "ModalitiesInStudy", "StudyID", "StudyDescription",
 )  # fmt: skip
 _INDEXES = {
     "StudyInstanceUID": "study_by_uid",
@@ -45,6 +45,7 @@ _INDEXES = {
     "StudyDate": "study_by_date",
     "SOPClassesInStudy": "study_by_classes",
     "ModalitiesInStudy": "study_by_modalities",
+    "StudyID": "study_by_study_id",
     "StudyDescription": "study_by_description",
 }
 
@@ -158,7 +159,7 @@ def _narrowing(keyword: str, key: Key, value: str, *, combined: bool) -> Narrowi
     match keyword:
         case "PatientName" | "ReferringPhysicianName":
             return _by_name(rank, index, column, names_asked(value))
-        case "PatientID" | "AccessionNumber" | "StudyDescription":
+        case "PatientID" | "AccessionNumber" | "StudyID" | "StudyDescription":
             return _by_text(rank, index, column, texts_asked(value))
         case "SeriesInstanceUID":
             sql, params = key.compare(keyword, "within.series_uid", value)

@@ -75,6 +75,7 @@ class StudyRow:
     source_digest: str
     sop_classes: str = "[]"
     """A JSON list."""
+    study_id: str = ""
     rejected: int = 0
     """1 when every instance is rejected: it is in no list but that of who restores."""
 

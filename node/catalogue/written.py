@@ -89,7 +89,8 @@ def derived_columns(row: StudyRow) -> dict[str, Value]:
 
 def derive(row: StudyRow, *, guard: Condition = ALWAYS) -> list[Statement]:
     """Give the statements that derive what follows from a row that stands there already, if it still is as read."""
-    columns = {**derived_columns(row), "sop_classes": row.sop_classes, "derived": 1}
+    read = {"sop_classes": row.sop_classes, "study_id": row.study_id}
+    columns = {**derived_columns(row), **read, "derived": 1}
     sets = ", ".join(f"{name} = ?" for name in columns)
     sql = f"UPDATE study SET {sets} WHERE origin = ? AND study_uid = ? AND {guard[0]}"
     params = (*columns.values(), row.origin, row.study_uid, *guard[1])

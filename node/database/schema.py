@@ -379,6 +379,15 @@ _FINDING: Migration = (
         PRIMARY KEY (sound, name)) STRICT, WITHOUT ROWID""",
 )
 
+_STUDY_ID: Migration = (
+    # Study ID (0020,0010), a required key. Of studies registered before, node.catalogue.deriving reads it from the instance
+    # that gave the row its words; a peer's, of which no instance is here, has it from its next announcement.
+    "ALTER TABLE study ADD COLUMN study_id TEXT NOT NULL DEFAULT ''",
+    "UPDATE study SET derived = 0 WHERE source_digest <> ''",
+    "CREATE INDEX study_by_study_id ON study (study_id, rejected, first_at)",
+    "CREATE INDEX study_long_study_id ON study (study_id, rejected, first_at) WHERE length(study_id) >= 24",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
@@ -387,5 +396,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     _READING,
     _CORRECTIONS,
     _FINDING,
+    _STUDY_ID,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -16,8 +16,9 @@ from node.dicom.charset import Charset, read_charset
 from node.dicom.header import Header, identify
 from node.names import SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID
 
+STUDY_ID = 0x00200010
 _CHARSET = 0x00080005
-_TEXTS = (0x00100010, 0x00100020, 0x00081030, 0x0008103E, 0x00080090, 0x00080050, 0x00100021)
+_TEXTS = (0x00100010, 0x00100020, 0x00081030, 0x0008103E, 0x00080090, 0x00080050, 0x00100021, STUDY_ID)
 _OF_SERIES = (
     *_TEXTS,
     _CHARSET,
@@ -49,6 +50,8 @@ class StudyAttributes:
     study_date: str
     study_time: str
     accession: str
+    study_id: str
+    """As the device or its worklist numbers it: many studies have ``1``."""
     description: str
     referring_physician: str
 
@@ -137,6 +140,7 @@ def _described(
         study_date=_code(values[0x00080020]),
         study_time=_code(values[0x00080030]),
         accession=_key(values[0x00080050], charset),
+        study_id=_key(values[STUDY_ID], charset),
         description=_words(values[0x00081030], charset),
         referring_physician=_name(values[0x00080090], charset),
     )

@@ -108,6 +108,7 @@ KEYS: dict[int, QueryKey] = {
     0x00180015: QueryKey("BodyPartExamined", b"CS", SERIES, _of_series("body_part")),
     0x0020000D: QueryKey("StudyInstanceUID", b"UI", STUDY, _of_study("study_uid")),
     0x0020000E: QueryKey("SeriesInstanceUID", b"UI", SERIES, _of_series("series_uid")),
+    0x00200010: QueryKey("StudyID", b"SH", STUDY, _of_study("study_id")),
     0x00200011: QueryKey("SeriesNumber", b"IS", SERIES, _of_series("number")),
     0x00200013: QueryKey("InstanceNumber", b"IS", INSTANCE, _of_instance("number")),
     0x00200060: QueryKey("Laterality", b"CS", SERIES, _of_series("laterality")),

@@ -11,6 +11,7 @@ READS = re.compile(
 )
 MAY = {
     "node/catalogue/arrivals.py": "registration reads what came",
+    "node/catalogue/deriving.py": "the index reads what an earlier version did not keep",
     "node/catalogue/contents.py": "contents are compared as they are stored",
     "node/catalogue/rejection_notes.py": "a device's note is read",
     "node/catalogue/speaking.py": "whoever chooses sees what each content says itself",

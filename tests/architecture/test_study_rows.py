@@ -10,6 +10,8 @@ PRODUCT = ("node", "federation", "actors", "web", "ops")
 HOME = "node/catalogue/written.py"
 FREE = {"state", "completed_at", "expected", "conflict"}
 """Columns from which nothing follows."""
+_ASKED_ANEW = re.compile(r"\bderived = 0\b")
+"""A migration may ask for what follows to be derived once more."""
 _INSERT = re.compile(r"\bINTO study\b")
 _UPDATE = re.compile(r"\bUPDATE study SET\b(.*?)(?:\bWHERE\b|$)", re.DOTALL)
 _DELETE = re.compile(r"\bDELETE FROM study\b")
@@ -19,7 +21,7 @@ def elsewhere(source: str) -> list[str]:
     """Give the writes of a source that only the home may make."""
     found = [match[0] for match in (*_INSERT.finditer(source), *_DELETE.finditer(source))]
     for match in _UPDATE.finditer(source):
-        if set(re.findall(r"\b(\w+) =", match[1])) - FREE:
+        if set(re.findall(r"\b(\w+) =", _ASKED_ANEW.sub("", match[1]))) - FREE:
             found.append(match[0].split("\n")[0])
     return found
 
@@ -37,4 +39,6 @@ def test_a_planted_write_elsewhere_is_caught() -> None:
     assert elsewhere("f\"INSERT INTO study ({', '.join(columns)}) VALUES\"") != []
     assert elsewhere('"DELETE FROM study WHERE origin = ?"') != []
     assert elsewhere("\"UPDATE study SET state = 'complete', completed_at = ? WHERE origin = ?\"") == []
+    assert elsewhere('"UPDATE study SET derived = 1 WHERE origin = ?"') != []
+    assert elsewhere('"UPDATE study SET derived = 0 WHERE origin = ?"') == []
     assert elsewhere('"DELETE FROM study_identity WHERE origin = ?"') == []

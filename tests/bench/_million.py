@@ -190,7 +190,7 @@ def _study(number: int, chance: random.Random, patients: list[str], physicians: 
         department="Radiology", series_count=SERIES, instance_count=INSTANCES, bytes=INSTANCES * 525_000, expected=None,
         state="complete", conflict=0, first_at=at, last_at=at + 60_000_000, completed_at=at + 120_000_000,
         cause=Cause(f"0192e4a0-{number % 65536:04x}-7000-8000-{number:012x}"), source_at=at, source_digest=f"{number:064x}",
-        sop_classes=canonical_json([f"1.2.840.10008.5.1.4.1.1.{CLASSES[modality]}"]),
+        sop_classes=canonical_json([f"1.2.840.10008.5.1.4.1.1.{CLASSES[modality]}"]), study_id=f"CT{number % 9000}",
     )  # fmt: skip
 
 

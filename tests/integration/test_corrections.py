@@ -13,29 +13,25 @@ from urllib.parse import quote
 import pytest
 from pydicom import dcmread
 
-from node.catalogue.exits import corrected_file, data_set_pieces, file_pieces, read_header
+from node.catalogue.exits import file_pieces
 from node.catalogue.search import instances_of
 from node.clock import SECOND
-from node.dicom.attributes import read_attributes
-from node.dicom.header import scan
-from node.dicom.part10 import read_part10
-from node.names import StudyKey
 from node.store.regions import read_pieces
 from ops.verify import verify_part
-from tests.integration.test_web_dicomweb import parts_of
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
+from tests.kit.exits import CONVERTED, EXITS, OUTGOING, RETRIEVE, SENDING, Doors, Gives, asked, open_doors
 from tests.kit.holding import hold
 from tests.kit.http import Answer, Visitor
 from tests.kit.instances import BIG, DEFLATED, EXPLICIT, IMPLICIT, make_ct, part10
+from tests.kit.parts import parts_of
 from tests.kit.site import Site, add_quickly, open_site
 
-AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 A, B = {"issuer": "alpha:his", "id": "A-17"}, {"issuer": "alpha:his", "id": "B-42"}
 WANG = {"patient_id": "B-42", "patient_name": "Wang^Wu"}
 
 
-def ct(study: str, n: int = 1, *, rows: int = 4, **changes: Any) -> bytes:
+def ct(study: str, n: int = 1, *, rows: int = 160, **changes: Any) -> bytes:
     return make_ct(
         study_uid=study,
         series_uid=f"{study}.1",
@@ -51,7 +47,8 @@ def ct(study: str, n: int = 1, *, rows: int = 4, **changes: Any) -> bytes:
 def site(tmp_path: Path) -> Iterator[Site]:
     clock = FrozenClock()
     node = bare_node(tmp_path, "alpha", clock)
-    hold(node, [ct("2.25.1", 1), ct("2.25.1", 2, rows=300)])
+    hold(node, [ct("2.25.1", 1)])
+    hold(node, [ct("2.25.1", 2, rows=300, transfer_syntax=IMPLICIT)], transfer_syntax=IMPLICIT)
     clock.advance(SECOND)
     hold(node, [ct("2.25.2", 1, **WANG)])
     clock.advance(SECOND)
@@ -60,6 +57,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
     with open_site(node) as opened:
         yield opened
     node.close()
+
+
+@pytest.fixture
+def doors(site: Site, technician: Visitor, tmp_path: Path) -> Iterator[Doors]:
+    with open_doors(site, technician, tmp_path, "2.25.1") as opened:
+        yield opened
+
+
+def names_of(gives: Gives) -> list[str]:
+    return [one.name for one in EXITS if one.gives is gives]
 
 
 @pytest.fixture
@@ -73,68 +80,35 @@ def merge(technician: Visitor, **more: Any) -> str:
     return str(technician.post("/api/corrections", {**ask, "seen": preview["seen"]})["id"])
 
 
-def ids_at_exits(site: Site, study: str) -> dict[str, set[str]]:
-    """Give the Patient IDs that each exit gives of a study."""
-    reader = site.program()
-    wado = Visitor(reader.web, bearer=reader.bearer, headers=AS_STORED)
-    node, found = site.node, {}
-    key = StudyKey(origin=node.id, study_uid=study)  # type: ignore[arg-type]
-
-    def of_files(path: str) -> set[str]:
-        status, headers, body = wado.raw("GET", path)
-        assert status == 200
-        return {str(dcmread(BytesIO(part)).PatientID) for _, part in parts_of(headers, body)}
-
-    def of_json(path: str) -> set[str]:
-        return {one["00100020"]["Value"][0] for one in reader.get(path)}
-
-    place = f"/dicomweb/studies/{study}"
-    found["WADO study"] = of_files(place)
-    found["WADO series"] = of_files(f"{place}/series/{study}.1")
-    found["WADO instance"] = of_files(f"{place}/series/{study}.1/instances/{study}.1.1")
-    found["metadata"] = of_json(f"{place}/metadata")
-    found["series metadata"] = of_json(f"{place}/series/{study}.1/metadata")
-    found["instance metadata"] = of_json(f"{place}/series/{study}.1/instances/{study}.1.1/metadata")
-    found["bulk data"] = {
-        reader.get(f"{place}/series/{study}.1/instances/{study}.1.1/bulkdata/00100020").decode().strip()
-    }
-    found["QIDO"] = of_json(f"/dicomweb/studies?StudyInstanceUID={study}")
-    asked = f"requestType=WADO&studyUID={study}&seriesUID={study}.1&objectUID={study}.1.1"
-    for words in ("", "&transferSyntax=*"):
-        uri = reader.get(f"/dicomweb/wado?{asked}&contentType=application/dicom{words}")
-        found[f"WADO-URI {words}"] = {str(dcmread(BytesIO(uri)).PatientID)}
-    rows = instances_of(node.database, key)
-    found["C-GET and C-MOVE"] = {
-        read_attributes(scan(read_pieces(data_set_pieces(node, row)), row.transfer_syntax)).study.patient_id
-        for row in rows
-    }
-    found["file"] = {str(dcmread(BytesIO(read_pieces(file_pieces(node, row)))).PatientID) for row in rows}
-    found["header"] = {read_attributes(read_header(node, row)).study.patient_id for row in rows}
-    report = part10(ct(study, 9))
-    sent = read_part10(corrected_file(node, key, series_uid=f"{study}.1", file=report))
-    found["delivery"] = {read_attributes(scan(sent.data_set, sent.transfer_syntax)).study.patient_id}
-    return found
-
-
 def test_after_a_merge_no_exit_gives_the_old_id_and_after_it_is_undone_all_do(
-    site: Site, technician: Visitor
+    site: Site, technician: Visitor, doors: Doors
 ) -> None:
-    before = ids_at_exits(site, "2.25.1")
-    assert set().union(*before.values()) == {"A-17"}
+    before = asked(doors, *Gives)
+    assert {name: before[name] for name in names_of(Gives.IDS) if before[name] != {"A-17"}} == {}
     merged = merge(technician)
-    after = ids_at_exits(site, "2.25.1")
-    assert {name: ids for name, ids in after.items() if ids != {"B-42"}} == {}
+    after = asked(doors, *Gives)
+    assert {name: after[name] for name in names_of(Gives.IDS) if after[name] != {"B-42"}} == {}
+    assert [name for name in names_of(Gives.LOOKS) if after[name] & before[name]] == []
+    assert [name for name in names_of(Gives.ALIKE) if after[name] != before[name]] == []
     assert technician.get("/api/corrections/patients?text=A-17")["items"] == []
     reader = site.program()
     assert reader.get("/dicomweb/studies?PatientID=A-17") == []
     assert len(reader.get("/dicomweb/studies?PatientID=B-42")) == 2
     technician.post(f"/api/corrections/{merged}/undo", {"reason": "Two people"})
-    assert ids_at_exits(site, "2.25.1") == before
+    assert asked(doors, *Gives) == before
 
 
-def test_a_planted_exit_that_forgets_the_overlay_is_caught(site: Site, technician: Visitor) -> None:
-    with patch("node.failpoints._PLANTED", frozenset({"overlay-forgotten"})), pytest.raises(AssertionError):
-        test_after_a_merge_no_exit_gives_the_old_id_and_after_it_is_undone_all_do(site, technician)
+def test_a_planted_exit_that_forgets_the_overlay_is_caught(technician: Visitor, doors: Doors) -> None:
+    """At each exit that reads instances, by its own name."""
+    before = asked(doors, Gives.LOOKS)
+    merge(technician)
+    with patch("node.failpoints._PLANTED", frozenset({"overlay-forgotten"})):
+        found = asked(doors, Gives.IDS)
+        looks = asked(doors, Gives.LOOKS)
+    reading = {one.name for one in EXITS if {RETRIEVE, CONVERTED, SENDING, OUTGOING} & {*one.through}}
+    assert {name for name, ids in found.items() if ids != {"B-42"}} == reading | {"file"}
+    pictures = {name for name in looks if "picture" in name}
+    assert {name for name in looks if looks[name] == before[name]} == pictures
 
 
 def test_two_hospitals_same_patient_id_are_never_one(site: Site, technician: Visitor) -> None:
@@ -194,7 +168,7 @@ def test_an_answer_that_a_browser_kept_is_another_one_after_a_correction(
 
 
 def test_a_study_that_was_moved_and_is_sent_again_under_the_right_patient_is_no_conflict(
-    site: Site, technician: Visitor
+    site: Site, technician: Visitor, doors: Doors
 ) -> None:
     place = "/api/studies/alpha/2.25.1/corrections"
     technician.post(place, {"kind": "move", "patient": B, "reason": "Wrong patient on the worklist"})
@@ -202,7 +176,7 @@ def test_a_study_that_was_moved_and_is_sent_again_under_the_right_patient_is_no_
     hold(site.node, [ct("2.25.1", 1, **WANG), ct("2.25.1", 2, rows=300, **WANG)])
     page = technician.get("/api/studies/alpha/2.25.1")
     assert (page["study"]["patientId"], page["study"]["conflict"], page["conflicts"]) == ("B-42", 0, [])
-    assert {name for name, ids in ids_at_exits(site, "2.25.1").items() if ids != {"B-42"}} == set()
+    assert {name: ids for name, ids in asked(doors, Gives.IDS).items() if ids != {"B-42"}} == {}
 
 
 def test_whose_study_it_is_is_chosen_and_instances_of_somebody_else_are_rejected(

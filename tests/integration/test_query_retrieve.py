@@ -25,8 +25,9 @@ from node.node import Node
 from node.people.audit import find_acts
 from ops.compose import compose_reading
 from tests.kit.asking import Asking
-from tests.kit.instances import CT_IMAGE, EXPLICIT, Encoding
+from tests.kit.instances import CT_IMAGE, EXPLICIT, Encoding, make_ct
 from tests.kit.receiving import admit_all, config_for, packs_of, receiving, rule
+from tests.kit.registering import facts, receive
 from tests.kit.shelf import SLICES, add_destination, dcmtk, put_rows, put_study, shelf
 from tests.kit.storescp import storescp
 
@@ -69,6 +70,22 @@ def test_studies_are_found_with_all_that_was_asked(shelved: tuple[Node, Receiver
     assert (one.StudyInstanceUID, one.StudyDate, one.ModalitiesInStudy) == ("2.25.2", "20260401", "CT")
     assert (one.NumberOfStudyRelatedInstances, one.RetrieveAETitle) == (SLICES, "ALPHA")
     assert one.InstanceAvailability == "ONLINE"
+
+
+def test_a_study_id_is_a_key_of_either_root(shelved: tuple[Node, Receiver], tmp_path: Path) -> None:
+    """DICOM PS3.4 C.6.1.1.3, C.6.2.1.2: a required key."""
+    node, receiver = shelved
+    change = {0x00200010: ("SH", "CT4711")}
+    given = facts(node, study_uid="2.25.4", origin=node.id, door="dicom", issuer="HIS")
+    numbered = make_ct(study_uid="2.25.4", series_uid="2.25.4.1", sop_uid="2.25.4.1.1", change=change)  # type: ignore[arg-type]
+    receive(node, numbered, given=given)
+    keys = ("QueryRetrieveLevel=STUDY", "PatientID=A-17", "StudyInstanceUID")
+    for model in ("-S", "-P"):
+        (one,) = find(receiver, tmp_path, *keys, "StudyID=CT47??", model=model)
+        assert (one.StudyInstanceUID, one.StudyID) == ("2.25.4", "CT4711")
+        assert find(receiver, tmp_path, *keys, "StudyID=4711", model=model) == []
+        others = find(receiver, tmp_path, *keys, "StudyID", model=model)
+        assert sorted(str(one.StudyID or "") for one in others) == ["", "", "CT4711"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email
 import http.client
 import json
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold, hold_ct
 from tests.kit.http import Answer, Visitor
 from tests.kit.instances import BIG, DEFLATED, EXPLICIT, gradient, make_ct
+from tests.kit.parts import parts_of
 from tests.kit.site import Site, add_quickly, open_site
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "dicom"
@@ -42,13 +42,6 @@ def reader(site: Site) -> Visitor:
     return site.program()
 
 
-def parts_of(headers: dict[str, str], body: bytes) -> list[tuple[str, bytes]]:
-    message = email.message_from_bytes(
-        b"Content-Type: " + headers["content-type"].encode() + b"\r\n\r\n" + body
-    )
-    return [(part["Content-Type"], part.get_payload(decode=True)) for part in message.get_payload()]  # type: ignore[union-attr, misc]
-
-
 def get(visitor: Visitor, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
     return Visitor(visitor.web, bearer=visitor.bearer, cookie=visitor.cookie, headers=headers).raw(
         "GET", path
@@ -66,6 +59,24 @@ def test_studies_are_found_by_name_in_either_writing(reader: Visitor) -> None:
         assert study["00100010"]["Value"] == [{"Alphabetic": "Wang^XiaoDong", "Ideographic": "王^小东"}]
         assert study["00201208"]["Value"] == [3]
     assert reader.get("/dicomweb/studies?PatientName=Li*") == []
+
+
+def test_a_study_id_is_matched_and_answered_at_every_level(site: Site, reader: Visitor) -> None:
+    """DICOM PS3.18 table 10.6.1-2: Study ID is matched on."""
+    data_set = make_ct(
+        study_uid="2.25.12", series_uid="2.25.12.1", sop_uid="2.25.12.1.1", change={0x00200010: ("SH", "CT 0815")}
+    )  # fmt: skip
+    add(site, [data_set])
+    for level in ("studies", "series", "instances"):
+        for query in ("StudyID=CT%200815", "00200010=CT*15"):
+            (one,) = reader.get(f"/dicomweb/{level}?{query}")
+            assert (one["0020000D"]["Value"], one["00200010"]) == (
+                ["2.25.12"],
+                {"vr": "SH", "Value": ["CT 0815"]},
+            )
+    assert reader.get("/dicomweb/studies?StudyID=0815") == []
+    (other,) = reader.get(f"/dicomweb/studies?StudyInstanceUID={STUDY}")
+    assert other["00200010"] == {"vr": "SH"}
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ import pytest
 from node.catalogue.moving import RETIRED_FOR, merge_packs, retire_packs
 from node.catalogue.search import InstanceRow
 from node.names import NodeId, StudyKey, StudyUID
-from tests.integration.test_web_dicomweb import AS_STORED, get, parts_of
+from tests.integration.test_web_dicomweb import AS_STORED, get
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold
 from tests.kit.http import Visitor
 from tests.kit.instances import make_ct
 from tests.kit.merging import rows_of
+from tests.kit.parts import parts_of
 from tests.kit.site import Site, open_site
 from web.dicomweb import named
 

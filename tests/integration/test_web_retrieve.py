@@ -15,13 +15,14 @@ from pydicom.filebase import DicomBytesIO
 from node.dicom.part10 import read_part10
 from node.people.accounts import OPERATOR
 from node.people.sessions import end_all, revoke_bearers
-from tests.integration.test_web_dicomweb import AS_STORED, get, parts_of
+from tests.integration.test_web_dicomweb import AS_STORED, get
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.compressed import SYNTAXES, compressed_ct, ramp
 from tests.kit.holding import hold, hold_ct
 from tests.kit.http import Visitor
 from tests.kit.instances import BIG, DEFLATED, EXPLICIT, IMPLICIT, LITTLE, gradient, make_ct
+from tests.kit.parts import parts_of
 from tests.kit.site import Site, add_quickly, open_site
 
 STUDY = "2.25.10"

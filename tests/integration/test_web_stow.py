@@ -21,6 +21,7 @@ from node.dimse.admission import admit_device, block_device
 from node.node import Node
 from node.people.accounts import OPERATOR
 from node.store.packs import Packs
+from tests.kit.holding import hold
 from tests.kit.http import Visitor
 from tests.kit.instances import (
     CT_IMAGE,
@@ -88,6 +89,25 @@ def test_instances_are_kept_byte_for_byte_and_their_places_told(site: Site, send
     register_all(site.node)
     ((found),) = site.program().get("/dicomweb/studies")
     assert found["00201208"]["Value"] == [3]
+
+
+def test_an_answer_tells_a_sender_nothing_of_what_is_held(site: Site, sender: Visitor) -> None:
+    """The same again, another content, another hospital's study, a rejected one: all as if it were new."""
+    hold(site.node, [slice_of(1, study="2.25.1")])
+    hold(site.node, [slice_of(1, study="2.25.2")])
+    hold(site.node, [slice_of(1, study="2.25.3")], origin="centre")
+    hold(site.node, [slice_of(1, study="2.25.4")])
+    technician = site.signed_in(add_quickly(site.node, "chen", "technician"))
+    technician.call("DELETE", "/dicomweb/studies/2.25.4")
+    told = {}
+    for study in ("2.25.1", "2.25.2", "2.25.3", "2.25.4", "2.25.5"):
+        words = {} if study == "2.25.2" else {"patient_name": "Somebody^Else"}
+        sent = send(sender, files(file_of(1, study=study, **words)))
+        del sent.headers["date"]
+        told[study] = (sent.status, sent.headers, sent.raw.replace(study.encode(), b"STUDY"))
+    new = told["2.25.5"]
+    assert new[0] == 200
+    assert {study for study, answer in told.items() if answer != new} == set()
 
 
 def test_one_instance_comes_without_a_boundary(site: Site, sender: Visitor) -> None:

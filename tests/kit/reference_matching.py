@@ -39,6 +39,7 @@ KEYS = {
     "StudyDate": Key("STUDY", "DA", "study_date"),
     "StudyTime": Key("STUDY", "TM", "study_time"),
     "AccessionNumber": Key("STUDY", "SH", "accession"),
+    "StudyID": Key("STUDY", "SH", "study_id"),
     "StudyDescription": Key("STUDY", "LO", "description"),
     "ReferringPhysicianName": Key("STUDY", "PN", "referring_physician"),
     "ModalitiesInStudy": Key("STUDY", "CS", "modalities"),

@@ -86,7 +86,8 @@ studies = st.builds(
     study,
     origin=st.sampled_from(ORIGINS), study_uid=st.sampled_from(UIDS), patient_issuer=st.sampled_from(["alpha:", "beta:HIS"]),
     patient_id=texts, patient_name=names, sex=codes, birth_date=st.sampled_from(DATES), study_date=st.sampled_from(DATES),
-    study_time=st.sampled_from(TIMES), accession=texts, description=texts, referring_physician=names,
+    study_time=st.sampled_from(TIMES), accession=texts, study_id=texts, description=texts,
+    referring_physician=names,
     sop_classes=st.sampled_from(["[]", '["1.2.3"]', '["1.2.3","1.2.4"]']),
     modalities=st.sampled_from(["[]", '["CT"]', '["CT","MR"]', '["SR"]', '["C\\"T","MR"]']), first_at=st.integers(0, 5),
 )  # fmt: skip

@@ -140,7 +140,10 @@ def test_a_peer_corrects_its_own_studies_alone(alliance: Alliance) -> None:
     with pytest.raises(Refused):
         apply_study_corrected_there(centre, received, message)
     own = Received(sender=NodeId("alpha"), cause=Cause("c"), at=1)
-    for overlay in ('{"patients":{"A-17":{"issuer":"centre:his","id":"X"}}}', "[]", "{" * 10):
+    for overlay in (
+        '{"patients":{"A-17":{"issuer":"centre:his","id":"X"}}}', "[]", "{" * 10, '{"study":{"study_id":"7"}}',
+        '{"series":{"2.25.1.1":{"number":"7"}}}', '{"study":{"description":"' + "x" * 5000 + '"}}',
+    ):  # fmt: skip
         forged = StudyCorrectedThere(origin="alpha", study=study, series=(), overlay=overlay)
         with pytest.raises((Refused, InvalidRequest)):
             apply_study_corrected_there(centre, own, forged)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from federation.arrivals import apply_study_announced
-from federation.messages import Received, StudyAnnounced
+from federation.messages import Received, StudyAnnounced, decode_message, encode_message
 from federation.outbox import send
 from federation.policy import change_policy, decision_of
 from federation.sealing import HELD_BACK
 from federation.sharing import _announcement
+from node.canonical import canonical_json
+from node.catalogue.finding import match_studies
+from node.catalogue.search import EVERYTHING, get_study
 from node.database.port import Statement
 from node.errors import Refused
 from node.events import StudyCompleted
@@ -192,6 +196,26 @@ def test_a_peer_speaks_for_its_own_studies_alone(alliance: Alliance) -> None:
     assert problems(centre) == ["message-refused"]
     with pytest.raises(Refused):
         apply_study_announced(centre, Received(sender=BETA, cause=Cause("c"), at=0), said)
+
+
+def test_a_study_id_is_announced_and_its_absence_understood(alliance: Alliance) -> None:
+    """Peers of an earlier version neither say it nor know it."""
+    alpha, centre = alliance["alpha"].node, alliance["centre"].node
+    grant(alliance, "metadata")
+    key = hold(alpha, [make_ct(study_uid=STUDY, change={0x00200010: ("SH", "CT4711")})])
+    alliance.deliver_all()
+    there = get_study(centre.database, key)
+    assert (there.state, there.study_id) == ("announced", "CT4711")
+    (found,) = match_studies(centre.database, EVERYTHING, filters={"StudyID": "CT4711"})
+    assert found == there
+    (row,) = alpha.database.read("SELECT * FROM study")
+    body = msgspec.json.decode(encode_message(_announcement(alpha, key, row, images=False)))
+    del body["study"]["study_id"]
+    body["study"]["said_by_a_later_version"] = "x"
+    told = decode_message(StudyAnnounced, canonical_json(body))
+    received = Received(sender=ALPHA, cause=Cause("c"), at=0)
+    centre.write(apply_study_announced(centre, received, told))
+    assert get_study(centre.database, key).study_id == ""
 
 
 def test_a_damaged_record_is_shown_and_the_others_go(alliance: Alliance) -> None:

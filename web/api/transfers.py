@@ -130,13 +130,13 @@ def retrieve(call: Call[RetrieveBody]) -> Transfers:
     return Transfers(items=[_shape(one) for one in made], now=call.node.now())
 
 
-@route("POST /api/transfers/{id}/stop", roles=TECHNICIAN, sees=Sees.NOTHING)
+@route("POST /api/transfers/{id}/stop", roles=TECHNICIAN, sees=Sees.TRANSFER)
 def stop(call: Call[NoBody]) -> TransferShape:
     """End a transfer; what has gone or come stays."""
     return _shape(stop_transfer(call.node, call.person, call.path["id"], address=call.address))
 
 
-@route("POST /api/transfers/{id}/again", roles=TECHNICIAN, sees=Sees.NOTHING)
+@route("POST /api/transfers/{id}/again", roles=TECHNICIAN, sees=Sees.TRANSFER)
 def again(call: Call[NoBody]) -> TransferShape:
     """Carry out once more what failed or was ended."""
     get_transfer(call.node.database, call.path["id"])

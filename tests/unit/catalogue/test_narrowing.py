@@ -40,6 +40,9 @@ QUERIES: list[dict[str, str]] = [
     {"ModalitiesInStudy": "XA\\MG"},
     {"SOPClassesInStudy": "1.2.840.10008.5.1.4.1.1.4"},
     {"StudyDescription": "*平扫"},
+    {"StudyID": "CT7"},
+    {"StudyID": "CT7*"},
+    {"StudyID": "?" * 30},
     {"ReferringPhysicianName": "*ANG*"},
     {"PatientName": "王*"},
     {"PatientName": "*伟*\\*明"},
@@ -185,8 +188,8 @@ def test_a_query_is_looked_up_in_the_index_of_its_best_key(
 )  # fmt: skip
 def test_hostile_keys_are_answered_or_refused_at_once(database: Database, value: str) -> None:
     for keyword in (
-        "PatientName", "PatientID", "AccessionNumber", "StudyDescription", "StudyInstanceUID", "ModalitiesInStudy",
-        "StudyDate", "SeriesInstanceUID", "SOPClassesInStudy", "ReferringPhysicianName",
+        "PatientName", "PatientID", "AccessionNumber", "StudyID", "StudyDescription", "StudyInstanceUID",
+        "ModalitiesInStudy", "StudyDate", "SeriesInstanceUID", "SOPClassesInStudy", "ReferringPhysicianName",
     ):  # fmt: skip
         began = time.process_time()
         with suppress(InvalidRequest):

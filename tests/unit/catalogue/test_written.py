@@ -26,7 +26,8 @@ from tests.kit.bare_node import bare_node
 from tests.kit.catalogued import study
 from tests.kit.clock import FrozenClock
 from tests.kit.derived import amiss
-from tests.kit.holding import hold_ct
+from tests.kit.holding import hold, hold_ct
+from tests.kit.instances import DEFLATED, EXPLICIT, IMPLICIT, make_ct
 
 BEFORE = next(n for n, one in enumerate(MIGRATIONS) if any("name_gram" in sql for sql in one))
 """Migrations of a database that knows no grams."""
@@ -181,6 +182,49 @@ def test_deriving_that_was_ended_goes_on_where_it_was(
     assert amiss(node.database) == []
     node.database.close()  # type: ignore[attr-defined]
     node.bell.close()
+
+
+NUMBERED = next(one for one in MIGRATIONS if any("ADD COLUMN study_id" in sql for sql in one))
+"""The migration that Study IDs came with."""
+
+
+@pytest.mark.parametrize("syntax", [IMPLICIT, EXPLICIT, DEFLATED])
+def test_the_study_id_of_a_study_registered_before_is_read_from_its_instance(node: Node, syntax: str) -> None:
+    numbered = {0x00200010: ("SH", "CT4711")}
+    hold(node, [make_ct(transfer_syntax=syntax, change=numbered)], transfer_syntax=syntax)  # type: ignore[arg-type]
+    row = get_study(node.database, StudyKey(origin=NodeId("alpha"), study_uid=StudyUID("2.25.1")))
+    assert (row.study_id, found(node, StudyID="CT47*")) == ("CT4711", ["2.25.1"])
+    as_before = "UPDATE study SET study_id = '', derived = 0"
+    node.write([Statement(as_before), Statement("UPDATE study_answer SET answer = '{}'")])
+    assert derive_missing(node) == 1
+    assert found(node, StudyID="CT4711") == ["2.25.1"]
+    assert '"00200010":{"Value":["CT4711"]' in study_answers(node.database, EVERYTHING, filters={})[0]
+    assert amiss(node.database) == []
+
+
+def test_a_study_whose_pack_is_gone_stops_no_start(node: Node) -> None:
+    hold_ct(node, study_uid="2.25.1")
+    node.write([Statement("UPDATE study SET derived = 0"), Statement("UPDATE instance SET pack = 'gone'")])
+    assert derive_missing(node) == 1
+    assert amiss(node.database) == []
+
+
+def test_studies_with_instances_are_asked_for_their_study_id_and_announced_ones_are_not() -> None:
+    connection = sqlite3.connect(":memory:")
+    for sql in (sql for one in MIGRATIONS[: MIGRATIONS.index(NUMBERED)] for sql in one):
+        connection.execute(sql)
+    row = {name: getattr(study(), name) for name in study().__slots__ if name != "study_id"}
+    for uid, source in (("2.25.1", "d"), ("2.25.2", "")):
+        values = {**row, "study_uid": uid, "source_digest": source, "derived": 1}
+        marks = ", ".join("?" * len(values))
+        connection.execute(
+            f"INSERT INTO study ({', '.join(values)}) VALUES ({marks})", tuple(values.values())
+        )
+    for sql in NUMBERED:
+        connection.execute(sql)
+    asked = connection.execute("SELECT study_uid, derived FROM study ORDER BY study_uid").fetchall()
+    connection.close()
+    assert asked == [("2.25.1", 0), ("2.25.2", 1)]
 
 
 def _ended_at(step: int) -> Any:

@@ -35,6 +35,10 @@ def test_every_attribute_is_read_in_every_native_syntax(syntax: str) -> None:
     assert (attributes.instance.rows, attributes.instance.columns, attributes.instance.frames) == (4, 4, 1)
 
 
+def test_a_study_id_is_read_and_is_empty_where_none_stands() -> None:
+    assert (read(t00200010=("SH", " CT4711 ")).study.study_id, read().study.study_id) == ("CT4711", "")
+
+
 def test_chinese_name_without_a_label_is_read_and_the_guess_told() -> None:
     attributes = read(python_charset="gbk", t00100010=("PN", "王^小东"))
     assert attributes.study.patient_name == "王^小东"
