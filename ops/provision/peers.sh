@@ -13,7 +13,14 @@ fc-list :lang=zh 2>/dev/null | grep -q . || missing+=(fonts-noto-cjk)
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "Installing ${missing[*]}"
   # Debian's orthanc would start as a service of this machine, open to everybody on it.
-  if [[ " ${missing[*]} " == *" orthanc"* ]] && [ -d /run/systemd/system ]; then systemctl mask -q orthanc; fi
+  if [[ " ${missing[*]} " == *" orthanc"* ]]; then
+    if [ -d /run/systemd/system ]; then systemctl mask -q orthanc; fi
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+      trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+      printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+      chmod +x /usr/sbin/policy-rc.d
+    fi
+  fi
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 else
