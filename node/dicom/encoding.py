@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from node.dicom.walk import ITEM, ITEM_END, LONG_VRS, SEQUENCE_END, UNDEFINED
 
 _LONGEST_SHORT = 0xFFFE
-_PADDED_BY_NULL = ("UI", "OB", "UN")
+_PADDED_BY_SPACE = frozenset(
+    ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UR", "UT"]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +72,13 @@ class Encoding:
         return "<" if self.little else ">"
 
 
+def padding_of(vr: str) -> bytes:
+    """Give the byte that makes the length of a value even.
+
+    Source: DICOM PS3.5 6.2.
+    """
+    return b" " if vr in _PADDED_BY_SPACE else b"\0"
+
+
 def _even(value: bytes, vr: str) -> bytes:
-    return value + (b"\0" if vr in _PADDED_BY_NULL else b" ") * (len(value) % 2)
+    return value + padding_of(vr) * (len(value) % 2)

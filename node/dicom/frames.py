@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -61,6 +62,25 @@ def frame_of(header: Header, number: int) -> bytes:
     return whole.to_bytes(-(-shape.frame_bits // 8), "little")
 
 
+def compressed_frames(header: Header) -> Callable[[int], bytes]:
+    """Give what gives each compressed frame by its number, for whoever wants all: none is looked for from the beginning.
+
+    Raises
+    ------
+    NotFound, InvalidRequest
+        As `frame_of`, here or for each frame.
+    """
+    shape = _shape(header)
+    located = _Encapsulated(header, _pixels(header, shape.frames, shape), shape.frames)
+
+    def frame(number: int) -> bytes:
+        if not 1 <= number <= shape.frames:
+            raise _no_frame(number, shape)
+        return b"".join(bytes(_cut(header, span)) for span in located.spans(number))
+
+    return frame
+
+
 def frame_spans(header: Header, number: int) -> list[Span]:
     """Say where the bytes of a frame lie; one span unless fragments share a frame.
 
@@ -74,7 +94,7 @@ def frame_spans(header: Header, number: int) -> list[Span]:
     shape = _shape(header)
     pixels = _pixels(header, number, shape)
     if _is_encapsulated(header):
-        return _encapsulated(header, pixels, number, shape.frames)
+        return _Encapsulated(header, pixels, shape.frames).spans(number)
     if shape.frame_bits % 8:
         raise InvalidRequest("Locating a frame failed: it does not begin at a byte. Read the frame itself.")
     length = shape.frame_bits // 8
@@ -105,12 +125,16 @@ def _shape(header: Header) -> _Shape:
 def _pixels(header: Header, number: int, shape: _Shape) -> Span:
     element = header.elements[_tag(header)]
     if not 1 <= number <= shape.frames:
-        raise NotFound(f"Reading frame {number} failed: the instance has {shape.frames}.")
+        raise _no_frame(number, shape)
     if not element.undefined and (number * shape.frame_bits + 7) // 8 > element.length:
         raise NotFound(
             f"Reading frame {number} failed: its pixel data ends before it. Send the instance again."
         )
     return Span(element.offset, element.length)
+
+
+def _no_frame(number: int, shape: _Shape) -> NotFound:
+    return NotFound(f"Reading frame {number} failed: the instance has {shape.frames}. Ask for one of them.")
 
 
 def _tag(header: Header) -> int:
@@ -124,30 +148,56 @@ def _is_encapsulated(header: Header) -> bool:
     return header.elements[_tag(header)].undefined
 
 
-def _encapsulated(header: Header, pixels: Span, number: int, frames: int) -> list[Span]:
-    table, *fragments = _fragments(header, pixels)
-    if frames == 1:
-        return fragments
-    if header.transfer_syntax in _VIDEO:
-        raise InvalidRequest("Reading a frame of a video failed: fetch the whole instance and play it.")
-    by_offset = {span.offset - 8 - (table.offset + table.length): n for n, span in enumerate(fragments)}
-    if (offsets := header.value(_OFFSETS)) and (lengths := header.value(_LENGTHS)):
-        return _extended(fragments, by_offset, _nth(offsets, number, 8), _nth(lengths, number, 8))
-    whole = min(frames, table.length // 4)
-    begins = [by_offset.get(at, -1) for (at,) in struct.iter_unpack("<L", _cut(header, table)[: 4 * whole])]
-    if len(begins) != frames or begins[0] != 0 or any(a >= b for a, b in pairwise(begins)):
-        begins = _without_table(header, fragments, frames)
-    return fragments[begins[number - 1] : begins[number] if number < frames else None]
+class _Encapsulated:
+    """Where the frames of encapsulated pixel data lie: its fragments are walked once, whatever is asked for then."""
+
+    def __init__(self, header: Header, pixels: Span, frames: int) -> None:
+        table, *self._fragments = _fragments(header, pixels)
+        self._frames = frames
+        self._extended: tuple[bytes, bytes] | None = None
+        self._begins: list[int] = []
+        if frames == 1:
+            return
+        if header.transfer_syntax in _VIDEO:
+            raise InvalidRequest("Reading a frame of a video failed: fetch the whole instance and play it.")
+        self._by_offset = {
+            span.offset - 8 - (table.offset + table.length): n for n, span in enumerate(self._fragments)
+        }
+        if (offsets := header.value(_OFFSETS)) and (lengths := header.value(_LENGTHS)):
+            self._extended = (offsets, lengths)
+            return
+        whole = min(frames, table.length // 4)
+        content = _cut(header, table)[: 4 * whole]
+        begins = [self._by_offset.get(at, -1) for (at,) in struct.iter_unpack("<L", content)]
+        if len(begins) != frames or begins[0] != 0 or any(a >= b for a, b in pairwise(begins)):
+            begins = _without_table(header, self._fragments, frames)
+        self._begins = begins
+
+    def spans(self, number: int) -> list[Span]:
+        """Give the spans of a frame by its number from 1."""
+        if self._frames == 1:
+            return self._fragments
+        if self._extended is not None:
+            if min(map(len, self._extended)) < 8 * number:
+                raise _points_elsewhere()
+            offset, length = (_nth(table, number, 8) for table in self._extended)
+            return _extended(self._fragments, self._by_offset, offset, length)
+        end = self._begins[number] if number < self._frames else None
+        return self._fragments[self._begins[number - 1] : end]
 
 
 def _extended(fragments: list[Span], by_offset: dict[int, int], offset: int, length: int) -> list[Span]:
     """With an extended offset table each frame is one fragment (PS3.3 C.7.6.3.1.8)."""
     span = fragments[by_offset[offset]] if offset in by_offset else None
     if span is None or length > span.length:
-        raise InvalidRequest(
-            "Reading a frame failed: its offset table points elsewhere. Send the instance again."
-        )
+        raise _points_elsewhere()
     return [Span(span.offset, length)]
+
+
+def _points_elsewhere() -> InvalidRequest:
+    return InvalidRequest(
+        "Reading a frame failed: its offset table points elsewhere. Send the instance again."
+    )
 
 
 def _without_table(header: Header, fragments: list[Span], frames: int) -> list[int]:

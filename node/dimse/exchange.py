@@ -98,6 +98,8 @@ class Exchange:
         ------
         Unavailable
             The peer breaks off, or does not take it.
+        Damaged
+            A piece cannot be given: the message has no end, so the association must end.
         """
         from pynetdicom.dimse_messages import C_STORE_RQ
 

@@ -12,16 +12,15 @@ from pathlib import Path
 from node.catalogue.exits import data_set_pieces
 from node.catalogue.search import InstanceRow
 from node.dicom.header import scan
+from node.dicom.native import Piece
 from node.dicom.part10 import read_part10
-from node.dicom.plain import write_plain
 from node.dicom.recode import recode
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from node.errors import InvalidRequest
 from node.node import Node
 from node.store.regions import view_of, whole_of
 
-Piece = bytes | memoryview
-PLAIN = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
+NATIVE = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 """What every AE takes one of; explicit first."""
 
 
@@ -32,15 +31,15 @@ class Outgoing:
     sop_class: str
     sop_uid: str
     transfer_syntax: str
-    read: Callable[[], Sequence[Piece]]
+    read: Callable[[], Sequence[bytes | memoryview]]
     """Gives the data set in pieces, as this node would hand it out."""
 
     @property
     def syntaxes(self) -> tuple[str, ...]:
         """What it can go in, as stored first."""
-        from node.imaging.decompress import can_be_plain  # numpy, for whoever sends only
+        from node.imaging.decompress import can_be_native  # numpy, for whoever sends only
 
-        others = PLAIN if can_be_plain(self.transfer_syntax) else ()
+        others = NATIVE if can_be_native(self.transfer_syntax) else ()
         return (self.transfer_syntax, *(one for one in others if one != self.transfer_syntax))
 
 
@@ -94,22 +93,21 @@ def write_for(one: Outgoing, *, syntax: str, charset: str, directory: Path) -> W
 
     Raises
     ------
-    InvalidRequest
-        It cannot be read or decompressed.
+    InvalidRequest, NotFound
+        It cannot be read or decompressed; of its frames the first one is tried.
     Unavailable
-        The disk has no room, or decoding takes too long.
+        The disk has no room, or no process to decode in is free.
     """
-    pieces = one.read()
+    read = one.read()
     warning = ""
     if charset:
-        recoded = recode(whole_of(pieces, directory), one.transfer_syntax, charset)
-        pieces = recoded.pieces if recoded.changed else pieces
+        recoded = recode(whole_of(read, directory), one.transfer_syntax, charset)
+        read = recoded.pieces if recoded.changed else read
         if not recoded.held:
             warning = f"its texts do not fit into {charset} and went as they are"
-    if syntax != one.transfer_syntax:
-        from node.imaging.decompress import decompressed
+    if syntax == one.transfer_syntax:
+        return Written(pieces=read, warning=warning)
+    from node.imaging.decompress import native_pieces
 
-        header = scan(whole_of(pieces, directory), one.transfer_syntax)
-        replaced = decompressed(header, directory)
-        pieces = tuple(write_plain(header, explicit=syntax == EXPLICIT_LITTLE, replaced=replaced))
-    return Written(pieces=pieces, warning=warning)
+    header = scan(whole_of(read, directory), one.transfer_syntax)
+    return Written(pieces=native_pieces(header, explicit=syntax == EXPLICIT_LITTLE), warning=warning)

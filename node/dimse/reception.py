@@ -58,7 +58,7 @@ from node.dimse.upper_layer import (
     write_release,
 )
 from node.dimse.words import comment_of
-from node.errors import GridError
+from node.errors import Damaged, GridError
 from node.failpoints import planted
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ class Reception:
         except Malformed as error:
             _LOG.info("An association was aborted: %s", error.message)
             wait = self._abort(error.reason)
+        except Damaged as error:
+            _LOG.warning("An association was aborted, since what it was sent broke off: %s", error.message)
+            wait = self._abort(Reason.NOT_SPECIFIED)
         except Exception:  # noqa: BLE001  # a thread's last line: whatever it was, it is logged
             _LOG.exception("An association ended by a defect")
             wait = self._abort(Reason.NOT_SPECIFIED)

@@ -10,6 +10,7 @@ Source: DICOM PS3.4 B.2.3, C.4.2.2, C.4.3.2; PS3.7 9.1.1.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,12 +21,12 @@ from node.dimse.conversation import Conversation
 from node.dimse.items import Malformed, Reason
 from node.errors import GridError, InvalidRequest, NotFound
 from node.node import Node
-from node.store.regions import Piece, Region
+from node.store.regions import Made, Piece, Region, length_of
 
 ANSWER_S = 120.0
 """How long a peer may take to store one instance."""
 _WARNINGS = range(0xB000, 0xC000)
-Carried = Piece | memoryview
+Carried = Piece | memoryview | Made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class InstanceSender:
         Raises
         ------
         HungUp, TooLate, OSError, Malformed, Damaged
-            The association cannot go on.
+            The association cannot go on; with `Damaged` the instance broke off in its middle.
         """
         try:
             context, pieces = self._carried(row)
@@ -141,18 +142,26 @@ class PieceReader:
         NotFound
             A file is gone: said here, before a message is begun that could not be ended.
         """
-        self._left = [_found(piece) if isinstance(piece, Region) else piece for piece in pieces]
-        self.size = sum(map(_length, self._left))
+        self._left = deque(_found(piece) if isinstance(piece, Region) else piece for piece in pieces)
+        self.size = sum(map(length_of, self._left))
         """In bytes."""
         self._at = 0
         self._descriptor: int | None = None
 
     def fill(self, place: memoryview) -> int:
-        """Put the next bytes into a place; give how many, fewer than fit only at the end."""
+        """Put the next bytes into a place; give how many, fewer than fit only at the end.
+
+        Raises
+        ------
+        Damaged
+            A piece cannot be made: the message has no end.
+        """
         filled = 0
         while filled < len(place) and self._left:
             piece = self._left[0]
-            size = _length(piece)
+            if isinstance(piece, Made):
+                self._left[0] = piece = piece.give()
+            size = length_of(piece)
             rest = place[filled : filled + size - self._at]
             count = self._copy(piece, rest) if len(rest) else 0
             if len(rest) and not count:
@@ -161,7 +170,7 @@ class PieceReader:
             self._at += count
             if self._at == size:
                 self.close()
-                self._left.pop(0)
+                self._left.popleft()
                 self._at = 0
         return filled
 
@@ -171,17 +180,13 @@ class PieceReader:
         if descriptor is not None:
             os.close(descriptor)
 
-    def _copy(self, piece: Carried, place: memoryview) -> int:
+    def _copy(self, piece: Piece | memoryview, place: memoryview) -> int:
         if not isinstance(piece, Region):
             place[:] = piece[self._at : self._at + len(place)]
             return len(place)
         if self._descriptor is None:
             self._descriptor = os.open(piece.path, os.O_RDONLY | os.O_CLOEXEC)
         return os.preadv(self._descriptor, [place], piece.offset + self._at)
-
-
-def _length(piece: Carried) -> int:
-    return piece.length if isinstance(piece, Region) else len(piece)
 
 
 def _found(region: Region) -> Region:

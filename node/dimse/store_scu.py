@@ -1,7 +1,8 @@
 """C-STORE to a remote AE: as stored where it takes that, else written anew; each answer told as it comes.
 
 As many associations as the presentation contexts need. An instance whose answer
-was told is done; what becomes of a failure is for the caller to decide.
+was told is done; what becomes of a failure is for the caller to decide. One that
+breaks off in its middle takes its association with it, and the next ones go in another.
 
 Source: DICOM PS3.4 B.2 (Storage), PS3.7 9.1.1, PS3.8 7.1.
 """
@@ -9,16 +10,19 @@ Source: DICOM PS3.4 B.2 (Storage), PS3.7 9.1.1, PS3.8 7.1.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from node.dicom.native import Piece
 from node.dimse.calling import MOST_CONTEXTS, Called, NothingTaken, Proposal
 from node.dimse.exchange import Exchange, exchange
 from node.dimse.outgoing import Outgoing, write_for
 from node.dimse.statuses import meaning_of
-from node.errors import GridError, Unavailable
+from node.errors import Damaged, GridError, Unavailable
+from node.store.regions import Made, size_of
 
 NO_CONTEXT = 0x0122
 """SOP class not supported: what we say when a remote AE takes none of our contexts. Source: PS3.7 C.5.7."""
@@ -78,16 +82,30 @@ def store(
     """
     left = iter(instances)
     for proposals, count in _batches(instances):
-        some = list(islice(left, count))
-        try:
-            with exchange(whom, proposals) as asking:
-                for one in some:
-                    if not told(_store(asking, one, charset=charset, directory=directory)):
+        some = deque(islice(left, count))
+        while some:
+            try:
+                with exchange(whom, proposals) as asking:
+                    while some:
+                        if not told(_store(asking, some[0], charset=charset, directory=directory)):
+                            return
+                        some.popleft()
+            except NothingTaken:
+                while some:
+                    if not told(_not_taken(some.popleft())):
                         return
-        except NothingTaken:
-            for one in some:
-                if not told(_not_taken(one)):
+            except _BrokeOff as broken:
+                some.popleft()
+                if not told(broken.sent):
                     return
+
+
+class _BrokeOff(Exception):
+    """An instance could not be sent to its end, and what had begun of it cannot be taken back."""
+
+    def __init__(self, sent: Sent) -> None:
+        super().__init__()
+        self.sent = sent
 
 
 def _batches(instances: Sequence[Outgoing]) -> Iterator[tuple[list[Proposal], int]]:
@@ -124,8 +142,11 @@ def _store(asking: Exchange, one: Outgoing, *, charset: str, directory: Path) ->
     request.AffectedSOPInstanceUID = one.sop_uid
     request.Priority = 0
     request.DataSet = io.BytesIO(b"\0")
-    asking.ask_with(request, context, written.pieces)
-    size = sum(map(len, written.pieces))
+    size = size_of(written.pieces)
+    try:
+        asking.ask_with(request, context, (_given(piece) for piece in written.pieces))
+    except Damaged as error:
+        raise _BrokeOff(Sent(sop_uid=one.sop_uid, status=NOT_WRITTEN, words=error.message)) from error
     for answer in asking.answers(message_id, about=f"Sending to {asking.whom.who}"):
         words = "" if answer.Status == 0 else meaning_of(answer.Status)
         if answer.Status in _STORED_WITH_WARNING:
@@ -133,6 +154,10 @@ def _store(asking: Exchange, one: Outgoing, *, charset: str, directory: Path) ->
         words = words or written.warning
         return Sent(sop_uid=one.sop_uid, status=int(answer.Status), words=words, bytes=size)
     raise asking.strange(f"Sending to {asking.whom.who}")
+
+
+def _given(piece: Piece) -> bytes | memoryview:
+    return piece.give() if isinstance(piece, Made) else piece
 
 
 def _not_taken(one: Outgoing) -> Sent:

@@ -1,4 +1,4 @@
-"""Runs of bytes in pack files, and answers made of them: pieces that need no memory until they are sent.
+"""Runs of bytes in pack files, others that are made, and answers of both: pieces that need no memory until they are sent.
 
 Whoever sends pieces knows the length of the whole before the first byte. A pack
 that was merged meanwhile is found again by the region itself.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from node.errors import Damaged, NotFound, Unavailable
+from node.errors import Damaged, GridError, NotFound, Unavailable
 
 CHUNK_BYTES = 512 << 10
 IN_MEMORY_BYTES = 8 << 20
@@ -33,9 +33,40 @@ class Region:
 Piece = bytes | Region
 
 
-def size_of(pieces: Sequence[Piece]) -> int:
-    """Give the length in bytes."""
-    return sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """Bytes that are made when their turn comes; how many is known before."""
+
+    length: int
+    make: Callable[[], bytes]
+
+    def give(self) -> bytes:
+        """Make them: as many as were promised, since others follow them. Blocks.
+
+        Raises
+        ------
+        Damaged
+            They cannot be made, or are of another length: whatever was begun with them must break off.
+        """
+        try:
+            found = self.make()
+        except GridError as error:
+            raise Damaged(f"Reading an instance failed on the way. {error.message}") from error
+        if len(found) != self.length:
+            raise Damaged(
+                "Reading an instance failed on the way: its frames are not of the size that it says. Read it as stored."
+            )
+        return found
+
+
+def length_of(piece: bytes | memoryview | Region | Made) -> int:
+    """Give the length of a piece in bytes."""
+    return piece.length if isinstance(piece, Region | Made) else len(piece)
+
+
+def size_of(pieces: Sequence[bytes | memoryview | Region | Made]) -> int:
+    """Give the length of all in bytes."""
+    return sum(map(length_of, pieces))
 
 
 def read_pieces(pieces: Sequence[Piece]) -> bytes:

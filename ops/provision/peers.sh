@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# The real peers that tests talk to; with "bench", also those it measures against. As root they are installed;
+# The real peers that tests talk to; with "bench", also what it measures against. As root they are installed;
 # otherwise what is missing is named and the run fails.
 set -euo pipefail
-declare -A package=([storescu]=dcmtk [dciodvfy]=dicom3tools [chromium]=chromium [strace]=strace [gdb]=gdb [ss]=iproute2 [pdftotext]=poppler-utils [mkfs.ext4]=e2fsprogs [losetup]=mount)
-if [ "${1:-}" = bench ]; then package+=([Orthanc]=orthanc [storescp]=dcmtk [ip]=iproute2 [unshare]=util-linux); fi
+declare -A package=([storescu]=dcmtk [dciodvfy]=dicom3tools [chromium]=chromium [strace]=strace [gdb]=gdb [ss]=iproute2 [pdftotext]=poppler-utils [mkfs.ext4]=e2fsprogs [losetup]=mount [Orthanc]=orthanc [ip]=iproute2 [unshare]=util-linux)
 plugin=/usr/share/orthanc/plugins/libOrthancDicomWeb.so
 PATH="$PATH:/usr/sbin:/sbin"
 missing=()

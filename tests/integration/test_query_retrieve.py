@@ -25,7 +25,7 @@ from node.node import Node
 from node.people.audit import find_acts
 from ops.compose import compose_reading
 from tests.kit.asking import Asking
-from tests.kit.instances import CT_IMAGE, EXPLICIT, Encoding, make_ct
+from tests.kit.instances import CT_IMAGE, EXPLICIT, Encoding, make_ct, part10, make_ct
 from tests.kit.receiving import admit_all, config_for, packs_of, receiving, rule
 from tests.kit.registering import facts, receive
 from tests.kit.shelf import SLICES, add_destination, dcmtk, put_rows, put_study, shelf
@@ -209,6 +209,18 @@ GUARDED = {
     "alias-for-all": test_an_alias_is_not_called_by_whom_the_rule_keeps_to_the_own_hospital,
     "origins-mixed": _origins_apart,
 }
+
+
+def test_echoscu_is_answered_and_storescu_stores(shelved: tuple[Node, Receiver], tmp_path: Path) -> None:
+    node, receiver = shelved
+    dcmtk("echoscu", "-aec", "ALPHA", "127.0.0.1", str(receiver.port), cwd=tmp_path)
+    file = tmp_path / "one.dcm"
+    file.write_bytes(part10(make_ct(study_uid="2.25.8", sop_uid="2.25.8.1.1"), sop_uid="2.25.8.1.1"))
+    before = set(node.packs.names())
+    dcmtk("storescu", "-aec", "ALPHA", "127.0.0.1", str(receiver.port), str(file), cwd=tmp_path)
+    (pack,) = set(node.packs.names()) - before
+    (record,) = node.packs.marked(pack, 0)
+    assert record.sop_uid == "2.25.8.1.1"
 
 
 def test_getscu_brings_a_study_byte_for_byte(shelved: tuple[Node, Receiver], tmp_path: Path) -> None:

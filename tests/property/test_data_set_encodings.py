@@ -11,6 +11,7 @@ from node.dicom.attributes import read_attributes
 from node.dicom.frames import frame_of
 from node.dicom.header import scan
 from node.dicom.json_model import to_json
+from node.dicom.native import write_native
 from node.dicom.normal import normal_digest
 from node.errors import GridError, InvalidRequest
 from tests.kit.instances import (
@@ -26,6 +27,7 @@ from tests.kit.instances import (
     encoding_of,
     make_ct,
 )
+from tests.kit.native import joined, syntax_of, written_native
 
 WORDS = st.text(alphabet="ABCxyz 019^-.", max_size=12).map(str.strip)
 NUMBERS = st.lists(st.integers(0, 65535), min_size=1, max_size=4)
@@ -82,6 +84,11 @@ def test_all_native_encodings_have_one_digest_and_one_json(tree: Node) -> None:
             written = write(tree, encoding_of(syntax), delimited=delimited)
             written = deflate(written) if syntax == DEFLATED else written
             assert normal_digest(written, syntax) == digest
+            if syntax != IMPLICIT:
+                assert written_native(written, syntax, explicit=True) == plain
+            assert written_native(written, syntax, explicit=False) == write(
+                tree, Encoding(explicit=False), delimited=False
+            )
             if syntax != IMPLICIT:  # where a private element's VR is not told
                 assert to_json(scan(written, syntax), bulk=str) == model
 
@@ -131,6 +138,12 @@ def test_no_bytes_do_worse_than_a_refusal(syntax: str, tree: Node, at: int, nois
                 read(header)
             except GridError:
                 continue
+        for explicit in (True, False):
+            try:
+                again = joined(write_native(header, explicit=explicit))
+            except GridError:
+                continue
+            assert scan(again, syntax_of(explicit=explicit)).whole
 
 
 def _content(tree: Node) -> object:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from aiohttp import web
 
 from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
-from node.imaging.transcode import can_give_explicit
+from node.imaging.decompress import can_be_native
 from web.errors import NotAcceptable
 
 DICOM = "application/dicom"
@@ -116,7 +116,7 @@ def choose_syntax(ranges: list[MediaRange], stored: str) -> str:
         liked = [range_ for range_ in objects if range_.weight == weight]
         if any(range_.takes_syntax(stored) for range_ in liked):
             return stored
-        if can_give_explicit(stored) and any(range_.transfer_syntax == EXPLICIT_LITTLE for range_ in liked):
+        if can_be_native(stored) and any(range_.transfer_syntax == EXPLICIT_LITTLE for range_ in liked):
             return EXPLICIT_LITTLE
     raise NotAcceptable(
         f"Reading instances was refused: they are given as application/dicom, as stored in {stored}, or if that can be"

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from node.store.regions import Region
+from node.store.regions import Region, length_of, size_of
 from web.answers import json_answer
-from web.dicomweb.stream import Made, Piece, Stream, answer_pieces, part_of_region, size_of
+from web.dicomweb.stream import Made, Piece, Stream, answer_pieces, part_of_region
 from web.errors import HttpError
 from web.threads import Threads
 
@@ -56,7 +56,7 @@ def cut(pieces: Sequence[Piece], start: int, stop: int) -> list[Piece]:
     found: list[Piece] = []
     at = 0
     for piece in pieces:
-        size = size_of([piece])
+        size = length_of(piece)
         first, last = max(start - at, 0), min(stop - at, size)
         if first < last:
             found.append(piece if (first, last) == (0, size) else _part(piece, first, last))
@@ -69,7 +69,7 @@ def _part(piece: Piece, first: int, last: int) -> Piece:
         case Region():
             return part_of_region(piece, first, last)
         case Made():
-            return replace(piece, length=last - first, make=lambda: piece.make()[first:last])
+            return replace(piece, length=last - first, make=lambda: piece.give()[first:last])
         case _:
             return piece[first:last]
 

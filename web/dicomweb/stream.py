@@ -24,7 +24,7 @@ from aiohttp import web
 
 from node.errors import Damaged
 from node.store import regions
-from node.store.regions import Region
+from node.store.regions import Region, length_of, size_of
 from web.answers import Later
 from web.threads import Threads
 
@@ -39,11 +39,9 @@ FEW_PIECES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class Made(regions.Made):
     """Bytes that are made when their turn comes, in threads that may burn a core."""
 
-    length: int
-    make: Callable[[], bytes]
     threads: Threads = field(compare=False)
 
 
@@ -60,15 +58,10 @@ class Part:
     body: Sequence[Piece]
 
 
-def size_of(pieces: Sequence[Piece]) -> int:
-    """Give the length in bytes."""
-    return sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces)
-
-
 def read_pieces(pieces: Sequence[Piece]) -> bytes:
     """Read everything; for what is small. Blocks."""
     return b"".join(
-        _made(piece) if isinstance(piece, Made) else regions.read_pieces([piece]) for piece in pieces
+        piece.give() if isinstance(piece, Made) else regions.read_pieces([piece]) for piece in pieces
     )
 
 
@@ -244,7 +237,7 @@ class _Sender:
 
     async def _send_alone(self, piece: Region | Made) -> None:
         if isinstance(piece, Made):
-            await self._response.write(await piece.threads.run(partial(_made, piece)))
+            await self._response.write(await piece.threads.run(piece.give))
             return
         opened, region = await self._threads.run(partial(self._opened, piece))
         await self._sendfile(opened, region)
@@ -254,7 +247,7 @@ class _Sender:
         found = bytearray(size_of(pieces))
         view, at = memoryview(found), 0
         for piece in pieces:
-            size = len(piece) if isinstance(piece, bytes) else piece.length
+            size = length_of(piece)
             if isinstance(piece, bytes):
                 view[at : at + size] = piece
             else:
@@ -328,14 +321,6 @@ def part_of_region(region: Region, first: int, last: int) -> Region:
         return None if moved is None else part_of_region(moved, first, last)
 
     return replace(region, offset=region.offset + first, length=last - first, again=again)
-
-
-def _made(piece: Made) -> bytes:
-    """Make bytes; as many as were promised, since others follow them."""
-    found = piece.make()
-    if len(found) != piece.length:
-        raise Damaged("Reading an instance failed: its frames are not of the size that it says.")
-    return found
 
 
 def _read_into(descriptor: int, offset: int, place: memoryview) -> None:

@@ -15,7 +15,7 @@ from aiohttp import web
 from node.catalogue.search import InstanceRow
 from node.dicom.syntax import EXPLICIT_LITTLE
 from node.errors import InvalidRequest
-from node.imaging.transcode import can_give_explicit
+from node.imaging.decompress import can_be_native
 from node.imaging.view import MOST_PIXELS, Viewport
 from node.imaging.window import Window
 from web.answers import Later
@@ -87,7 +87,7 @@ def _file(call: Call[NoBody], held: InstanceRow) -> Later | web.Response:
     Source: DICOM PS3.18 9.1.2.2.6 (transferSyntax).
     """
     stored, asked = held.transfer_syntax, call.query.get("transferSyntax", "")
-    convertible = can_give_explicit(stored)
+    convertible = can_be_native(stored)
     if asked in (ANY, stored) or (not asked and not convertible):
         syntax = stored
     elif asked in ("", EXPLICIT_LITTLE) and convertible:

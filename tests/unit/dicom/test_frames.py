@@ -6,7 +6,7 @@ import struct
 
 import pytest
 
-from node.dicom.frames import frame_bytes, frame_of, frame_spans
+from node.dicom.frames import compressed_frames, frame_bytes, frame_of, frame_spans
 from node.dicom.header import scan
 from node.errors import InvalidRequest, NotFound
 from tests.kit.instances import (
@@ -130,6 +130,29 @@ def test_extended_offset_table_gives_the_true_length() -> None:
     lie = encapsulated(A, B1, frames=2, change={**change, 0x7FE00001: ("OV", struct.pack("<2Q", 0, 13))})
     with pytest.raises(InvalidRequest, match="points elsewhere"):
         frame_bytes(lie, JPEG_BASELINE, 2)
+
+
+def test_an_extended_table_that_is_too_short_does_not_mean_the_first_frame() -> None:
+    change: dict[int, tuple[str, Value]] = {
+        0x7FE00001: ("OV", struct.pack("<Q", 0)),
+        0x7FE00002: ("OV", struct.pack("<2Q", 4, 4)),
+    }
+    with pytest.raises(InvalidRequest, match="points elsewhere"):
+        frame_bytes(encapsulated(A, B1, frames=2, change=change), JPEG_BASELINE, 2)
+
+
+@pytest.mark.parametrize("table", [b"", struct.pack("<3L", 0, 12, 36)])
+def test_who_wants_all_frames_gets_the_same(table: bytes) -> None:
+    fragments = (A, B1, B2, C) if table else (A, B1 + B2, C)
+    header = scan(encapsulated(*fragments, frames=3, table=table), JPEG_BASELINE)
+    streams = compressed_frames(header)
+    assert [streams(n) for n in (3, 1, 2)] == [C, A, B1 + B2]
+    assert [frame_of(header, n) for n in (3, 1, 2)] == [C, A, B1 + B2]
+    for number in (0, 4):
+        with pytest.raises(NotFound, match="the instance has 3"):
+            streams(number)
+    one = compressed_frames(scan(encapsulated(A, B2, frames=1), JPEG_BASELINE))
+    assert one(1) == A + B2
 
 
 def test_video_has_no_frames_to_cut() -> None:

@@ -16,8 +16,8 @@ from node.dimse.conversation import Conversation
 from node.dimse.items import Malformed
 from node.dimse.sending import PieceReader
 from node.dimse.upper_layer import PDU_HEADER, PDV_HEADER, write_command
-from node.errors import Damaged
-from node.store.regions import Region
+from node.errors import Damaged, InvalidRequest
+from node.store.regions import Made, Region
 
 
 def fragments(raw: bytes, takes: int) -> list[tuple[int, int, bytes]]:
@@ -96,6 +96,30 @@ def test_pieces_are_read_one_behind_the_other(tmp_path: Path) -> None:
     assert reader.fill(memoryview(place)[:7]) == 7
     assert reader.fill(memoryview(place)[7:]) == 21
     assert bytes(place[:28]) == b"head" + bytes(range(10, 30)) + b"tail"
+
+
+def test_pieces_are_made_when_their_turn_comes_and_one_that_cannot_be_ends_all() -> None:
+    made: list[str] = []
+
+    def make() -> bytes:
+        made.append("frame")
+        return b"frame"
+
+    def fails() -> bytes:
+        raise InvalidRequest("Decoding a frame was refused: it is cut off. Take it as stored.")
+
+    reader = PieceReader(
+        [b"head", Made(length=5, make=make), memoryview(b"view"), Made(length=9, make=fails)]
+    )
+    assert (reader.size, made) == (22, [])
+    place = bytearray(22)
+    assert reader.fill(memoryview(place)[:4]) == 4
+    assert made == []
+    assert reader.fill(memoryview(place)[4:7]) == 3
+    assert reader.fill(memoryview(place)[7:13]) == 6
+    assert (bytes(place[:13]), made) == (b"headframeview", ["frame"])
+    with pytest.raises(Damaged, match="it is cut off"):
+        reader.fill(memoryview(place)[13:])
 
 
 def test_a_pack_that_was_merged_meanwhile_is_found_again(tmp_path: Path) -> None:
