@@ -25,6 +25,8 @@ _NAMES = {
     "study-announced": "announced",
     "study-completed": "completed",
     "instance-conflict-found": "conflict",
+    "patient-conflict-found": "conflict",
+    "corrections-told": "corrected",
     "cancel-asked": "cancel-asked",
     "amendment-sent": "amended",
     "report-reviewed": "reviewed",
@@ -101,6 +103,7 @@ def tell_story(node: Node, key: StudyKey) -> Story:
         *_acknowledged(node, key),
         *(fact for case in cases for fact in _case(node, case)),
         *_deliveries(node, key),
+        *_transfers(node, key),
     ]
     ordered = sorted(facts, key=lambda fact: (fact.at, _place(fact.what)))
     return Story(cause=Cause(text(rows[0], "cause") if rows else ""), facts=tuple(ordered))
@@ -337,6 +340,29 @@ def _deliveries(node: Node, key: StudyKey) -> Iterator[StoryFact]:
                 "kind": text(row, "kind"),
                 "attempts": integer(row, "attempts"),
             },
+        )
+
+
+def _transfers(node: Node, key: StudyKey) -> Iterator[StoryFact]:
+    """Say to and from which remote AEs the study went, and what did not; rows of transfers live a month."""
+    rows = node.database.read(
+        "SELECT kind, remote_name, by_name, state, done, failed, bytes, ended_at FROM transfer"
+        " WHERE origin = ? AND study_uid = ? AND ended_at IS NOT NULL",
+        (key.origin, key.study_uid),
+    )
+    for row in rows:
+        went = "sent" if row["kind"] == "send" else "retrieved"
+        yield StoryFact(
+            at=integer(row, "ended_at"),
+            node=node.id,
+            what=went if row["state"] == "done" else f"not-{went}",
+            who=text(row, "remote_name"),
+            detail={
+                "by": text(row, "by_name"),
+                "instances": integer(row, "done"),
+                "failed": integer(row, "failed"),
+            },
+            bytes=integer(row, "bytes"),
         )
 
 

@@ -25,7 +25,7 @@ from node.node import Node
 from node.people.audit import find_acts
 from ops.compose import compose_reading
 from tests.kit.asking import Asking
-from tests.kit.instances import CT_IMAGE, EXPLICIT, Encoding, make_ct, part10, make_ct
+from tests.kit.instances import CT_IMAGE, EXPLICIT, Encoding, make_ct, part10
 from tests.kit.receiving import admit_all, config_for, packs_of, receiving, rule
 from tests.kit.registering import facts, receive
 from tests.kit.shelf import SLICES, add_destination, dcmtk, put_rows, put_study, shelf

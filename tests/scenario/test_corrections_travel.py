@@ -24,6 +24,7 @@ from node.names import Cause, NodeId, PatientKey, StudyKey
 from node.node import Node
 from node.people.accounts import Person
 from node.store.regions import read_pieces
+from node.story import tell_story
 from tests.kit.alliance import Alliance
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold
@@ -127,6 +128,17 @@ def test_what_is_rejected_is_not_sent_and_vanishes_where_it_was(alliance: Allian
     assert problems(centre) == []
     pending = alpha.database.read("SELECT pending FROM decision WHERE pending > 0")
     assert pending == []
+
+
+def test_the_story_at_a_peer_tells_that_the_origin_corrected(alliance: Alliance) -> None:
+    alpha, centre = alliance["alpha"].node, alliance["centre"].node
+    one = hold(alpha, [ct(1, 1)])
+    settled(alliance, one)
+    make_correction(alpha, CHEN, draft_study(alpha, one, {"description": "Other"}), reason="Wrong words")
+    settled(alliance, one)
+    assert [(fact.what, fact.who) for fact in tell_story(centre, one).facts if fact.what == "corrected"] == [
+        ("corrected", "alpha")
+    ]
 
 
 def test_a_peer_corrects_its_own_studies_alone(alliance: Alliance) -> None:

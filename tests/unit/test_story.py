@@ -176,3 +176,43 @@ def test_what_came_from_a_peer_is_not_told_as_received_by_a_device(node: Node) -
 def test_nothing_is_told_of_a_study_that_never_was(node: Node) -> None:
     story = tell_story(node, StudyKey(origin=NodeId("alpha"), study_uid=StudyUID("2.25.404")))
     assert (story.cause, story.facts) == ("", ())
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "what"),
+    [
+        ("send", "done", "sent"), ("send", "failed", "not-sent"), ("get", "done", "retrieved"),
+        ("get", "cancelled", "not-retrieved"),
+    ],
+)  # fmt: skip
+def test_what_went_to_and_from_other_pacs_is_told_when_it_has_ended(
+    node: Node, clock: FrozenClock, kind: str, state: str, what: str
+) -> None:
+    key = hold_ct(node, study_uid=UID, slices=2)
+    for id_, ended_at in (("ended", clock.now() + SECOND), ("running", None)):
+        node.write(
+            [
+                Statement(
+                    "INSERT INTO transfer (id, kind, remote, remote_name, origin, study_uid, series, label, by, by_name,"
+                    " state, done, failed, bytes, next_at, at, ended_at, seen_at, cause)"
+                    " VALUES (?, ?, 'r', 'City PACS', ?, ?, '', 'Zhang^San', 'p', 'Chen', ?, 2, 1, 900, 0, 0, ?, 0, 'c')",
+                    (id_, kind, key.origin, key.study_uid, state if ended_at else "running", ended_at),
+                )
+            ]
+        )
+    fact = one(node, key, what)
+    assert (fact.at, fact.who, fact.bytes) == (clock.now() + SECOND, "City PACS", 900)
+    assert fact.detail == {"by": "Chen", "instances": 2, "failed": 1}
+    assert told(node, key)[-1] == what
+
+
+def test_a_study_whose_instances_disagree_about_the_patient_says_so(node: Node) -> None:
+    named = {"Zhang^San": "A-17", "Wang^Wu": "B-42"}
+    slices = [
+        make_ct(
+            study_uid=UID, series_uid=f"{UID}.1", sop_uid=f"{UID}.1.{n}", number=n, patient_id=id_, patient_name=name
+        )
+        for n, (name, id_) in enumerate(named.items(), 1)
+    ]  # fmt: skip
+    key = hold(node, slices)
+    assert one(node, key, "conflict").detail["patients"] == 2

@@ -163,7 +163,8 @@ def test_instances_of_too_many_studies_are_refused_and_those_of_few_are_not(
         ({"PatientID": "P0000007"}, "study_by_id"), ({"AccessionNumber": "A1"}, "study_by_accession"),
         ({"StudyInstanceUID": "1.2"}, "study_by_uid"), ({"PatientName": "王伟"}, "study_by_name"),
         ({"PatientName": "*QIU*", "StudyDate": "2020"}, "study_by_name"), ({"PatientBirthDate": "19300115"}, "study_by_birth"),
-        ({"PatientID": "?" * 30}, "study_long_id"), ({}, "study_by_origin"),
+        ({"PatientID": "?" * 30}, "study_long_id"), ({}, "study_by_origin"), ({"StudyID": "CT7"}, "study_by_study_id"),
+        ({"StudyID": "?" * 30}, "study_long_study_id"),
     ],
 )  # fmt: skip
 def test_a_query_is_looked_up_in_the_index_of_its_best_key(
