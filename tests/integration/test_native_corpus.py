@@ -30,7 +30,7 @@ from tests.kit.corpus import Taken, readable
 from tests.kit.native import file_of, syntax_of, written_native
 
 LONG = os.environ.get("MERIDIAN_LONG") == "1"
-OF_EACH = 100_000 if LONG else 3
+OF_EACH = 100_000 if LONG else 2
 REFUSED = {
     "JPEG2000-embedded-sequence-delimiter.dcm": "its stream has no size: a delimiter was written into it",
     "sample-op.dcm": "says lossless JPEG, and is baseline",

@@ -23,7 +23,7 @@ HOST = "127.0.0.1"
 ROOT = Path(__file__).parents[2]
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 HELD = 200
-SOAK_S = 1800.0 if os.environ.get("MERIDIAN_LONG") else 180.0
+SOAK_S = 1800.0 if os.environ.get("MERIDIAN_LONG") else 90.0
 SWOLLEN_BYTES = 60 << 20
 SENDERS = 6
 """At once, in the soak."""
