@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from node.errors import Conflict, GridError, InvalidRequest, OutcomeUnknown, Una
 from node.failpoints import planted
 
 BUSY_TIMEOUT_S = 30
+_BUSY_LOOK_S = 0.02
 GROUP_LIMIT = 200
 KEY_LIFE: Micros = 30 * 24 * 3600 * SECOND
 _PRUNE_EVERY: Micros = 3600 * SECOND
@@ -92,7 +94,7 @@ class SqliteDatabase:
         connection = sqlite3.connect(
             self._path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        _turn_on_wal(connection)
         # Else a long batch spills pages of the database to /var/tmp, which may be full, and is not encrypted.
         connection.execute("PRAGMA temp_store = MEMORY")
         durable = "NORMAL" if planted("no-database-sync") else "FULL"
@@ -195,6 +197,20 @@ class SqliteDatabase:
         if now - self._pruned_at >= _PRUNE_EVERY:
             connection.execute("DELETE FROM write_key WHERE at < ?", (now - KEY_LIFE,))
             self._pruned_at = now
+
+
+def _turn_on_wal(connection: sqlite3.Connection) -> None:
+    """Keep a log ahead; for that SQLite does not wait while another process makes the file."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_BUSY_LOOK_S)
+        else:
+            return
 
 
 def _outcome_of(error: Exception, statement: Statement | None) -> Done | GridError:

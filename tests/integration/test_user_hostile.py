@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import struct
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -147,10 +147,12 @@ def test_ten_thousand_answers_are_taken_in_bounded_memory() -> None:
         return find_response(context, identifier=one) * 10_050 + find_response(context, status=0)
 
     with bare(answered(raw)) as port:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        tracemalloc.start()
         answers = ask(port)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
     assert (len(answers.items), answers.complete) == (10_000, False)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 120 << 10
+    assert peak < 120 << 20
 
 
 def test_a_move_that_somebody_stops_ends(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,17 +180,18 @@ def deaf_move(peer: socket.socket) -> None:
 
 
 MEMORY = """
-import resource, sys
+import sys
 from node.dimse.calling import Called
 from node.dimse.find_scu import find
 from node.dimse.identifier import Level
 from node.errors import GridError
+from tests.kit.peak import peak_kb
 from tests.kit.strange_provider import HOST
 try:
     find(Called(name="P", aet="Q", host=HOST, port=int(sys.argv[1]), calling="A"), Level.STUDY, {"PatientID": "1"})
 except GridError as error:
     print(error, file=sys.stderr)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+print(peak_kb() >> 10)
 """
 
 
@@ -234,16 +237,17 @@ def ahead(peer: socket.socket) -> None:
 
 
 SLOW = """
-import resource, sys, time
+import sys, time
 from node.dimse.calling import Called, Proposal
 from node.dimse.exchange import exchange
 from node.dimse.find_scu import STUDY_ROOT
+from tests.kit.peak import peak_kb
 from tests.kit.strange_provider import HOST
 whom = Called(name="P", aet="Q", host=HOST, port=int(sys.argv[1]), calling="A")
 with exchange(whom, [Proposal(STUDY_ROOT, ("1.2.840.10008.1.2",))]) as asking:
     time.sleep(4)
     asking.abort()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
+print(peak_kb() >> 10)
 """
 
 

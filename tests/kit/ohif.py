@@ -19,15 +19,21 @@ SHA1 = "3ab824dd080b3765e7b0b7f7c33b22c6d826047f"
 """Of the package, as its registry names it."""
 TOOLS = Path(__file__).resolve().parents[2] / ".venv"
 _BRING_S = 300
+_BUILT = "package/dist/"
 
 
 def ohif_pages(folder: Path) -> Path:
     """Give a folder of OHIF's pages that read the node they are served from."""
     pages = folder / "ohif"
     with tarfile.open(_package()) as package:
-        wanted = [each for each in package.getmembers() if each.name.startswith("package/dist/")]
-        package.extractall(folder / "taken", members=wanted, filter="data")
-    (folder / "taken" / "package" / "dist").rename(pages)
+        for each in package.getmembers():
+            inside = each.name.removeprefix(_BUILT)
+            content = package.extractfile(each) if each.isfile() and inside != each.name else None
+            if content is not None:
+                path = pages / inside
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as file:
+                    shutil.copyfileobj(content, file)
     (pages / "app-config.js").write_text(f"window.config = {json.dumps(_configuration())};")
     # A service worker would keep these pages for another test's node at the same address.
     (pages / "init-service-worker.js").write_text("")
@@ -75,10 +81,14 @@ def _package() -> Path:
         part = TOOLS / f"ohif-{os.getpid()}"
         part.mkdir()
         try:
-            npm = shutil.which("npm", path=f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}")
+            search = f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}"
+            npm = shutil.which("npm", path=search)
             assert npm, "install npm"
             command = [npm, "pack", "--silent", f"@ohif/app@{VERSION}"]
-            subprocess.run(command, cwd=part, check=True, timeout=_BRING_S, stdout=subprocess.DEVNULL)
+            environment = {**os.environ, "PATH": search}  # npm looks for its node there
+            subprocess.run(
+                command, cwd=part, check=True, timeout=_BRING_S, stdout=subprocess.DEVNULL, env=environment
+            )
             (part / path.name).rename(path)
         finally:
             shutil.rmtree(part, ignore_errors=True)
