@@ -113,11 +113,11 @@ def calling(whom: Called, proposals: Sequence[Proposal], *, spool: Any = None) -
         The AE title or the address cannot be one.
     """
     try:
-        association = _associate(whom, proposals, _connect(whom), spool)
+        association = _associate(whom, proposals, connect(whom), spool)
     except _BrokeOff:
         # Who refuses may hang up so soon that its reason is lost; and who was restarting may be back.
         time.sleep(_AGAIN_S)
-        association = _associate(whom, proposals, _connect(whom), spool)
+        association = _associate(whom, proposals, connect(whom), spool)
     try:
         yield association
     except BaseException:
@@ -128,7 +128,14 @@ def calling(whom: Called, proposals: Sequence[Proposal], *, spool: Any = None) -
     hang_up(association)
 
 
-def _connect(whom: Called) -> socket.socket:
+def connect(whom: Called) -> socket.socket:
+    """Connect, with TLS where it is wanted.
+
+    Raises
+    ------
+    InvalidRequest, Refused, Unavailable
+        It does not come about; says why.
+    """
     if not 0 < whom.port < 65536:
         raise InvalidRequest(f"Calling {whom.who} was refused: a port is 1 to 65535.")
     try:

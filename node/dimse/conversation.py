@@ -8,7 +8,7 @@ Source: DICOM PS3.8 9.3.5, Annex E; PS3.7 6.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from node.dimse.commands import MAX_COMMAND_BYTES, Command, read_command
 from node.dimse.connection import MAX_PDU_BYTES, PDU_DEADLINE_S, Bytes, Connection, HungUp
@@ -41,7 +41,8 @@ class Conversation:
         self._connection = connection
         self._takes = peer_takes
         self._room = max((peer_takes or _UNLIMITED_PDU) - PDV_HEADER.size, 1)
-        self._buffer: bytearray | None = None
+        self._buffers: list[bytearray] = []
+        """One that goes out, and one into which what comes next is read meanwhile."""
 
     def command(self, context: int, command: bytes) -> bytes:
         """Give a message without a data set as it goes out."""
@@ -61,22 +62,36 @@ class Conversation:
         """Send what `command` and `written` gave."""
         self._connection.send(messages)
 
-    def send_instance(self, context: int, command: bytes, fill: Fill, size: int) -> None:
+    def read_ahead(self, fill: Fill, size: int) -> memoryview:
+        """Read the beginning of the next data set, while the peer is busy with this one; for `send_instance`."""
+        return _filled(memoryview(self._buffer(1)), fill, size)
+
+    def send_instance(
+        self, context: int, command: bytes, fill: Fill, size: int, *, begun: memoryview | None = None
+    ) -> None:
         """Send a message with a data set of ``size`` bytes.
+
+        Parameters
+        ----------
+        begun
+            What `read_ahead` gave of it.
 
         Raises
         ------
         Damaged
             The data set ended too early; the association must end, since its message has no end.
         """
-        if self._buffer is None:
-            self._buffer = bytearray(min(BUFFER_BYTES // self._room or 1, _MOST_PIECES) * self._room)
+        if begun is not None:
+            self._buffers.reverse()
+        buffer = memoryview(self._buffer(0))
         pieces: list[Bytes] = [write_command(context, command, self._takes)]
         full = _header(context, self._room, last=False)
         left = size
-        for chunk in _chunks(memoryview(self._buffer), fill, size):
+        while left or pieces:
+            chunk = begun if begun is not None else _filled(buffer, fill, left)
+            begun = None
             left -= len(chunk)
-            for at in range(0, len(chunk), self._room):
+            for at in range(0, max(len(chunk), 1), self._room):
                 piece = chunk[at : at + self._room]
                 last = not left and at + self._room >= len(chunk)
                 pieces.append(
@@ -85,8 +100,11 @@ class Conversation:
                 pieces.append(piece)
             self._connection.send_all(pieces)
             pieces = []
-        if pieces:
-            self._connection.send_all([*pieces, _header(context, 0, last=True)])
+
+    def _buffer(self, n: int) -> bytearray:
+        while len(self._buffers) <= n:
+            self._buffers.append(bytearray(min(BUFFER_BYTES // self._room or 1, _MOST_PIECES) * self._room))
+        return self._buffers[n]
 
     def has_come(self) -> bool:
         """Say whether the peer has sent something meanwhile."""
@@ -140,15 +158,12 @@ class Conversation:
         return done
 
 
-def _chunks(buffer: memoryview, fill: Fill, size: int) -> Iterator[memoryview]:
-    left = size
-    while left:
-        place = buffer[: min(left, len(buffer))]
-        count = fill(place)
-        if count != len(place):
-            raise Damaged("Sending an instance failed: its pack ends too early. Run 'meridian verify'.")
-        left -= count
-        yield place
+def _filled(buffer: memoryview, fill: Fill, left: int) -> memoryview:
+    """Fill a buffer, or as much of it as is left of a data set."""
+    place = buffer[: min(left, len(buffer))]
+    if fill(place) != len(place):
+        raise Damaged("Sending an instance failed: its pack ends too early. Run 'meridian verify'.")
+    return place
 
 
 def _header(context: int, length: int, *, last: bool) -> bytes:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from node.catalogue.search import InstanceRow
 from node.catalogue.visibility import Condition
 from node.dicom.syntax import EXPLICIT_LITTLE
+from node.dimse.calling import called
 from node.dimse.commands import (
     CANCELLED,
     IDENTIFIER_DOES_NOT_FIT,
@@ -37,7 +38,7 @@ from node.dimse.query_identifier import write_uid_list
 from node.dimse.query_scp import find
 from node.dimse.remotes import peek_remote
 from node.dimse.requesting import Sending, open_sending
-from node.dimse.retrieve_scp import Retrieval, Wanted, instances, wanted
+from node.dimse.retrieve_scp import Retrieval, Send, Wanted, instances, wanted
 from node.dimse.sending import InstanceSender, Outcome
 from node.dimse.words import comment_of
 from node.errors import Damaged, GridError
@@ -154,11 +155,13 @@ class Inquiry:
             charset=self._asking.charset,
             otherwise=self._otherwise,
         )
-        for key in asked.studies:
-            if not self._run(
-                retrieval, key, instances(self._who.node.database, key, asked.filters), sender.send
-            ):
-                break
+        database = self._who.node.database
+        try:
+            for key in asked.studies:
+                if not self._run(retrieval, key, instances(database, key, asked.filters), sender.send):
+                    break
+        finally:
+            sender.close()
         self._conclude(retrieval)
 
     def _move(self, asked: Wanted, retrieval: Retrieval) -> None:
@@ -172,11 +175,8 @@ class Inquiry:
             rows = list(instances(who.node.database, key, asked.filters))
             try:
                 sending = open_sending(
-                    destination.host,
-                    destination.port,
-                    calling=destination.calling or who.node.config.aet,
-                    called=destination.aet,
-                    held=[(row.sop_class, row.transfer_syntax) for row in rows],
+                    called(who.node.config, destination),
+                    [(row.sop_class, row.transfer_syntax) for row in rows],
                 )
             except GridError as error:
                 if not self._run(retrieval, key, rows, _refusing(error)):
@@ -189,7 +189,14 @@ class Inquiry:
                 charset=destination.charset,
                 originator=originator,
             )
-            if not self._run(retrieval, key, rows, _until_broken(sending, sender)):
+            try:
+                goes_on = self._run(retrieval, key, rows, _until_broken(sending, sender))
+            except BaseException:  # the caller is gone: whoever was sent to must not wait for more
+                sending.abort()
+                raise
+            finally:
+                sender.close()
+            if not goes_on:
                 sending.abort()
                 break
             sending.release()
@@ -200,7 +207,7 @@ class Inquiry:
         retrieval: Retrieval,
         key: StudyKey,
         rows: Iterable[InstanceRow],
-        send: Callable[[InstanceRow], Outcome],
+        send: Send,
     ) -> bool:
         before = retrieval.progress.sent
         goes_on = retrieval.run(rows, send)
@@ -251,20 +258,20 @@ class Inquiry:
         return True
 
 
-def _refusing(why: GridError) -> Callable[[InstanceRow], Outcome]:
+def _refusing(why: GridError) -> Send:
     """Let every instance fail for one reason."""
     outcome = Outcome(sent=False, words=str(why))
-    return lambda row: outcome
+    return lambda row, then: outcome
 
 
-def _until_broken(sending: Sending, sender: InstanceSender) -> Callable[[InstanceRow], Outcome]:
+def _until_broken(sending: Sending, sender: InstanceSender) -> Send:
     """Send until the association breaks; what comes after that fails without being tried."""
     broken: list[str] = []
 
-    def send(row: InstanceRow) -> Outcome:
+    def send(row: InstanceRow, then: InstanceRow | None) -> Outcome:
         if not broken:
             try:
-                return sender.send(row)
+                return sender.send(row, then)
             except _BROKEN as error:
                 broken.append(str(error) or type(error).__name__)
                 sending.abort()

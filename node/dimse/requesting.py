@@ -9,11 +9,11 @@ Source: DICOM PS3.8 7.1, 9.3.2, 9.3.3; PS3.4 B.3.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from node.dimse.calling import Called, connect
 from node.dimse.connection import ASSOCIATE_DEADLINE_S, MAX_PDU_BYTES, Connection, HungUp, TooLate
 from node.dimse.conversation import Conversation
 from node.dimse.items import Malformed, Reason
@@ -30,7 +30,6 @@ from node.dimse.upper_layer import (
 from node.dimse.user_information import UserInformation
 from node.errors import Unavailable
 
-CONNECT_S = 10.0
 _RELEASE_S = 10.0
 _REJECTED = {
     (1, 1): "it gives no reason",
@@ -69,28 +68,21 @@ class Sending:
         self._connection.close(wait=False)
 
 
-def open_sending(
-    host: str, port: int, *, calling: str, called: str, held: Iterable[tuple[str, str]]
-) -> Sending:
+def open_sending(whom: Called, held: Iterable[tuple[str, str]]) -> Sending:
     """Open an association for instances of these SOP classes and transfer syntaxes.
 
     Raises
     ------
-    Unavailable
+    InvalidRequest, Refused, Unavailable
         Nobody answers there, or who does refuses; says what to do.
     """
-    what = f"Opening an association with {called} at {host}:{port}"
-    try:
-        peer = socket.create_connection((host, port), timeout=CONNECT_S)
-    except OSError as error:
-        raise Unavailable(
-            f"{what} failed ({error.strerror or error}). Check that it runs, then try again."
-        ) from error
+    what = f"Opening an association with {whom.who}"
+    peer = connect(whom)
     connection = Connection(peer)
     proposed = _proposed(held)
     try:
         user = UserInformation(max_pdu_bytes=MAX_PDU_BYTES // 2)
-        connection.send(write_associate(proposed, user, calling=calling, called=called))
+        connection.send(write_associate(proposed, user, calling=whom.calling, called=whom.aet))
         connection.allow(ASSOCIATE_DEADLINE_S)
         kind, length = PDU_HEADER.unpack(connection.read(PDU_HEADER.size))
         if kind not in (Pdu.ASSOCIATE_AC, Pdu.ASSOCIATE_RJ) or length > MAX_PDU_BYTES:

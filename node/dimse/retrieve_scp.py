@@ -38,7 +38,8 @@ _UNIQUE = {
 }
 _ROWS = 5_000
 
-Send = Callable[[InstanceRow], Outcome]
+Send = Callable[[InstanceRow, InstanceRow | None], Outcome]
+"""Sends an instance; knows which comes then, if one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,10 +174,13 @@ class Retrieval:
 
     def run(self, rows: Iterable[InstanceRow], send: Send) -> bool:
         """Send instances one by one; False when it was cancelled before the last."""
-        for row in rows:
+        coming = iter(rows)
+        following = next(coming, None)
+        while (row := following) is not None:
             if self._cancelled():
                 return False
-            self.progress.note(row, send(row))
+            following = next(coming, None)
+            self.progress.note(row, send(row, following))
             now = self._clock.now()
             if now - self._told >= REPORT_EVERY and self.progress.counts.remaining:
                 self._told = now

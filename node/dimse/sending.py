@@ -71,32 +71,63 @@ class InstanceSender:
         self._originator = originator
         self._otherwise = otherwise
         self._message_id = 0
+        self._next: tuple[InstanceRow, _Ready | Outcome] | None = None
 
-    def send(self, row: InstanceRow) -> Outcome:
-        """Send one instance and wait for its answer.
+    def send(self, row: InstanceRow, then: InstanceRow | None = None) -> Outcome:
+        """Send one instance and wait for its answer; meanwhile make ready what is sent then.
 
         Raises
         ------
         HungUp, TooLate, OSError, Malformed, Damaged
             The association cannot go on; with `Damaged` the instance broke off in its middle.
         """
-        try:
-            context, pieces = self._carried(row)
-            reader = PieceReader(pieces)
-        except GridError as error:
-            return Outcome(sent=False, words=str(error))
+        ready = self._take(row)
+        if isinstance(ready, Outcome):
+            return ready
         self._message_id = self._message_id % 0xFFFF + 1
         command = write_store_request(
             self._message_id, sop_class=row.sop_class, sop_uid=row.sop_uid, originator=self._originator
         )
         try:
-            self._conversation.send_instance(context, command, reader.fill, reader.size)
+            self._conversation.send_instance(
+                ready.context, command, ready.reader.fill, ready.reader.size, begun=ready.begun
+            )
         finally:
-            reader.close()
+            ready.reader.close()
+        if then is not None:
+            self._next = (then, self._ready(then, ahead=True))
         status = self._answer()
         if status in _WARNINGS or status == SUCCESS:
             return Outcome(sent=True, warning=status != SUCCESS)
         return Outcome(sent=False, words=f"the peer answered with status 0x{status:04X}")
+
+    def close(self) -> None:
+        """Let go of what was made ready and is not sent."""
+        waiting, self._next = self._next, None
+        if waiting is not None and isinstance(waiting[1], _Ready):
+            waiting[1].reader.close()
+
+    def _take(self, row: InstanceRow) -> _Ready | Outcome:
+        if self._next is not None and self._next[0] is row:
+            ready, self._next = self._next[1], None
+            return ready
+        self.close()
+        return self._ready(row, ahead=False)
+
+    def _ready(self, row: InstanceRow, *, ahead: bool) -> _Ready | Outcome:
+        try:
+            context, pieces = self._carried(row)
+            reader = PieceReader(pieces)
+        except GridError as error:
+            return Outcome(sent=False, words=str(error))
+        begun = None
+        if ahead and reader.lies_there:
+            try:
+                begun = self._conversation.read_ahead(reader.fill, reader.size)
+            except BaseException:
+                reader.close()
+                raise
+        return _Ready(context, reader, begun)
 
     def _carried(self, row: InstanceRow) -> tuple[int, Sequence[Carried]]:
         """Give the context that an instance goes in, and its bytes in that.
@@ -131,6 +162,16 @@ class InstanceSender:
                 raise Malformed("an answer came to something that was not asked", Reason.UNEXPECTED)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An instance that can go at once."""
+
+    context: int
+    reader: PieceReader
+    begun: memoryview | None
+    """Its beginning, where that was read ahead."""
+
+
 class PieceReader:
     """Reads pieces into places, one file open at a time."""
 
@@ -145,6 +186,8 @@ class PieceReader:
         self._left = deque(_found(piece) if isinstance(piece, Region) else piece for piece in pieces)
         self.size = sum(map(length_of, self._left))
         """In bytes."""
+        self.lies_there = not any(isinstance(piece, Made) for piece in self._left)
+        """Whether nothing of it must be made."""
         self._at = 0
         self._descriptor: int | None = None
 
