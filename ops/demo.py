@@ -157,6 +157,10 @@ def _tell(nodes: list[RunningNode], secrets: Secrets) -> None:
         "  3. Back at the clinic the signed report is on the study's page: print its PDF; the SR went to the PACS."
     )
     print(f"\n  Send your own: storescu -aec ALPHA 127.0.0.1 {clinic.dicom.port} FILES")
+    print(
+        "  Ask for it:    findscu -S -aec ALPHA -k QueryRetrieveLevel=STUDY -k PatientName -k StudyInstanceUID"
+        f" 127.0.0.1 {clinic.dicom.port}"
+    )
     print("  All of this stands in .demo/demo.json. Ctrl-C stops; state is kept.\n", flush=True)
 
 

@@ -12,6 +12,7 @@ from federation.policy import change_policy
 from node.dimse.admission import admit_device
 from node.dimse.remote_form import RemoteForm
 from node.dimse.remotes import add_remote
+from node.dimse.rules import EVERY_ORIGIN
 from node.names import NodeId
 from node.node import Node
 from node.people.accounts import OPERATOR, create_account, new_one_time_password
@@ -67,5 +68,13 @@ def _person(node: Node, user: str, name: str, roles: list[str], *, pool: str = "
 
 
 def _admit_anyone_on_this_machine(node: Node, *, department: str) -> None:
-    """A demo only: any AE title from 127.0.0.1, so that every dcmtk tool may send."""
-    admit_device(node, OPERATOR.id, calling="*", address="127.0.0.1", issuer="HIS", department=department)
+    """A demo only: any AE title from 127.0.0.1, so that every dcmtk tool may send and ask."""
+    admit_device(
+        node,
+        OPERATOR.id,
+        calling="*",
+        address="127.0.0.1",
+        issuer="HIS",
+        department=department,
+        reads=EVERY_ORIGIN,
+    )

@@ -41,6 +41,7 @@ def admit_device(
     called: str = ANY,
     issuer: str = "",
     department: str = "",
+    reads: str | None = None,
     version: int | None = None,
 ) -> None:
     """Let a device in, and publish the rules; what its rule says beside stays as it was.
@@ -53,6 +54,8 @@ def admit_device(
         Whom the rule is for; ``*`` for any.
     issuer
         Who gives the Patient IDs that it sends; empty for this node itself.
+    reads
+        What it may find and retrieve; None for what its rule says.
     version
         Of the rule as its editor saw it, 0 for none; None for whichever stands.
 
@@ -65,6 +68,8 @@ def admit_device(
     """
     key = checked_key(RuleKey(calling=calling, address=address, certificate=certificate, called=called))
     form = replace(_form_of(node, key), admitted=True, issuer=issuer, department=department)
+    if reads is not None:
+        form = replace(form, reads=reads)
     save_rule(node, by, form, version=version)
 
 
