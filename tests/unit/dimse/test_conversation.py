@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.dimse.commands import NO_DATA_SET, Field
@@ -60,6 +60,7 @@ def sent(takes: int, content: bytes, *, written: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize("written", [True, False])
+@settings(deadline=None)
 @given(
     st.sampled_from([0, 7, 8, 64, 1000, 16384]),
     st.sampled_from([0, 1, 2, 57, 58, 59, 116, 994, 16378, 40_000]),

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pydicom
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.catalogue.matching import QueryLevel
@@ -71,6 +71,7 @@ def test_what_is_no_identifier_is_refused_with_words(content: bytes) -> None:
         read_identifier(content, EXPLICIT)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_do_more_than_being_refused(content: bytes) -> None:
     head = written((0x00080052, "CS", "STUDY"))
