@@ -7,7 +7,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.catalogue.names import fold, grams_of, name_key, pattern_grams
@@ -26,6 +26,7 @@ def test_a_key_is_a_name_without_what_two_writers_do_differently(written: str, k
     assert name_key(written) == key
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_a_key_is_its_own_key_however_it_is_composed(written: str) -> None:
     folded = fold(written)
@@ -33,6 +34,7 @@ def test_a_key_is_its_own_key_however_it_is_composed(written: str) -> None:
     assert name_key(unicodedata.normalize("NFD", written)) == name_key(unicodedata.normalize("NFC", written))
 
 
+@settings(deadline=None)
 @given(st.text("王伟ab^=?*", max_size=12), st.text("王伟ab^=", max_size=12))
 def test_what_fits_a_pattern_has_every_gram_of_it(pattern: str, filling: str) -> None:
     key = f"={pattern.replace('*', filling).replace('?', '伟')}="

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from web.dicomweb.multipart import HEADERS_BYTES, MultipartReader, read_content_type
@@ -59,6 +59,7 @@ bodies = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(
     bodies=bodies, sizes=st.lists(st.integers(1, 40), max_size=30), preamble=st.sampled_from([b"", b"before"])
 )
