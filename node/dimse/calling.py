@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CONNECT_S = 5.0
 ASSOCIATE_S = 10.0
 RELEASE_S = 5.0
-_AGAIN_S = 0.3
+_AGAIN_S, _TRIES = 0.3, 2
 MOST_CONTEXTS = 128
 """Source: PS3.8 9.3.2.2 (odd numbers up to 255)."""
 MAX_PDU_BYTES = 128 << 10
@@ -112,12 +112,7 @@ def calling(whom: Called, proposals: Sequence[Proposal], *, spool: Any = None) -
     InvalidRequest
         The AE title or the address cannot be one.
     """
-    try:
-        association = _associate(whom, proposals, connect(whom), spool)
-    except _BrokeOff:
-        # Who refuses may hang up so soon that its reason is lost; and who was restarting may be back.
-        time.sleep(_AGAIN_S)
-        association = _associate(whom, proposals, connect(whom), spool)
+    association = _associated(whom, proposals, spool)
     try:
         yield association
     except BaseException:
@@ -126,6 +121,19 @@ def calling(whom: Called, proposals: Sequence[Proposal], *, spool: Any = None) -
     if association.is_established:
         association.release()
     hang_up(association)
+
+
+def _associated(whom: Called, proposals: Sequence[Proposal], spool: Any) -> Association:
+    """Associate; more than once where it breaks off.
+
+    Who was restarting may be back.
+    """
+    for _ in range(_TRIES - 1):
+        try:
+            return _associate(whom, proposals, connect(whom), spool)
+        except _BrokeOff:
+            time.sleep(_AGAIN_S)
+    return _associate(whom, proposals, connect(whom), spool)
 
 
 def connect(whom: Called) -> socket.socket:
@@ -211,27 +219,28 @@ def _associate(whom: Called, proposals: Sequence[Proposal], peer: socket.socket,
         raise _broke_off(whom) from error
     if not association.is_established:
         hang_up(association)
-        raise _why_not(association, whom)
+        raise _why_not(association, whom, None if entity.connected is None else entity.connected.rejection)
     association.acse_timeout = RELEASE_S
     return association
 
 
-def _why_not(association: Association, whom: Called) -> Unavailable | Refused:
+def _why_not(
+    association: Association, whom: Called, rejection: tuple[int, int, int] | None
+) -> Unavailable | Refused:
     if association.rejected_contexts:
         return NothingTaken(
             f"Calling {whom.who} as {whom.calling} was refused: it takes none of what was asked for."
             " Have it allowed there for this node."
         )
-    if not association.is_rejected:
+    if rejection is None:
         return _broke_off(whom)
-    answer = association.acceptor.primitive
-    source, reason = (answer.result_source, answer.diagnostic) if answer is not None else (0, 0)
-    words, advice = _REJECTIONS.get((source or 0, reason or 0), _REJECTED)
+    result, source, reason = rejection
+    words, advice = _REJECTIONS.get((source, reason), _REJECTED)
     said = f"Calling {whom.who} as {whom.calling} was refused: {words}. {advice}"
-    transient = answer is not None and answer.result == 2
-    return Unavailable(said) if transient else Refused(said)
+    return Unavailable(said) if result == _TRANSIENT else Refused(said)
 
 
+_TRANSIENT = 2
 _REJECTED = ("it gives no reason", "Check the AE titles on both sides.")
 _REJECTIONS = {
     (1, 2): ("it does not speak DICOM's application context", "Check that this is a DICOM port."),

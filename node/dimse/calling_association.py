@@ -23,6 +23,7 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
+from node.dimse.upper_layer import PDU_HEADER, Pdu
 from node.failpoints import planted
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ MOST_WAITING = 8
 MOST_COMMAND_BYTES = 64 << 10
 MOST_ANSWER_BYTES = 1 << 20
 _RECEIVE_BYTES = 64 << 10
+_REJECTION_BYTES = 4
 
 
 class CallingEntity(ApplicationEntity):
@@ -46,13 +48,15 @@ class CallingEntity(ApplicationEntity):
         super().__init__(ae_title=ae_title)
         self._peer = peer
         self._spool = spool or Answer
+        self.connected: Connected | None = None
 
     def _create_socket(
         self, assoc: Association, address: AddressInformation, tls_args: tuple[SSLContext, str] | None
     ) -> AssociationSocket:
         """Give the connection; and have messages put together by us."""
         assoc.dimse = Messages(assoc, self._spool)
-        return Connected(assoc, self._peer)
+        self.connected = Connected(assoc, self._peer)
+        return self.connected
 
 
 class Answer(io.BytesIO):
@@ -112,6 +116,9 @@ class Connected(AssociationSocket):
         self._tls_args = None
         self.select_timeout = 0.5
         self.socket = peer
+        self.rejection: tuple[int, int, int] | None = None
+        """Result, source and reason of an A-ASSOCIATE-RJ that came; pynetdicom may see its sender hang up first."""
+        self._is_rejection = False
         peer.settimeout(SEND_DEADLINE_S)
 
     def connect(self, primitive: T_CONNECT) -> None:
@@ -163,4 +170,7 @@ class Connected(AssociationSocket):
                 at += count
         peer.settimeout(SEND_DEADLINE_S)
         del received[at:]
+        if self._is_rejection and at == _REJECTION_BYTES:
+            self.rejection = (received[1], received[2], received[3])
+        self._is_rejection = at == PDU_HEADER.size and received[0] == Pdu.ASSOCIATE_RJ
         return received
