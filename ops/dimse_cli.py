@@ -110,13 +110,13 @@ def find(
     as_json: AsJson = False,
 ) -> None:
     """Ask a remote AE what it holds."""
+    from node.catalogue.matching import QueryLevel
     from node.dimse.calling import called
     from node.dimse.find_scu import find as ask
-    from node.dimse.identifier import Level
 
     node, remote = _named(state, name)
     try:
-        asked = Level(level.upper())
+        asked = QueryLevel(level.upper())
     except ValueError as error:
         raise InvalidRequest(
             f"Asking was refused: {level} is no level. Use patient, study, series or image."

@@ -234,7 +234,11 @@ def _why_not(
         )
     if rejection is None:
         return _broke_off(whom)
-    result, source, reason = rejection
+    return rejected(whom, *rejection)
+
+
+def rejected(whom: Called, result: int, source: int, reason: int) -> Unavailable | Refused:
+    """Give what an A-ASSOCIATE-RJ says, and what to do. Source: DICOM PS3.8 9.3.4."""
     words, advice = _REJECTIONS.get((source, reason), _REJECTED)
     said = f"Calling {whom.who} as {whom.calling} was refused: {words}. {advice}"
     return Unavailable(said) if result == _TRANSIENT else Refused(said)

@@ -14,10 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from node.catalogue.matching import QueryLevel
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from node.dimse.calling import Called, Proposal
 from node.dimse.exchange import PENDING, Agreed, Exchange, exchange
-from node.dimse.identifier import LEVELS, Level, read_identifier, write_identifier
+from node.dimse.identifier import LEVELS, read_identifier, write_identifier
 from node.dimse.statuses import meaning_of_query
 from node.errors import InvalidRequest, Refused, Unavailable
 from node.failpoints import planted
@@ -50,7 +51,7 @@ class Answers:
 
 
 def find(
-    whom: Called, level: Level, keys: Mapping[str, str], *, charset: str = "", limit: int = MOST_ANSWERS
+    whom: Called, level: QueryLevel, keys: Mapping[str, str], *, charset: str = "", limit: int = MOST_ANSWERS
 ) -> Answers:
     """Ask a remote AE for patients, studies, series or instances.
 
@@ -72,7 +73,7 @@ def find(
     write_identifier(level, keys, charset=charset, explicit=True)  # say what is wrong before calling
     both = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
     proposals = [Proposal(PATIENT_ROOT, both)]
-    if level is not Level.PATIENT:
+    if level is not QueryLevel.PATIENT:
         proposals.insert(0, Proposal(STUDY_ROOT, both))
     with exchange(whom, proposals) as asking:
         context = asking.context(STUDY_ROOT) or asking.context(PATIENT_ROOT)

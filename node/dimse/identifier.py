@@ -8,63 +8,27 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
+from node.catalogue.matching import QueryLevel
 from node.dicom.charset import Charset, read_charset
 from node.dicom.header import scan
 from node.dicom.texts_in import label_of, text_in
 from node.dicom.tree import Leaf, read_tree
 from node.dicom.values import SPECIFIC_CHARACTER_SET, TEXT_VRS, charset_in
+from node.dimse.query_identifier import LEVEL, padded, write_elements
+from node.dimse.query_keys import KEYS as ANSWERED
 from node.errors import InvalidRequest
 
 KEYS: Mapping[str, tuple[int, str]] = {
-    "SOPClassesInStudy": (0x00080062, "UI"),
-    "SOPClassUID": (0x00080016, "UI"),
-    "SOPInstanceUID": (0x00080018, "UI"),
-    "StudyDate": (0x00080020, "DA"),
-    "StudyTime": (0x00080030, "TM"),
-    "AccessionNumber": (0x00080050, "SH"),
+    **{key.keyword: (tag, key.vr.decode()) for tag, key in ANSWERED.items()},
     "RetrieveAETitle": (0x00080054, "AE"),
     "InstanceAvailability": (0x00080056, "CS"),
-    "Modality": (0x00080060, "CS"),
-    "ModalitiesInStudy": (0x00080061, "CS"),
     "InstitutionName": (0x00080080, "LO"),
-    "ReferringPhysicianName": (0x00080090, "PN"),
-    "StudyDescription": (0x00081030, "LO"),
-    "SeriesDescription": (0x0008103E, "LO"),
-    "PatientName": (0x00100010, "PN"),
-    "PatientID": (0x00100020, "LO"),
-    "IssuerOfPatientID": (0x00100021, "LO"),
-    "PatientBirthDate": (0x00100030, "DA"),
-    "PatientSex": (0x00100040, "CS"),
-    "PatientAge": (0x00101010, "AS"),
-    "BodyPartExamined": (0x00180015, "CS"),
-    "StudyInstanceUID": (0x0020000D, "UI"),
-    "SeriesInstanceUID": (0x0020000E, "UI"),
-    "StudyID": (0x00200010, "SH"),
-    "SeriesNumber": (0x00200011, "IS"),
-    "InstanceNumber": (0x00200013, "IS"),
-    "NumberOfPatientRelatedStudies": (0x00201200, "IS"),
-    "NumberOfStudyRelatedSeries": (0x00201206, "IS"),
-    "NumberOfStudyRelatedInstances": (0x00201208, "IS"),
-    "NumberOfSeriesRelatedInstances": (0x00201209, "IS"),
-    "NumberOfFrames": (0x00280008, "IS"),
-    "Rows": (0x00280010, "US"),
-    "Columns": (0x00280011, "US"),
 }
+"""What this node answers itself, and what only others say; by keyword: tag and VR."""
 _NAMES = {tag: name for name, (tag, _) in KEYS.items()}
 _FAILED_INSTANCES = 0x00080058
-_LEVEL = 0x00080052
 _WESTERN = frozenset({"ascii", "latin-1"})
-
-
-class Level(StrEnum):
-    """Query/Retrieve Level. Source: DICOM PS3.4 C.6."""
-
-    PATIENT = "PATIENT"
-    STUDY = "STUDY"
-    SERIES = "SERIES"
-    IMAGE = "IMAGE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +41,9 @@ class LevelKeys:
 
 
 _PATIENT = ("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex")
-LEVELS: Mapping[Level, LevelKeys] = {
-    Level.PATIENT: LevelKeys("patients", (*_PATIENT, "NumberOfPatientRelatedStudies"), ()),
-    Level.STUDY: LevelKeys(
+LEVELS: Mapping[QueryLevel, LevelKeys] = {
+    QueryLevel.PATIENT: LevelKeys("patients", (*_PATIENT, "NumberOfPatientRelatedStudies"), ()),
+    QueryLevel.STUDY: LevelKeys(
         "studies",
         (
             *_PATIENT, "PatientAge", "StudyInstanceUID", "StudyDate", "StudyTime", "AccessionNumber", "StudyID",
@@ -88,7 +52,7 @@ LEVELS: Mapping[Level, LevelKeys] = {
         ),
         (),
     ),
-    Level.SERIES: LevelKeys(
+    QueryLevel.SERIES: LevelKeys(
         "series",
         (
             "StudyInstanceUID", "SeriesInstanceUID", "Modality", "SeriesNumber", "SeriesDescription",
@@ -96,7 +60,7 @@ LEVELS: Mapping[Level, LevelKeys] = {
         ),
         ("StudyInstanceUID",),
     ),
-    Level.IMAGE: LevelKeys(
+    QueryLevel.INSTANCE: LevelKeys(
         "instances",
         (
             "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "InstanceNumber",
@@ -108,14 +72,15 @@ LEVELS: Mapping[Level, LevelKeys] = {
 
 
 def write_identifier(
-    level: Level, keys: Mapping[str, str], *, charset: str = "", explicit: bool, returned: bool = True
+    level: QueryLevel, keys: Mapping[str, str], *, charset: str = "", explicit: bool, returned: bool = True
 ) -> bytes:
     """Write the identifier of a query, or with ``returned`` False of a retrieval, which names UIDs alone.
 
     Raises
     ------
     InvalidRequest
-        A key is not known, what the level needs is not given, or a text cannot be written in the character set.
+        A key is not known, a number is none, what the level needs is not given, or a text cannot be
+        written in the character set.
     """
     for name in LEVELS[level].needs if returned else ():
         if not keys.get(name, "").strip():
@@ -130,8 +95,11 @@ def write_identifier(
     asked = dict.fromkeys(LEVELS[level].keys, "") if returned else {}
     values = {KEYS[name]: value.strip() for name, value in {**asked, **keys}.items()}
     said, charset = charset, charset or "ISO_IR 192"
-    elements = {(_LEVEL, "CS"): level.encode()}
+    elements = {(LEVEL, "CS"): level.encode()}
     for (tag, vr), value in values.items():
+        if vr == "US":
+            elements[tag, vr] = _number(_NAMES[tag], value)
+            continue
         raw = text_in(value, charset) if vr in TEXT_VRS or value.isascii() else None
         if raw is None:
             raise InvalidRequest(
@@ -140,9 +108,15 @@ def write_identifier(
             )
         elements[tag, vr] = raw
     # Said also without such texts where it is known: some answer in the set that they are asked in.
-    if returned and (said or any(not raw.isascii() for raw in elements.values())):
+    if returned and (said or any(not value.isascii() for value in values.values())):
         elements[SPECIFIC_CHARACTER_SET, "CS"] = label_of(charset).encode()
-    return b"".join(_element(tag, vr, raw, explicit) for (tag, vr), raw in sorted(elements.items()))
+    return write_elements(
+        (
+            (tag, vr.encode(), padded(raw, b"\0" if vr == "UI" else b" "))
+            for (tag, vr), raw in sorted(elements.items())
+        ),
+        explicit=explicit,
+    )
 
 
 def read_identifier(raw: bytes, transfer_syntax: str, *, charset: str = "") -> Mapping[str, str]:
@@ -197,9 +171,9 @@ class _Texts:
         return self._said.decode(raw)
 
 
-def _element(tag: int, vr: str, raw: bytes, explicit: bool) -> bytes:
-    raw += (b"\0" if vr == "UI" else b" ") * (len(raw) % 2)
-    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
-    if explicit:
-        return head + vr.encode() + struct.pack("<H", len(raw)) + raw
-    return head + struct.pack("<L", len(raw)) + raw
+def _number(name: str, value: str) -> bytes:
+    if not value:
+        return b""
+    if not (value.isascii() and value.isdecimal() and len(value) <= 5 and int(value) < 1 << 16):
+        raise InvalidRequest(f"Asking was refused: {name} is not a number from 0 to 65535. Correct it.")
+    return struct.pack("<H", int(value))

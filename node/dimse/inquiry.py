@@ -19,7 +19,6 @@ from node.dicom.syntax import EXPLICIT_LITTLE
 from node.dimse.calling import called
 from node.dimse.commands import (
     CANCELLED,
-    IDENTIFIER_DOES_NOT_FIT,
     MOVE_DESTINATION_UNKNOWN,
     PENDING,
     SUCCESS,
@@ -34,7 +33,7 @@ from node.dimse.conversation import Conversation
 from node.dimse.items import Malformed, Reason
 from node.dimse.negotiating import Negotiated
 from node.dimse.query_answers import Asking
-from node.dimse.query_identifier import write_uid_list
+from node.dimse.query_identifier import DoesNotFit, write_uid_list
 from node.dimse.query_scp import find
 from node.dimse.remotes import peek_remote
 from node.dimse.requesting import Sending, open_sending
@@ -109,7 +108,7 @@ class Inquiry:
         except _BROKEN:
             raise
         except GridError as error:
-            status = error.dimse if error.dimse >> 12 == IDENTIFIER_DOES_NOT_FIT >> 12 else UNABLE_TO_PROCESS
+            status = error.dimse if isinstance(error, DoesNotFit) else UNABLE_TO_PROCESS
             self._respond(status, comment_of(error))
 
     def _find(self, identifier: bytes) -> None:
@@ -196,10 +195,9 @@ class Inquiry:
                 raise
             finally:
                 sender.close()
-            if not goes_on:
-                sending.abort()
-                break
             sending.release()
+            if not goes_on:
+                break
         self._conclude(retrieval)
 
     def _run(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from node.catalogue.matching import QueryLevel
 from node.catalogue.search import InstanceRow
 from node.dicom.texts_in import CHARSETS, label_of, text_in
-from node.dimse.query_identifier import CHARSET, LEVEL, Identifier, write_identifier
+from node.dimse.query_identifier import CHARSET, LEVEL, Identifier, write_elements
 from node.dimse.query_keys import KEYS, Found
 
 _RETRIEVE_AE_TITLE, _AVAILABILITY = 0x00080054, 0x00080056
@@ -119,7 +119,7 @@ class AnswerWriter:
     def _labelled(self, charset: str) -> bytes:
         """Give Specific Character Set, which stands before all that an answer holds."""
         label = label_of(charset).encode()
-        return write_identifier([(CHARSET, b"CS", label + b" " * (len(label) % 2))], explicit=self._explicit)
+        return write_elements([(CHARSET, b"CS", label + b" " * (len(label) % 2))], explicit=self._explicit)
 
 
 def _availability(found: Found) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from node.catalogue.matching import QueryLevel
 from node.dicom.charset import GB, Charset, read_charset
 from node.dicom.header import Header, scan
+from node.dimse.commands import IDENTIFIER_DOES_NOT_FIT
 from node.dimse.query_keys import KEYS
 from node.errors import InvalidRequest
 
@@ -26,7 +27,7 @@ _MOST_EXPLICIT = 0xFFFE
 class DoesNotFit(InvalidRequest):
     """The identifier is not one of its SOP class. Correct the query."""
 
-    dimse = 0xA900
+    dimse = IDENTIFIER_DOES_NOT_FIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +67,7 @@ def read_identifier(content: bytes, transfer_syntax: str) -> Identifier:
     return Identifier(level=level, filters=filters, unknown=unknown, charset=spoken)
 
 
-def write_identifier(elements: Iterable[tuple[int, bytes, bytes]], *, explicit: bool) -> bytes:
+def write_elements(elements: Iterable[tuple[int, bytes, bytes]], *, explicit: bool) -> bytes:
     """Write elements in ascending order; values come padded to even length.
 
     Parameters
@@ -91,7 +92,7 @@ def write_uid_list(tag: int, uids: Sequence[str], *, explicit: bool) -> bytes:
     value = "\\".join(uids).encode("ascii", "replace")
     if explicit and len(value) > _MOST_EXPLICIT:
         value = value[: value.rindex(b"\\", 0, _MOST_EXPLICIT)]
-    return write_identifier([(tag, b"UI", padded(value, b"\0"))], explicit=explicit)
+    return write_elements([(tag, b"UI", padded(value, b"\0"))], explicit=explicit)
 
 
 def padded(value: bytes, padding: bytes = b" ") -> bytes:

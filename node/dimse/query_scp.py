@@ -1,8 +1,10 @@
 """C-FIND: what an identifier asks, found in the catalogue and written as the answers' identifiers.
 
 Knows nothing of sockets: bytes in, statuses and bytes out, one page of rows in
-memory at a time. A page begins behind the last study of the one before, so what
-arrives meanwhile shifts nothing.
+memory at a time. A page of studies begins behind the last of the one before, so
+what arrives meanwhile shifts nothing. Pages of patients, series and instances are
+counted: what an arrival pushes into the next page is not given twice, but what is
+deleted meanwhile may hide as many that were not given yet.
 
 Queries are always relational: keys of any level may go together, and none of a
 higher level must be there. Dates and times are one range where that was negotiated.
@@ -137,12 +139,20 @@ def each_study(
 
 
 def _pages(page: Callable[[int], list[Found]]) -> Iterator[Found]:
-    at = 0
+    at, before = 0, frozenset[tuple[str, ...]]()
     while rows := page(at):
-        yield from rows
+        yield from (row for row in rows if _named(row) not in before)
         if len(rows) < PAGE:
             return
-        at += len(rows)
+        at, before = at + len(rows), frozenset(map(_named, rows))
+
+
+def _named(found: Found) -> tuple[str, ...]:
+    if found.patient is not None:
+        return found.patient.patient_issuer, found.patient.patient_id
+    row = found.instance or found.series
+    assert row is not None, "pages are of patients, series and instances"
+    return row.origin, row.study_uid, row.series_uid, found.instance.sop_uid if found.instance else ""
 
 
 def _with_studies(database: Database, rows: list[SeriesRow]) -> list[Found]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from node.dimse.calling import Called, connect
+from node.dimse.calling import Called, connect, rejected
 from node.dimse.connection import ASSOCIATE_DEADLINE_S, MAX_PDU_BYTES, Connection, HungUp, TooLate
 from node.dimse.conversation import Conversation
 from node.dimse.items import Malformed, Reason
@@ -31,15 +31,6 @@ from node.dimse.user_information import UserInformation
 from node.errors import Unavailable
 
 _RELEASE_S = 10.0
-_REJECTED = {
-    (1, 1): "it gives no reason",
-    (1, 2): "it does not know this application context",
-    (1, 3): "it does not know the calling AE title",
-    (1, 7): "it is not the called AE title",
-    (3, 1): "it is busy",
-    (3, 2): "it has too many associations",
-}
-"""By source and reason. Source: DICOM PS3.8 table 9-21."""
 
 
 class Sending:
@@ -90,10 +81,8 @@ def open_sending(whom: Called, held: Iterable[tuple[str, str]]) -> Sending:
         body = bytearray(length)
         connection.fill(memoryview(body))
         if kind == Pdu.ASSOCIATE_RJ:
-            why = _REJECTED.get((body[2], body[3]) if len(body) >= 4 else (0, 0), "it gives no reason")
-            raise Unavailable(
-                f"{what} was refused: {why}. Compare the AE titles, and what is admitted there."
-            )
+            result, source, reason = body[1:4] if length >= 4 else (0, 0, 0)
+            raise rejected(whom, result, source, reason)
         accepted, said = read_accept(bytes(body))
     except (OSError, HungUp, TooLate, Malformed) as error:
         connection.close(wait=False)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from node.catalogue.matching import QueryLevel
 from node.dicom.syntax import EXPLICIT_LITTLE
 from node.dimse.exchange import PENDING, Agreed, Exchange
-from node.dimse.identifier import Level, failed_instances, write_identifier
+from node.dimse.identifier import failed_instances, write_identifier
 from node.dimse.statuses import meaning_of_query
 from node.errors import InvalidRequest, Refused, Unavailable
 
@@ -38,8 +39,14 @@ class Wanted:
     """For a remote AE that knows patient roots only."""
 
     @property
-    def level(self) -> Level:
-        return Level.IMAGE if self.sop_uids else Level.SERIES if self.series_uids else Level.STUDY
+    def level(self) -> QueryLevel:
+        return (
+            QueryLevel.INSTANCE
+            if self.sop_uids
+            else QueryLevel.SERIES
+            if self.series_uids
+            else QueryLevel.STUDY
+        )
 
     def identifier(self, *, explicit: bool, patient_root: bool) -> bytes:
         """Give it as bytes; below a patient root the patient is named as well."""

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from node.catalogue.matching import QueryLevel
 from node.database.port import Database, integer, text
 from node.dimse.calling import Called, called
 from node.dimse.find_scu import find
 from node.dimse.get_scu import NoGet, Taken, get
-from node.dimse.identifier import Level
 from node.dimse.move_scu import move
 from node.dimse.remote_form import Remote
 from node.dimse.retrieval import Counts, Retrieved, Wanted
@@ -78,7 +78,7 @@ def _wanted(
     patient_id = ""
     with suppress(GridError):
         answers = find(
-            whom, Level.STUDY, {"StudyInstanceUID": one.study_uid}, charset=remote.charset, limit=2
+            whom, QueryLevel.STUDY, {"StudyInstanceUID": one.study_uid}, charset=remote.charset, limit=2
         )
         for answer in answers.items:
             classes = [uid for uid in answer.get("SOPClassesInStudy", "").split("\\") if uid]
@@ -101,7 +101,7 @@ def _wanted(
 def _series_there(whom: Called, one: Transfer, remote: Remote) -> dict[str, int] | None:
     """Give how many instances each series has there; None when it does not say."""
     try:
-        answers = find(whom, Level.SERIES, {"StudyInstanceUID": one.study_uid}, charset=remote.charset)
+        answers = find(whom, QueryLevel.SERIES, {"StudyInstanceUID": one.study_uid}, charset=remote.charset)
     except GridError:
         return None
     found = {

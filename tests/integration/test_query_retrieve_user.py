@@ -14,6 +14,7 @@ import pytest
 from pydicom import dcmread
 from pynetdicom import AE, build_context, evt
 
+from node.catalogue.matching import QueryLevel
 from node.clock import SystemClock
 from node.database.port import Statement
 from node.dicom.normal import normal_digest
@@ -22,7 +23,6 @@ from node.dimse.calling import Called
 from node.dimse.echo_scu import echo
 from node.dimse.find_scu import find
 from node.dimse.get_scu import Taken, get
-from node.dimse.identifier import Level
 from node.dimse.move_scu import STUDY_ROOT_MOVE, move
 from node.dimse.remote_form import Remote, RemoteForm
 from node.dimse.remotes import add_remote, change_remote
@@ -121,26 +121,26 @@ def test_it_is_heard(pacs: int) -> None:
 
 
 def test_each_level_is_found_with_its_texts(pacs: int) -> None:
-    (patient,) = find(peer(pacs), Level.PATIENT, {"PatientID": "A-17"}).items
+    (patient,) = find(peer(pacs), QueryLevel.PATIENT, {"PatientID": "A-17"}).items
     assert patient["PatientName"] == NAME
     (study,) = find(
-        peer(pacs), Level.STUDY, {"PatientName": "Zhang*", "StudyDate": "20260301-20260303"}
+        peer(pacs), QueryLevel.STUDY, {"PatientName": "Zhang*", "StudyDate": "20260301-20260303"}
     ).items
     assert (study["StudyInstanceUID"], study["AccessionNumber"]) == (STUDY, "A1")
-    series = find(peer(pacs), Level.SERIES, {"StudyInstanceUID": STUDY}).items
+    series = find(peer(pacs), QueryLevel.SERIES, {"StudyInstanceUID": STUDY}).items
     assert {one["Modality"] for one in series} == {"CT"}
     assert {one["SeriesInstanceUID"] for one in series} == {f"{STUDY}.1", f"{STUDY}.2"}
     keys = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": f"{STUDY}.1"}
-    assert len(find(peer(pacs), Level.IMAGE, keys).items) == 3
+    assert len(find(peer(pacs), QueryLevel.INSTANCE, keys).items) == 3
     with pytest.raises(InvalidRequest, match="SeriesInstanceUID must be given"):
-        find(peer(pacs), Level.IMAGE, {"StudyInstanceUID": STUDY})
+        find(peer(pacs), QueryLevel.INSTANCE, {"StudyInstanceUID": STUDY})
 
 
 def test_past_the_limit_it_is_asked_to_stop(pacs: int) -> None:
     keys = {"StudyInstanceUID": STUDY, "SeriesInstanceUID": f"{STUDY}.1"}
-    answers = find(peer(pacs), Level.IMAGE, keys, limit=2)
+    answers = find(peer(pacs), QueryLevel.INSTANCE, keys, limit=2)
     assert (len(answers.items), answers.complete) == (2, False)
-    assert find(peer(pacs), Level.IMAGE, keys, limit=3).complete in (True, False)
+    assert find(peer(pacs), QueryLevel.INSTANCE, keys, limit=3).complete in (True, False)
 
 
 def test_what_c_get_brings_is_stored_byte_for_byte_by_the_rules(
@@ -416,7 +416,7 @@ def test_one_without_c_get_is_fetched_from_by_c_move(node: Node, data_sets: dict
             with registered_meanwhile(node):
                 retrieve_study(node, one.id)
             with pytest.raises(Refused, match="takes none of what was asked for"):
-                find(peer(port), Level.STUDY, {"PatientID": "1"})
+                find(peer(port), QueryLevel.STUDY, {"PatientID": "1"})
         finally:
             server.shutdown()
     ended = get_transfer(node.database, one.id)

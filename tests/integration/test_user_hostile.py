@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from node.catalogue.matching import QueryLevel
 from node.dimse import exchange, find_scu, retrieval
 from node.dimse.calling import Called
 from node.dimse.find_scu import Answers, find
-from node.dimse.identifier import Level
 from node.dimse.move_scu import move
 from node.dimse.retrieval import Wanted
 from node.errors import Refused, Unavailable
@@ -31,7 +31,7 @@ def whom(port: int) -> Called:
 
 
 def ask(port: int, **words: Any) -> Answers:
-    return find(whom(port), Level.STUDY, {"PatientID": "1"}, **words)
+    return find(whom(port), QueryLevel.STUDY, {"PatientID": "1"}, **words)
 
 
 def answered(raw: Callable[[int], bytes]) -> Callable[[socket.socket], None]:
@@ -183,22 +183,22 @@ MEMORY = """
 import sys
 from node.dimse.calling import Called
 from node.dimse.find_scu import find
-from node.dimse.identifier import Level
+from node.catalogue.matching import QueryLevel
 from node.errors import GridError
 from tests.kit.peak import peak_kb
 from tests.kit.strange_provider import HOST
 try:
-    find(Called(name="P", aet="Q", host=HOST, port=int(sys.argv[1]), calling="A"), Level.STUDY, {"PatientID": "1"})
+    find(Called(name="P", aet="Q", host=HOST, port=int(sys.argv[1]), calling="A"), QueryLevel.STUDY, {"PatientID": "1"})
 except GridError as error:
     print(error, file=sys.stderr)
 print(peak_kb() >> 10)
 """
 
 
-def peak_mib(port: int, planted: str) -> int:
-    """Ask in a process of its own; give its peak of memory."""
+def peak_mib(program: str, port: int, planted: str) -> int:
+    """Run a program that asks there, in a process of its own; give its peak of memory."""
     ran = subprocess.run(
-        [sys.executable, "-c", MEMORY, str(port)],
+        [sys.executable, "-c", program, str(port)],
         check=True,
         capture_output=True,
         text=True,
@@ -219,12 +219,12 @@ def flood(peer: socket.socket) -> None:
 
 def test_a_pdu_of_a_gibibyte_is_not_piled_up() -> None:
     with bare(flood) as port:
-        assert peak_mib(port, "") < 150
+        assert peak_mib(MEMORY, port, "") < 150
 
 
 def test_a_planted_missing_cap_of_pdus_is_caught() -> None:
     with bare(flood) as port:
-        assert peak_mib(port, "user-pdu-cap-removed") > 250
+        assert peak_mib(MEMORY, port, "user-pdu-cap-removed") > 250
 
 
 def ahead(peer: socket.socket) -> None:
@@ -251,24 +251,11 @@ print(peak_kb() >> 10)
 """
 
 
-def peak_of_slow_mib(port: int, planted: str) -> int:
-    """Associate and read nothing for a while, in a process of its own; give its peak of memory."""
-    ran = subprocess.run(
-        [sys.executable, "-c", SLOW, str(port)],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "MERIDIAN_PLANTED": planted},
-    )
-    return int(ran.stdout)
-
-
 def test_one_that_sends_ahead_waits_for_us_and_a_planted_reading_ahead_is_caught() -> None:
     with bare(ahead) as port:
-        small = peak_of_slow_mib(port, "")
+        small = peak_mib(SLOW, port, "")
     with bare(ahead) as port:
-        large = peak_of_slow_mib(port, "user-reads-ahead")
+        large = peak_mib(SLOW, port, "user-reads-ahead")
     assert small < 120
     assert large > small + 100
 

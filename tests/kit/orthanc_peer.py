@@ -12,11 +12,11 @@ import sys
 import threading
 from pathlib import Path
 
+from node.catalogue.matching import QueryLevel
 from node.clock import SystemClock
 from node.dimse.calling import called
 from node.dimse.echo_scu import echo
 from node.dimse.find_scu import find
-from node.dimse.identifier import Level
 from node.dimse.remote_form import RemoteForm
 from node.dimse.remotes import add_remote, change_remote
 from node.names import StudyKey, StudyUID
@@ -94,7 +94,9 @@ def walk(sender: Node, taker: Node, port: int) -> dict[str, object]:
     sent = ask_send(sender, OPERATOR, StudyKey(origin=sender.id, study_uid=StudyUID(STUDY)), to.id)
     send_study(sender, sent.id)
     of = add_remote(taker, OPERATOR, RemoteForm(**form, query=True, retrieve_by="get", charset="ISO_IR 192"))  # type: ignore[arg-type]
-    (found,) = find(called(taker.config, of), Level.STUDY, {"PatientID": "A-17"}, charset=of.charset).items
+    (found,) = find(
+        called(taker.config, of), QueryLevel.STUDY, {"PatientID": "A-17"}, charset=of.charset
+    ).items
     got = fetch(taker, of.id)
     by_move = RemoteForm(**form, query=True, retrieve_by="move")  # type: ignore[arg-type]
     change_remote(taker, OPERATOR, of.id, by_move)

@@ -10,9 +10,9 @@ import re
 
 from aiohttp import web
 
+from node.catalogue.matching import QueryLevel
 from node.dimse.calling import called
 from node.dimse.find_scu import Answers, find
-from node.dimse.identifier import Level
 from node.dimse.remote_form import Remote
 from node.dimse.remotes import get_remote
 from node.errors import FieldMissing, Refused
@@ -106,7 +106,7 @@ async def find_studies(call: Call[StudyQuery]) -> web.StreamResponse:
         keys = _keys(call.body)
         _note(call, remote)
         answers = find(
-            called(call.node.config, remote), Level.STUDY, keys, charset=remote.charset, limit=MOST
+            called(call.node.config, remote), QueryLevel.STUDY, keys, charset=remote.charset, limit=MOST
         )
         return _studies(call.node, answers)
 
@@ -126,7 +126,7 @@ async def find_series(call: Call[SeriesQuery]) -> web.StreamResponse:
         _note(call, remote)
         answers = find(
             called(call.node.config, remote),
-            Level.SERIES,
+            QueryLevel.SERIES,
             {"StudyInstanceUID": call.body.study_uid},
             charset=remote.charset,
             limit=MOST,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.catalogue.matching import QueryLevel
-from node.dimse.query_identifier import DoesNotFit, read_identifier, write_identifier, write_uid_list
+from node.dimse.query_identifier import DoesNotFit, read_identifier, write_elements, write_uid_list
 from node.dimse.query_keys import KEYS
 from node.errors import GridError
 from tests.kit.instances import EXPLICIT, IMPLICIT, LITTLE, Encoding
@@ -81,7 +81,7 @@ def test_no_bytes_do_more_than_being_refused(content: bytes) -> None:
 
 @pytest.mark.parametrize("explicit", [True, False])
 def test_answers_are_read_by_others(explicit: bool) -> None:
-    content = write_identifier(
+    content = write_elements(
         [(0x00080052, b"CS", b"STUDY "), (0x00100020, b"LO", b"A-17"), (0x00280010, b"US", b"\0\2")],
         explicit=explicit,
     )
