@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from actors.base import Failed, Follower
 from node.catalogue.search import StudyRow
 from node.clock import SECOND, Micros
-from node.database.port import Statement, read_as
+from node.database.port import Statement, integer, read_as
 from node.errors import Conflict, Damaged, InvalidRequest, NotFound
 from node.events import StudyCompleted
 from node.journal.cursors import position
@@ -59,17 +59,10 @@ class Completion(Follower):
     def step(self) -> float | None:
         """Complete what is due; give the time until the next one is."""
         node, waits = self._node, [self.POLL_S]
-        receiving = read_as(
-            node.database, StudyRow, "SELECT * FROM study WHERE state = 'receiving' ORDER BY last_at"
-        )
         unregistered: set[StudyUID] | None = None
-        for study in receiving:
+        for study in self._candidates():
             when = due(study, own=node.id, quiet=self._quiet)
-            if when.at is None:
-                continue
-            wait = when.at - node.now()
-            if wait > 0:
-                waits.append(wait / SECOND)
+            if when.at is None or when.at > node.now():
                 continue
             if unregistered is None:
                 unregistered = self._unregistered()
@@ -77,7 +70,35 @@ class Completion(Follower):
                 waits.append(_BEHIND_S)
             elif not self._complete(study, when.reason):
                 waits.append(0)
-        return min(waits)
+        return min([*waits, *self._next_quiet()])
+
+    def _candidates(self) -> list[StudyRow]:
+        """Give studies that may be due: of thousands that are on their way a few, found by indexes of their own."""
+        node = self._node
+        counted = read_as(
+            node.database,
+            StudyRow,
+            "SELECT * FROM study INDEXED BY study_all_here"
+            " WHERE state = 'receiving' AND expected > 0 AND instance_count >= expected",
+        )
+        quiet = read_as(
+            node.database,
+            StudyRow,
+            "SELECT * FROM study INDEXED BY study_receiving"
+            " WHERE state = 'receiving' AND last_at <= ? AND origin = ? ORDER BY last_at",
+            (node.now() - self._quiet, node.id),
+        )
+        return list({study.key: study for study in (*counted, *quiet)}.values())
+
+    def _next_quiet(self) -> list[float]:
+        """Give how long it is until the next study has been quiet for long enough; nothing when none is waited for."""
+        node = self._node
+        rows = node.database.read(
+            "SELECT last_at FROM study INDEXED BY study_receiving"
+            " WHERE state = 'receiving' AND last_at > ? AND origin = ? ORDER BY last_at LIMIT 1",
+            (node.now() - self._quiet, node.id),
+        )
+        return [max(0.0, (integer(row, "last_at") + self._quiet - node.now()) / SECOND) for row in rows]
 
     def _complete(self, study: StudyRow, reason: str) -> bool:
         """Write it, unless more has come meanwhile."""

@@ -61,6 +61,29 @@ def test_quiet_study_is_complete_after_a_minute_and_not_before(node: Node, clock
     assert node.journal.of(KEY.subject)[-1].cause == "cause-1"
 
 
+def test_of_many_that_are_on_their_way_none_is_read_before_it_is_due(
+    node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive(node, *(make_ct(study_uid=f"2.25.{n}", sop_uid=f"2.25.{n}.1.1") for n in range(2, 42)))
+    clock.advance(50 * SECOND)
+    receive(node, make_ct())
+    counted: list[int] = []
+    read = type(node.database).read
+
+    def counting(*asked: object, **how: object) -> object:
+        rows = read(*asked, **how)  # type: ignore[arg-type]
+        counted.append(len(rows))
+        return rows
+
+    monkeypatch.setattr(type(node.database), "read", counting)
+    actor = Completion(Failures(), node)
+    assert (actor.step(), sum(counted)) == (pytest.approx(10.0), 1)
+    clock.advance(11 * SECOND)
+    actor.step()
+    states = node.database.read("SELECT state, count(*) AS n FROM study GROUP BY state ORDER BY state")
+    assert [(row["state"], row["n"]) for row in states] == [("complete", 40), ("receiving", 1)]
+
+
 def test_it_sleeps_when_nothing_is_receiving(node: Node) -> None:
     assert Completion(Failures(), node).step() == Completion.POLL_S
 
