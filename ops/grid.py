@@ -29,6 +29,7 @@ from federation.exchange import start_clean
 from federation.hosting import Hosting
 from federation.transport.grpcio import GrpcTransport
 from federation.transport.server import MailboxServer
+from node.allocator import keep_freed
 from node.catalogue.deriving import derive_missing
 from node.dimse.admission import publish_rules
 from node.node import Node
@@ -42,6 +43,7 @@ _log = logging.getLogger(__name__)
 
 def run_grid(state: Path, stopping: threading.Event) -> int:
     """Run the grid until told to stop; give the exit code, 1 when an actor stays down."""
+    keep_freed()
     node = compose_node(state, process="grid")
     configure_logs(node.id, "grid")
     prepare(node)

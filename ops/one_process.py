@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from actors.jobs.worker import JobWorker
+from node.allocator import keep_freed
 from node.dimse.barrier import index_of
 from node.dimse.server import Receiver
 from ops.compose import compose_node, database_path
@@ -24,6 +25,7 @@ def serve_in_one_process(state: Path) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
+    keep_freed()
     node = compose_node(state, process="all")
     configure_logs(node.id, "all")
     prepare(node)

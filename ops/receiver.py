@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from node.allocator import stay_small
 from node.bell import LANDING, Bell
 from node.clock import SystemClock
 from node.config import load_config
 from node.dimse.barrier import index_of
-from node.dimse.server import Receiver, stay_small
+from node.dimse.server import Receiver
 from ops.compose import compose_reading, database_path, open_packs, run_directory
 
 DRAIN_S = 8.0

@@ -7,8 +7,6 @@ alone, when somebody first asks what is in it.
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import logging
 import socket
 import threading
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     from node.dimse.inquiry import Inquirer
     from node.node import Node
 
-_M_ARENA_MAX = -8
 _LOOK_S = 0.05
 _BACKLOG = 1024
 _LOG = logging.getLogger(__name__)
@@ -277,19 +274,6 @@ class Receiver:
     def _ring(self) -> None:
         if self._bell is not None:
             self._bell.ring()
-
-
-def stay_small() -> None:
-    """Give back what importing took, and keep threads from holding memory in as many places.
-
-    Only for a process that receives and does nothing else.
-    """
-    gc.collect()
-    gc.freeze()
-    libc = ctypes.CDLL(None)
-    with suppress(AttributeError):  # not every C library has these
-        libc.mallopt(_M_ARENA_MAX, 2)
-        libc.malloc_trim(0)
 
 
 def dicom_tls(config: Config) -> ssl.SSLContext:

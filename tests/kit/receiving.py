@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from node.allocator import stay_small
 from node.bell import Bell
 from node.clock import SystemClock
 from node.config import Config, DicomSection, NodeSection
 from node.dimse.barrier import CaughtUp, index_of
 from node.dimse.classes import EVERYTHING, Classes
 from node.dimse.rules import FILE, Rule, Rules, write_rules
-from node.dimse.server import Receiver, stay_small
+from node.dimse.server import Receiver
 from node.node import Node
 from node.store.facts import MarkedRecord
 from node.store.packs import Packs
