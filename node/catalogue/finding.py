@@ -43,6 +43,8 @@ _FOUND: dict[QueryLevel, Condition] = {QueryLevel.SERIES: (f"{STUDY_FOUND} AND {
 _OF_ORIGIN, _OF_STUDY = "study.origin = ?", "study.origin = ? AND study.study_uid = ?"
 _BROAD = 20_000
 """The instances of more studies are not looked through for a page, nor are more skipped: hundreds of millions may be held."""
+SOON = 50
+"""So many studies are put in order at once."""
 _WALK, _WALK_FOR = 16_384, 4096
 """So many of the newest studies are looked through for a page that ends early enough, before candidates are gathered."""
 
@@ -159,6 +161,12 @@ def study_answers(
     made = {key: study_answer(row) for key, row in studies_by_key(database, bare).items()} if bare else {}
     keys = iter(bare)
     return [text(row, "answer") or made.get(next(keys), "") for row in rows]
+
+
+def is_soon_found(database: Database, filters: Mapping[str, str]) -> bool:
+    """Say whether well-formed keys name so few studies, by an exact key of theirs, that finding them takes no time."""
+    found = narrowings(filters, QueryLevel.STUDY)
+    return bool(found) and found[0].exact and found[0].settled(database, SOON)[1] < SOON
 
 
 def match_series(

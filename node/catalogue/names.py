@@ -5,9 +5,9 @@ Latin, Greek and Cyrillic letters and composed where it came decomposed, each
 between two ``=``. Whatever a query asks of a name, it asks of its key; the written name
 is what is shown.
 
-Grams are the pairs of neighbouring letters in a key, its ``=`` among them: what stands at the
-beginning of a group is a pair too, and what holds a single letter is a range of
-pairs. A word of two Chinese characters is one pair, which an index of three
+Grams are the pairs of neighbouring letters in a key, the last one of a group with the ``=`` behind it; and each group
+whole, between its two ``=``. So what a group begins with is a range of whole groups, and what
+holds a single letter is a range of pairs. A word of two Chinese characters is one pair, which an index of three
 letters could not find. They only narrow: the pattern itself decides. Pure.
 
 Source: DICOM PS3.5 6.2.1 (component groups), PS3.4 C.2.2.2.1.1; Unicode UAX 15.
@@ -20,6 +20,7 @@ import unicodedata
 from functools import lru_cache
 
 _ACCENTED = (range(0xC0, 0x250), range(0x1EA0, 0x1F00), range(0x370, 0x500))
+_BEGINNING = re.compile("(?=(=[^=]+=?))")
 _MOST_GRAMS = 12
 """Of one pattern: the rarest of so many is rare enough."""
 
@@ -47,19 +48,27 @@ def name_key(written: str) -> str:
 
 
 def grams_of(key: str) -> list[str]:
-    """Give the pairs of letters in a name's key, each once."""
-    return sorted({key[at : at + 2] for at in range(len(key) - 1)})
+    """Give the groups of a name's key and its pairs of letters, each once."""
+    pairs = {key[at : at + 2] for at in range(len(key) - 1) if key[at] != "="}
+    return sorted(pairs | {f"={group}=" for group in key.split("=") if group})
 
 
 def pattern_grams(pattern: str) -> tuple[str, ...]:
-    """Give pairs that a name must hold that a folded pattern fits; single letters when it has no pair; or none.
+    """Give what a name must hold that a folded pattern fits: beginnings of groups, then pairs.
 
-    The single letter ``=`` is in every name: less than all studies, more than is worth knowing beforehand.
+    Where there are none, single letters; or nothing. The single letter ``=`` is in every name: less than all
+    studies, more than is worth knowing beforehand.
     """
     runs = [run for run in re.split(r"[*?]+", pattern) if run]
-    pairs = dict.fromkeys(run[at : at + 2] for run in runs for at in range(len(run) - 1))
-    letters = dict.fromkeys(run for run in runs if run != "=")
-    return tuple(pairs or letters or dict.fromkeys(runs))[:_MOST_GRAMS]
+    beginnings = dict.fromkeys(found for run in runs for found in _BEGINNING.findall(run))
+    pairs = dict.fromkeys(run[at : at + 2] for run in runs for at in range(len(run) - 1) if run[at] != "=")
+    letters = dict.fromkeys(run for run in runs if len(run) == 1 and run != "=")
+    return tuple(beginnings | pairs or letters or dict.fromkeys(run[0] for run in runs))[:_MOST_GRAMS]
+
+
+def is_beginning(gram: str) -> bool:
+    """Say whether one of `pattern_grams` is what a group begins with."""
+    return len(gram) > 1 and gram[0] == "="
 
 
 @lru_cache(maxsize=8192)

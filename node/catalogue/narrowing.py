@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from node.canonical import canonical_json
 from node.catalogue.matching import Key, QueryLevel, asked_of, moments_asked, names_asked, texts_asked
+from node.catalogue.names import is_beginning
 from node.catalogue.patterns import LONG, Matched, name_condition, name_grams, prefix_of
 from node.catalogue.sounds import spellings_asked
 from node.database.port import Database, Level, integer
@@ -124,12 +125,16 @@ def alike_since(spellings: list[str]) -> Matched:
 
 def rarest_gram(database: Database, grams: tuple[str, ...], most: int) -> tuple[Matched, int]:
     """Give the condition on ``held.gram`` that the fewest names meet, and how many do, as far as it matters."""
+    beginnings = tuple(filter(is_beginning, grams))
+    # What a name begins with mostly says enough: then nothing else is counted.
+    rounds = [(beginnings, _STEPS[0])] if beginnings else []
+    rounds += [(grams, step) for step in _STEPS if step < most]
     counts: list[int] = []
-    for enough in [step for step in _STEPS if step < most] + [most]:
-        counts = _count_grams(database, grams, enough)
+    for counted, enough in [*rounds, (grams, most)]:
+        counts = _count_grams(database, counted, enough)
         if min(counts) < enough:
             break
-    return _gram(grams[counts.index(min(counts))]), min(counts)
+    return _gram(counted[counts.index(min(counts))]), min(counts)
 
 
 def narrowings(
@@ -232,7 +237,8 @@ def _count_grams(database: Database, grams: tuple[str, ...], most: int) -> list[
 
 
 def _gram(gram: str) -> Matched:
-    return ("held.gram = ?", (gram,)) if len(gram) > 1 else _from("held.gram", gram)
+    is_pair = len(gram) > 1 and not is_beginning(gram)
+    return ("held.gram = ?", (gram,)) if is_pair else _from("held.gram", gram)
 
 
 def _from(column: str, beginning: str) -> Matched:

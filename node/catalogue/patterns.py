@@ -71,7 +71,7 @@ def name_condition(column: str, value: str) -> Matched:
 
 
 def name_grams(value: str) -> tuple[str, ...]:
-    """Give pairs of letters of which a name has every one if it is what a value asks for; see `pattern_grams`."""
+    """Give what a name has all of if it is what a value asks for; see `pattern_grams`."""
     groups = _groups(value)
     if len(groups) == 1:
         return pattern_grams(f"*={groups[0]}=*")

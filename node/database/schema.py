@@ -388,6 +388,21 @@ _STUDY_ID: Migration = (
     "CREATE INDEX study_long_study_id ON study (study_id, rejected, first_at) WHERE length(study_id) >= 24",
 )
 
+_BEGINNINGS: Migration = (
+    # In place of the pair that a name's group begins with stands the whole group, so that a beginning of any length is
+    # one range. A name's key is "=first=second=third="; groups may be empty.
+    """WITH RECURSIVE part (name, rest) AS (SELECT DISTINCT name, name FROM name_gram
+        UNION ALL SELECT name, substr(rest, 1 + instr(substr(rest, 2), '=')) FROM part WHERE length(rest) > 1)
+        INSERT OR IGNORE INTO name_gram (gram, name)
+        SELECT substr(rest, 1, 1 + instr(substr(rest, 2), '=')), name FROM part WHERE length(rest) > 1""",
+    "DELETE FROM name_gram WHERE gram >= '=' AND gram < '>' AND length(gram) = 2",
+)
+
+_ALL_HERE: Migration = (
+    # Studies on their way of which as many instances are here as were announced: a few, however many are on their way.
+    "CREATE INDEX study_all_here ON study (state) WHERE state = 'receiving' AND expected > 0 AND instance_count >= expected",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
@@ -397,5 +412,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _CORRECTIONS,
     _FINDING,
     _STUDY_ID,
+    _BEGINNINGS,
+    _ALL_HERE,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

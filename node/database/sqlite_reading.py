@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from node.database.port import Done, Level, Row, Statement, Value
@@ -42,17 +41,21 @@ class SqliteReader:
 
     def read(self, sql: str, params: Sequence[Value] = (), level: Level = Level.LINEARIZABLE) -> list[Row]:
         """Give rows; on one file every read is linearizable."""
+        connection: sqlite3.Connection | None = None
         try:
-            with self._lent() as connection:
-                cursor = connection.execute(sql, tuple(params))
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
+            connection = self._lend()
+            cursor = connection.execute(sql, tuple(params))
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, values, strict=True)) for values in cursor.fetchall()]
         except sqlite3.Error as error:
             if is_the_disk(error):
                 raise Unavailable(f"Reading the database failed ({error}); try again.") from error
             raise InvalidRequest(f"Reading the database was refused: {error}.") from error
         except (OverflowError, UnicodeEncodeError) as error:
             raise InvalidRequest(f"Reading the database was refused: {error}.") from error
+        finally:
+            if connection is not None:
+                self._give_back(connection)
 
     def write(self, statements: Sequence[Statement], key: str) -> Done:
         """Refuse: this half writes nothing."""
@@ -78,20 +81,16 @@ class SqliteReader:
         connection.execute("PRAGMA temp_store = MEMORY")
         return connection
 
-    @contextmanager
-    def _lent(self) -> Iterator[sqlite3.Connection]:
+    def _lend(self) -> sqlite3.Connection:
         """Lend a connection: bound to no thread, so threads that come and go leave none behind."""
         with self._lock:
             if self._closed:
                 raise Unavailable("Reading the database failed: it is closed. Start the node again.")
-            connection = self._idle.pop() if self._idle else None
-        if connection is None:
-            connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-        try:
-            yield connection
-        finally:
-            self._give_back(connection)
+            if self._idle:
+                return self._idle.pop()
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
 
     def _give_back(self, connection: sqlite3.Connection) -> None:
         with self._lock:

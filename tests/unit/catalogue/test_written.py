@@ -13,6 +13,7 @@ import pytest
 from node.catalogue import written
 from node.catalogue.deriving import derive_missing
 from node.catalogue.finding import match_studies, study_answers
+from node.catalogue.names import grams_of
 from node.catalogue.search import EVERYTHING, StudyRow, get_study
 from node.catalogue.written import forget_study, write_study
 from node.clock import new_id
@@ -225,6 +226,26 @@ def test_studies_with_instances_are_asked_for_their_study_id_and_announced_ones_
     asked = connection.execute("SELECT study_uid, derived FROM study ORDER BY study_uid").fetchall()
     connection.close()
     assert asked == [("2.25.1", 0), ("2.25.2", 1)]
+
+
+BEGUN = next(one for one in MIGRATIONS if any("part (name, rest)" in sql for sql in one))
+"""The migration that groups of names came with."""
+
+
+@pytest.mark.parametrize(
+    "name", ["=wang^wei=王^伟=", "==王^伟=", "=wang==オウ=", "=li=", "===李=", "=o'neil^[x]="]
+)
+def test_a_name_held_before_is_held_by_its_groups_afterwards(name: str) -> None:
+    connection = sqlite3.connect(":memory:")
+    for sql in (sql for one in MIGRATIONS[: MIGRATIONS.index(BEGUN)] for sql in one):
+        connection.execute(sql)
+    pairs = {name[at : at + 2] for at in range(len(name) - 1)}
+    connection.executemany("INSERT INTO name_gram VALUES (?, ?)", [(pair, name) for pair in pairs])
+    for sql in BEGUN:
+        connection.execute(sql)
+    grams = [gram for (gram,) in connection.execute("SELECT gram FROM name_gram")]
+    connection.close()
+    assert sorted(grams) == grams_of(name)
 
 
 def _ended_at(step: int) -> Any:
