@@ -23,7 +23,7 @@ from node.imaging.window import Window, invert, rescale, to_grey, window_of
 PNG = "image/png"
 JPEG = "image/jpeg"
 TABLE_LIMIT = 1 << 16
-STRIP = 256
+STRIP = 64
 Picture = npt.NDArray[np.uint8]
 
 
@@ -100,8 +100,14 @@ def grey(stored: Stored, facts: PixelFacts, window: Window | None = None) -> Pic
     present = window or (facts.windows[0] if facts.windows else _full(low, high, facts))
     table = _grey(np.arange(low, high + 1), facts, present)
     picture = np.empty(stored.shape, np.uint8)
-    for row in range(0, len(stored), STRIP):  # in strips: what is in between is four times as large
-        picture[row : row + STRIP] = table[stored[row : row + STRIP].astype(np.int32) - low]
+    if stored.itemsize <= 2:  # as it lies, without working out places: three times as quick
+        every = np.zeros(1 << 8 * stored.itemsize, np.uint8)
+        every[np.arange(low, high + 1) & every.size - 1] = table
+        places, table = stored.view(stored.dtype.str.replace("i", "u")), every
+    else:
+        places = stored - low
+    for row in range(0, len(stored), STRIP):  # in strips: what is in between is eight times as large
+        np.take(table, places[row : row + STRIP], out=picture[row : row + STRIP], mode="clip")
     return picture
 
 
