@@ -147,7 +147,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Add the headers that every answer carries; hooked where also streams pass."""
     request[STARTED] = True
     is_page = not request.path.startswith(("/api/", "/dicomweb"))
-    is_pdf = response.content_type == "application/pdf"
+    # Not `response.content_type`: reading a boundary that nobody saw before takes longer than to send a frame.
+    is_pdf = response.headers.get("Content-Type", "").startswith("application/pdf")
     policy = PAGE_POLICY if is_page else PDF_POLICY if is_pdf else DATA_POLICY
     response.headers.setdefault("Content-Security-Policy", policy)
     for name, value in _ALWAYS.items():

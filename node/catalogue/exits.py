@@ -10,7 +10,8 @@ To peers go stored bytes, since digests and conflicts stand on them, and the ove
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -31,31 +32,75 @@ from node.dicom.walk import PIXELS, Element
 from node.failpoints import planted
 from node.names import NodeId, StudyKey
 from node.node import Node
-from node.store.regions import Piece, view_of, whole_of
+from node.store.regions import Piece, size_of, view_of, whole_of
 
 _BEGINNINGS_BYTES = (BEGINNING_BYTES, 1 << 20)
 
 
+class Leaving:
+    """Instances on their way out, one after the other: corrections are read once for each study's."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._overlay: Overlay | None = None
+        self._key: StudyKey | None = None
+        """Of the study that the overlay is of."""
+
+    def data_set(self, row: InstanceRow) -> list[Piece]:
+        """Give an instance's data set, in the transfer syntax of its row."""
+        if (key := _key(row)) != self._key:
+            self._key, self._overlay = key, _overlay(self._node, key)
+        return _pieces(self._node, row, self._overlay) or [stored_region(self._node, row)]
+
+
 def data_set_pieces(node: Node, row: InstanceRow) -> list[Piece]:
-    """Give an instance's data set, in the transfer syntax of its row."""
-    return _pieces(node, row) or [stored_region(node, row)]
+    """Give one instance's data set; see `Leaving`."""
+    return Leaving(node).data_set(row)
 
 
-def file_pieces(node: Node, row: InstanceRow) -> list[Piece]:
-    """Give an instance as a DICOM file: preamble, file meta as stored, data set.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """An instance as a DICOM file: preamble, file meta as stored, data set.
 
     Source: DICOM PS3.10 7.1.
     """
-    corrected = _pieces(node, row)
-    if corrected is None:
-        return [PREAMBLE, stored_region(node, row, offset=-row.meta_bytes)]
-    meta = stored_region(node, row, offset=-row.meta_bytes, length=row.meta_bytes)
-    return [PREAMBLE, meta, *corrected]
+
+    size: int
+    """In bytes."""
+    pieces: Callable[[], list[Piece]]
+
+
+def file_pieces(node: Node, row: InstanceRow) -> list[Piece]:
+    """Give an instance as a DICOM file."""
+    return files_of(node, [row])[0].pieces()
+
+
+def files_of(node: Node, rows: Sequence[InstanceRow]) -> list[File]:
+    """Give instances of one study as DICOM files, all with the same corrections.
+
+    What leaves as it is stored is of known size before anything was looked for.
+    """
+    overlay = _overlay(node, _key(rows[0])) if rows else None
+    files = []
+    for row in rows:
+        corrected = _pieces(node, row, overlay)
+        if corrected is None:
+            size = len(PREAMBLE) + row.meta_bytes + row.data_bytes
+            files.append(File(size=size, pieces=partial(_as_stored, node, row)))
+        else:
+            meta = stored_region(node, row, offset=-row.meta_bytes, length=row.meta_bytes)
+            pieces = [PREAMBLE, meta, *corrected]
+            files.append(File(size=size_of(pieces), pieces=partial(list, pieces)))
+    return files
+
+
+def _as_stored(node: Node, row: InstanceRow) -> list[Piece]:
+    return [PREAMBLE, stored_region(node, row, offset=-row.meta_bytes)]
 
 
 def read_leaving(node: Node, row: InstanceRow) -> Header:
     """Index a whole data set as it leaves, for whoever writes it anew."""
-    corrected = _pieces(node, row)
+    corrected = _pieces(node, row, _overlay(node, _key(row)))
     if corrected is None:
         return stored_whole(node, row)
     pieces = [view_of(piece) for piece in corrected]
@@ -104,9 +149,8 @@ def corrected_file(node: Node, key: StudyKey, *, series_uid: str, file: bytes) -
     return PREAMBLE + parts.file_meta + b"".join(_bytes(header, spliced))
 
 
-def _pieces(node: Node, row: InstanceRow) -> list[Piece] | None:
+def _pieces(node: Node, row: InstanceRow, overlay: Overlay | None) -> list[Piece] | None:
     """Give the corrected data set; None when it leaves as it is stored."""
-    overlay = _overlay(node, _key(row))
     if overlay is None or planted("overlay-forgotten"):
         return None
     return read_fresh(node.database, row, partial(_spliced, node, overlay))

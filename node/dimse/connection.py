@@ -55,6 +55,8 @@ class Connection:
         self._view = memoryview(self._ahead)
         self._from = self._to = 0
         self._until = 0.0
+        self._waiting = select.poll()
+        self._waiting.register(peer, select.POLLIN)
         self._tcp = peer.family in (socket.AF_INET, socket.AF_INET6)
         secured = hasattr(peer, "pending")
         self._scatters = not secured
@@ -95,9 +97,7 @@ class Connection:
         """Say whether something can be read without waiting."""
         if self._from < self._to or (not self._scatters and self._peer.pending()):  # type: ignore[attr-defined]  # TLS
             return True
-        waiting = select.poll()
-        waiting.register(self._peer, select.POLLIN)
-        return bool(waiting.poll(0))
+        return bool(self._waiting.poll(0))
 
     def allow(self, within_s: float) -> None:
         """Give the peer this long from now for all that is read next."""

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.catalogue.exits import data_set_pieces
+from node.catalogue.exits import Leaving
 from node.catalogue.search import InstanceRow
 from node.dimse.commands import SUCCESS, Command, Field, write_store_request
 from node.dimse.conversation import Conversation
@@ -70,6 +70,7 @@ class InstanceSender:
         self._charset = charset
         self._originator = originator
         self._otherwise = otherwise
+        self._leaving = Leaving(node)
         self._message_id = 0
         self._next: tuple[InstanceRow, _Ready | Outcome] | None = None
 
@@ -139,7 +140,7 @@ class InstanceSender:
         """
         context = self._contexts.get((row.sop_class, row.transfer_syntax))
         if context is not None and not self._charset:
-            return context, data_set_pieces(self._node, row)
+            return context, self._leaving.data_set(row)
         from node.dimse.outgoing import outgoing_of, write_for  # with NumPy, which a receiver seldom needs
 
         one = outgoing_of(self._node, row)
@@ -183,13 +184,17 @@ class PieceReader:
         NotFound
             A file is gone: said here, before a message is begun that could not be ended.
         """
-        self._left = deque(_found(piece) if isinstance(piece, Region) else piece for piece in pieces)
+        self._left = deque(pieces)
+        self._descriptor: int | None = None
+        if len(self._left) == 1 and isinstance(self._left[0], Region):
+            self._descriptor, self._left[0] = _opened(self._left[0])
+        else:
+            self._left = deque(_found(piece) if isinstance(piece, Region) else piece for piece in self._left)
         self.size = sum(map(length_of, self._left))
         """In bytes."""
         self.lies_there = not any(isinstance(piece, Made) for piece in self._left)
         """Whether nothing of it must be made."""
         self._at = 0
-        self._descriptor: int | None = None
 
     def fill(self, place: memoryview) -> int:
         """Put the next bytes into a place; give how many, fewer than fit only at the end.
@@ -232,10 +237,21 @@ class PieceReader:
         return os.preadv(self._descriptor, [place], piece.offset + self._at)
 
 
+def _opened(region: Region) -> tuple[int, Region]:
+    """Open the file that a region lies in, and give it where it is now: a pack that was merged meanwhile is found again."""
+    try:
+        return os.open(region.path, os.O_RDONLY | os.O_CLOEXEC), region
+    except FileNotFoundError:
+        region = _moved(region)
+        return os.open(region.path, os.O_RDONLY | os.O_CLOEXEC), region
+
+
 def _found(region: Region) -> Region:
-    """Give a region where it is now: a pack that was merged meanwhile is found again."""
-    if region.path.exists():
-        return region
+    """Give a region where it is now, without opening its file."""
+    return region if region.path.exists() else _moved(region)
+
+
+def _moved(region: Region) -> Region:
     moved = region.again() if region.again is not None else None
     if moved is None:
         raise NotFound("Sending an instance failed: its pack is gone. Run 'meridian verify'.")

@@ -200,6 +200,16 @@ class Packs:
         """Give where a pack lies, for `sendfile` and `pread`; it never changes below its marks."""
         return self._directory.path(pack)
 
+    def opened(self, path: Path) -> Descriptor:
+        """Give a pack by its `path`, kept open for whoever reads a frame at a time; hold on to it while reading.
+
+        Raises
+        ------
+        NotFound
+            It is gone: whoever had it from a row looks the row up once more.
+        """
+        return self._descriptors.get(path)
+
     @property
     def directory(self) -> PackDirectory:
         """The folder itself; for `merging` and whoever unlinks what was merged."""

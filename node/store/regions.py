@@ -61,7 +61,7 @@ class Made:
 
 def length_of(piece: bytes | memoryview | Region | Made) -> int:
     """Give the length of a piece in bytes."""
-    return piece.length if isinstance(piece, Region | Made) else len(piece)
+    return len(piece) if isinstance(piece, (bytes, memoryview)) else piece.length
 
 
 def size_of(pieces: Sequence[bytes | memoryview | Region | Made]) -> int:

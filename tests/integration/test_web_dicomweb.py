@@ -316,7 +316,8 @@ def test_a_pack_that_is_missing_is_not_our_mistake(site: Site, reader: Visitor) 
 def test_an_answer_that_cannot_be_finished_breaks_off(site: Site, reader: Visitor) -> None:
     for number in (1, 2):
         sop_uid = f"2.25.25.{number}"
-        large = make_ct(study_uid="2.25.25", series_uid="2.25.25.9", sop_uid=sop_uid, rows=256, columns=256)
+        size = {"rows": 1024, "columns": 1024}
+        large = make_ct(study_uid="2.25.25", series_uid="2.25.25.9", sop_uid=sop_uid, **size)
         key = add(site, [large])
     sql = "SELECT pack FROM instance WHERE study_uid = ? AND sop_uid = '2.25.25.2'"
     site.node.packs.path(str(site.node.database.read(sql, (key.study_uid,))[0]["pack"])).unlink()

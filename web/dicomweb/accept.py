@@ -9,6 +9,7 @@ Source: DICOM PS3.18 8.3.3 (query parameter), 8.7.3 (media types), 8.7.3.5 (tran
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -72,18 +73,14 @@ class MediaRange:
         )
 
 
-def wanted(request: web.Request) -> list[MediaRange]:
+def wanted(request: web.Request) -> tuple[MediaRange, ...]:
     """Give what the request would take, best first; ``accept=`` in the address overrides the header."""
     header = request.query.get("accept") or ", ".join(request.headers.getall("Accept", [])) or "*/*"
-    return list(_parsed(header))
+    return parse_accept(header)
 
 
 @lru_cache(maxsize=256)
-def _parsed(header: str) -> tuple[MediaRange, ...]:
-    return tuple(parse_accept(header))
-
-
-def parse_accept(header: str) -> list[MediaRange]:
+def parse_accept(header: str) -> tuple[MediaRange, ...]:
     """Read an Accept header; what cannot be read is left out."""
     ranges = []
     for match in _RANGE.finditer(header):
@@ -98,10 +95,10 @@ def parse_accept(header: str) -> list[MediaRange]:
                 weight=_weight(parameters.get("q", "1")),
             )
         )
-    return sorted((range_ for range_ in ranges if range_.weight > 0), key=lambda range_: -range_.weight)
+    return tuple(sorted((one for one in ranges if one.weight > 0), key=lambda one: -one.weight))
 
 
-def choose_syntax(ranges: list[MediaRange], stored: str) -> str:
+def choose_syntax(ranges: Sequence[MediaRange], stored: str) -> str:
     """Give the transfer syntax in which an instance is given: as it is stored, or explicit VR little endian.
 
     Of what the client likes equally the stored one is better. A client that names none takes it as it is.
@@ -125,13 +122,14 @@ def choose_syntax(ranges: list[MediaRange], stored: str) -> str:
     )
 
 
-def takes_one_object(ranges: list[MediaRange]) -> bool:
+def takes_one_object(ranges: Sequence[MediaRange]) -> bool:
     """Say whether an instance comes without being a part: for whoever names application/dicom alone first."""
     first = next((range_ for range_ in ranges if range_.takes(DICOM)), None)
     return first is not None and not first.multipart and first.media == DICOM
 
 
-def choose_frame_media(ranges: list[MediaRange], stored: str) -> tuple[str, bool]:
+@lru_cache(maxsize=256)
+def choose_frame_media(ranges: tuple[MediaRange, ...], stored: str) -> tuple[str, bool]:
     """Give the media type for frames of a stored syntax, and whether the answer is multipart.
 
     Raises
@@ -153,7 +151,7 @@ def choose_frame_media(ranges: list[MediaRange], stored: str) -> tuple[str, bool
     )
 
 
-def choose_picture(ranges: list[MediaRange]) -> str:
+def choose_picture(ranges: Sequence[MediaRange]) -> str:
     """Give the media type of a rendered picture.
 
     Raises
@@ -164,7 +162,7 @@ def choose_picture(ranges: list[MediaRange]) -> str:
     return _picture_media([range_ for range_ in ranges if not range_.multipart])
 
 
-def choose_pictures(ranges: list[MediaRange]) -> str:
+def choose_pictures(ranges: Sequence[MediaRange]) -> str:
     """Give the media type of pictures that come as parts; who names a picture alone is understood.
 
     Raises
@@ -175,13 +173,13 @@ def choose_pictures(ranges: list[MediaRange]) -> str:
     return _picture_media(ranges)
 
 
-def takes_one_picture(ranges: list[MediaRange]) -> bool:
+def takes_one_picture(ranges: Sequence[MediaRange]) -> bool:
     """Say whether a picture may come without being a part; it may for whoever asks for none that there is."""
     fitting = [range_ for range_ in ranges if any(range_.takes(media) for media in _PICTURES)]
     return not fitting or not fitting[0].multipart
 
 
-def _picture_media(ranges: list[MediaRange]) -> str:
+def _picture_media(ranges: Sequence[MediaRange]) -> str:
     for range_ in ranges:
         for media in _PICTURES:
             if range_.takes(media):
@@ -189,7 +187,7 @@ def _picture_media(ranges: list[MediaRange]) -> str:
     raise NotAcceptable("Making a picture was refused: ask for image/jpeg or image/png.")
 
 
-def check_json(ranges: list[MediaRange]) -> None:
+def check_json(ranges: Sequence[MediaRange]) -> None:
     """Refuse a client that takes no DICOM JSON."""
     if not any(not r.multipart and (r.takes(DICOM_JSON) or r.takes("application/json")) for r in ranges):
         raise NotAcceptable("The request was refused: answers are application/dicom+json. Ask for that.")

@@ -24,12 +24,13 @@ from web.dicomweb.reading import is_noted, note_read
 from web.dicomweb.retrieve import PRIVATE, address_of, not_modified, unchanged
 from web.dicomweb.roots import at_both_roots
 from web.dicomweb.stream import (
-    Part,
+    Piece,
     answer_parts,
     answer_pieces,
     framed,
     multipart_type,
     new_boundary,
+    part_of_pieces,
     read_from_memory,
 )
 from web.errors import NotAcceptable
@@ -52,19 +53,15 @@ def _at_once(call: Call[NoBody]) -> web.Response | None:
     answer = _described(call, held)
     if region is None or unchanged(call, answer.tag):
         return None
-    if not answer.multipart:
-        body = read_from_memory(region)
-        return None if body is None else web.Response(body=body, headers=answer.headers)
-    boundary = new_boundary()
-    part = Part(media=answer.typed, location=f"{_place(call, held)}/{number}", body=[region])
-    read = [
-        piece if isinstance(piece, bytes) else read_from_memory(region) for piece in framed([part], boundary)
-    ]
-    whole = [piece for piece in read if piece is not None]
-    if len(whole) < len(read):
-        return None
-    typed = {"Content-Type": multipart_type(answer.media, boundary)}
-    return web.Response(body=b"".join(whole), headers=answer.headers | typed)
+    pieces: list[Piece] = [region]
+    headers = answer.headers
+    if answer.multipart:
+        boundary = new_boundary()
+        part = part_of_pieces(media=answer.typed, location=f"{_place(call, held)}/{number}", body=pieces)
+        pieces = list(framed([part], boundary))
+        headers["Content-Type"] = multipart_type(answer.media, boundary)
+    body = read_from_memory(call.node.packs, pieces)
+    return None if body is None else web.Response(body=body, headers=headers)
 
 
 @at_both_roots(
@@ -135,7 +132,7 @@ def _frames(call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]) -> La
         return answer_pieces(frames[0], threads=threads, headers=headers)
     where = _place(call, held)
     parts = [
-        Part(media=answer.typed, location=f"{where}/{number}", body=frame)
+        part_of_pieces(media=answer.typed, location=f"{where}/{number}", body=frame)
         for number, frame in zip(numbers, frames, strict=True)
     ]
     return answer_parts(parts, media=answer.media, threads=threads, headers=headers)

@@ -132,12 +132,9 @@ def _glanced(node: Node, held: InstanceRow, number: int) -> list[Piece] | None:
     """Find a native frame by the first bytes of a data set, when they are in memory and tell."""
     if is_deflated(held.transfer_syntax) or is_encapsulated(held.transfer_syntax):
         return None
+    length = min(held.data_bytes, GLANCE_BYTES)
     beginning = read_from_memory(
-        Region(
-            path=node.packs.path(held.pack),
-            offset=held.data_offset,
-            length=min(held.data_bytes, GLANCE_BYTES),
-        )
+        node.packs, [Region(path=node.packs.path(held.pack), offset=held.data_offset, length=length)]
     )
     if beginning is None:
         return None

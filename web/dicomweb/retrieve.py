@@ -12,7 +12,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from node.catalogue.exits import file_pieces, read_bulk, read_header
+from node.catalogue.exits import File, files_of, read_bulk, read_header
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.dicom.header import Header
@@ -25,7 +25,7 @@ from web.dicomweb.named import with_held
 from web.dicomweb.ranges import answer_ranged
 from web.dicomweb.reading import note_read
 from web.dicomweb.roots import at_both_roots, root_of
-from web.dicomweb.stream import MadeParts, Part, answer_parts
+from web.dicomweb.stream import MadeParts, Part, answer_parts, part_of_pieces
 from web.routes import Call, NoBody
 
 BATCH = 8
@@ -98,25 +98,35 @@ def _retrieve(call: Call[NoBody], held: list[InstanceRow], *, one: bool = False)
         return not_modified(tag)
     headers = {"ETag": tag, "Cache-Control": PRIVATE}
     threads, heavy = call.around.threads, call.around.heavy
-    makers = [partial(part_of, call, each, syntaxes[each.transfer_syntax]) for each in held]
     if single:
-        part = makers[0]()
+        part = part_of(call, held[0], syntaxes[held[0].transfer_syntax])
         return answer_ranged(
-            call.request, part.body, threads=threads, headers={**headers, "Content-Type": part.media}
+            call.request, part.give(), threads=threads, headers={**headers, "Content-Type": part.media}
         )
     if any(given != stored for stored, given in syntaxes.items()):
+        makers = [partial(part_of, call, each, syntaxes[each.transfer_syntax]) for each in held]
         return MadeParts(media=DICOM, makers=makers, threads=threads, heavy=heavy, headers=headers)
-    return answer_parts([make() for make in makers], media=DICOM, threads=threads, headers=headers)
+    root, files = root_of(call), files_of(call.node, held)
+    parts = [_part(root, each, file) for each, file in zip(held, files, strict=True)]
+    return answer_parts(parts, media=DICOM, threads=threads, headers=headers)
 
 
 def part_of(call: Call[NoBody], held: InstanceRow, syntax: str) -> Part:
     """Give an instance as a file in a transfer syntax: its own, or explicit VR little endian. Blocks."""
-    as_stored = syntax == held.transfer_syntax
+    if syntax == held.transfer_syntax:
+        return _part(root_of(call), held, files_of(call.node, [held])[0])
+    body = explicit_file(call.node, held, call.around.heavy)
+    return part_of_pieces(media=_media(syntax), location=address_of(call, held), body=body)
+
+
+def _part(root: str, held: InstanceRow, file: File) -> Part:
     return Part(
-        media=f"{DICOM}; transfer-syntax={syntax}",
-        location=address_of(call, held),
-        body=file_pieces(call.node, held) if as_stored else explicit_file(call.node, held, call.around.heavy),
+        media=_media(held.transfer_syntax), location=_address(root, held), size=file.size, give=file.pieces
     )
+
+
+def _media(syntax: str) -> str:
+    return f"{DICOM}; transfer-syntax={syntax}"
 
 
 async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
@@ -173,7 +183,11 @@ def not_modified(tag: str) -> web.Response:
 
 def address_of(call: Call[NoBody], held: InstanceRow) -> str:
     """Give the address of an instance."""
-    return f"{root_of(call)}/studies/{call.study.study_uid}/series/{held.series_uid}/instances/{held.sop_uid}"
+    return _address(root_of(call), held)
+
+
+def _address(root: str, held: InstanceRow) -> str:
+    return f"{root}/studies/{held.study_uid}/series/{held.series_uid}/instances/{held.sop_uid}"
 
 
 ROUTES = (

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -78,13 +78,18 @@ async def _store(call: Call[NoBody], only: str) -> web.StreamResponse:
         threads = storing.threads
         try:
             reader = make(deposit)
-            await _feed(call.request, lambda chunk: threads.run(partial(reader.feed, chunk)))
+            await _feed(call.request, lambda pieces: threads.run(partial(_feed_all, reader, pieces)))
             await threads.run(lambda: _finish(reader, deposit))
         except BaseException:
             await asyncio.shield(threads.run(deposit.drop))
             raise
         await _wait_for_index(call, deposit.reached)
     return answer_of(deposit.outcomes, root=root_of(call), media=media)
+
+
+def _feed_all(reader: MultipartReader | _OneInstance, pieces: Sequence[bytes]) -> None:
+    for piece in pieces:
+        reader.feed(piece)
 
 
 def _finish(reader: MultipartReader | _OneInstance, deposit: Deposit) -> None:
@@ -133,8 +138,8 @@ def _reader_for(request: web.Request) -> Callable[[Deposit], MultipartReader | _
     )
 
 
-async def _feed(request: web.Request, push: Callable[[bytes], Awaitable[None]]) -> None:
-    """Hand the body on in chunks: one is worked on while the next comes.
+async def _feed(request: web.Request, push: Callable[[Sequence[bytes]], Awaitable[None]]) -> None:
+    """Hand the body on, many pieces at a time: they are worked on while the next come.
 
     Raises
     ------
@@ -155,14 +160,15 @@ async def _feed(request: web.Request, push: Callable[[bytes], Awaitable[None]]) 
         raise
 
 
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
+async def _chunks(request: web.Request) -> AsyncIterator[Sequence[bytes]]:
+    """Give the pieces of the body as the network gave them: joining them would copy each once more."""
     pieces: list[bytes] = []
     size = came = 0
     began = time.monotonic()
     while True:
         try:
             async with asyncio.timeout(SILENCE_S):
-                piece = await request.content.readany()
+                piece, _ = await request.content.readchunk()
         except TimeoutError as error:
             raise Malformed(
                 "Storing instances was given up: the rest of the body did not come in time. Send it again."
@@ -178,9 +184,9 @@ async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
         if spent > SILENCE_S and came < spent * SLOWEST_BYTES_S:
             raise Malformed("Storing instances was given up: the body comes too slowly. Send it again.")
         if size >= CHUNK_BYTES or (not piece and size):
-            yield b"".join(pieces)
+            yield pieces
             pieces, size = [], 0
-        if not piece:
+        if not piece and request.content.at_eof():
             return
 
 

@@ -1,9 +1,9 @@
 """Give pieces of pack files and bytes as one HTTP answer, with memory that does not grow with the study.
 
 The length of the whole is known before the first byte, so a client that gets
-less knows that it was cut. Small pieces are gathered beside the loop, the next
-ones being read while these are sent; long ones the kernel copies (`sendfile`), but
-under TLS.
+less knows that it was cut. The kernel copies what lies in files (`kernel_copy`); where it cannot, since TLS
+seals what is sent, chunks frame it or pieces are made on the way, pieces are
+gathered beside the loop, the next being read while these are sent.
 
 Source: RFC 2387 (multipart/related), DICOM PS3.18 8.7.1.
 """
@@ -13,25 +13,26 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import takewhile
-from pathlib import Path
-from typing import BinaryIO
+from itertools import chain
 
 from aiohttp import web
 
 from node.errors import Damaged
 from node.store import regions
+from node.store.packs import Packs
 from node.store.regions import Region, length_of, size_of
 from web.answers import Later
+from web.dicomweb.kernel_copy import kernel_copy
+from web.dicomweb.latest_file import LatestFile
 from web.threads import Threads
 
 CHUNK_BYTES = 1 << 20
 """What is read and written at a time."""
-SENDFILE_FROM_BYTES = 4 << 20
-"""Below this a copy is cheaper than what the kernel needs to be told for each run of bytes."""
+SHORT_BYTES = 4 << 10
 BATCH_FROM_BYTES = 64 << 10
 READ_AT_ONCE_BYTES = 1 << 20
 """A few runs of bytes up to this are read where they were found: that is quicker than another hop."""
@@ -46,6 +47,9 @@ class Made(regions.Made):
 
 
 Piece = bytes | Region | Made
+_HEAD = (
+    "--{boundary}\r\nContent-Type: {media}\r\nContent-Location: {location}\r\nContent-Length: {size}\r\n\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,10 @@ class Part:
     media: str
     """Its Content-Type."""
     location: str
-    body: Sequence[Piece]
+    size: int
+    """Of its body, in bytes."""
+    give: Callable[[], Sequence[Piece]]
+    """Gives its body when it is its turn."""
 
 
 def read_pieces(pieces: Sequence[Piece]) -> bytes:
@@ -65,39 +72,62 @@ def read_pieces(pieces: Sequence[Piece]) -> bytes:
     )
 
 
-def read_from_memory(region: Region) -> bytearray | None:
-    """Read a run of bytes that the kernel holds in memory; None when the disk would be waited for, or it is long."""
-    if region.length > READ_AT_ONCE_BYTES:
+def read_from_memory(packs: Packs, pieces: Sequence[Piece]) -> bytearray | None:
+    """Read pieces that the kernel holds in memory; None when a disk would be waited for, they are long, or are to be made.
+
+    Raises
+    ------
+    NotFound
+        A pack is gone.
+    """
+    size, at = size_of(pieces), 0
+    if size > READ_AT_ONCE_BYTES:
         return None
-    found = bytearray(region.length)
-    descriptor = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
+    found = bytearray(size)
+    place = memoryview(found)
+    for piece in pieces:
+        count = length_of(piece)
+        if isinstance(piece, bytes):
+            place[at : at + count] = piece
+        elif isinstance(piece, Made) or not _is_read(packs, piece, place[at : at + count]):
+            return None
+        at += count
+    return found
+
+
+def _is_read(packs: Packs, region: Region, place: memoryview) -> bool:
+    descriptor = packs.opened(region.path)
     try:
-        count = os.preadv(descriptor, [found], region.offset, os.RWF_NOWAIT)
+        return os.preadv(descriptor.number, [place], region.offset, os.RWF_NOWAIT) == region.length
     except OSError:
-        return None  # EAGAIN, or a file system that cannot say
-    finally:
-        os.close(descriptor)
-    return found if count == region.length else None
+        return False  # EAGAIN, or a file system that cannot say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream(Later):
     """Pieces in order, as one body."""
 
-    pieces: Sequence[Piece]
+    pieces: Iterable[Piece]
+    size: int
+    """Of all of them, in bytes."""
     threads: Threads
     headers: Mapping[str, str]
     status: int = 200
+    kernel_copies: bool = True
+    """Whether none is made on the way."""
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=self.status, headers=dict(self.headers))
-        response.content_length = size_of(self.pieces)
+        response.content_length = self.size
         await response.prepare(request)
-        sender = _Sender(request, response, self.threads)
-        try:
-            await sender.send_all(self.pieces)
-        finally:
-            sender.close()
+        pieces = await _sent_ready_made(response, iter(self.pieces))
+        copying = kernel_copy(request.transport, self.threads) if self.kernel_copies else None
+        if copying is not None:
+            with closing(copying):
+                await copying.send(piece for piece in pieces if not isinstance(piece, Made))
+        else:
+            with closing(_Gathering(response, self.threads)) as gathering:
+                await gathering.send(pieces)
         await response.write_eof()
         return response
 
@@ -106,22 +136,24 @@ def answer_pieces(
     pieces: Sequence[Piece], *, threads: Threads, headers: Mapping[str, str], status: int = 200
 ) -> Stream | web.Response:
     """Give pieces as an answer: read at once when they are few bytes, else streamed. Blocks."""
-    most = READ_AT_ONCE_BYTES if len(pieces) <= FEW_PIECES else BATCH_FROM_BYTES
-    if size_of(pieces) < most and not any(isinstance(piece, Made) for piece in pieces):
+    size, is_plain = size_of(pieces), not any(isinstance(piece, Made) for piece in pieces)
+    if is_plain and size < (READ_AT_ONCE_BYTES if len(pieces) <= FEW_PIECES else BATCH_FROM_BYTES):
         return web.Response(body=read_pieces(pieces), headers=dict(headers), status=status)
-    return Stream(pieces=pieces, threads=threads, headers=headers, status=status)
+    return Stream(
+        pieces=pieces, size=size, threads=threads, headers=headers, status=status, kernel_copies=is_plain
+    )
 
 
 def answer_parts(
     parts: Sequence[Part], *, media: str, threads: Threads, headers: Mapping[str, str]
 ) -> Stream | web.Response:
-    """Give parts of one media type as a multipart/related answer. Blocks."""
+    """Give parts of one media type, none of which is made on the way, as a multipart/related answer. Blocks."""
     boundary = new_boundary()
-    return answer_pieces(
-        list(framed(parts, boundary)),
-        threads=threads,
-        headers={**headers, "Content-Type": multipart_type(media, boundary)},
-    )
+    size = framed_size(parts, boundary)
+    typed = {**headers, "Content-Type": multipart_type(media, boundary)}
+    if size < (READ_AT_ONCE_BYTES if len(parts) <= FEW_PIECES else BATCH_FROM_BYTES):
+        return web.Response(body=read_pieces(list(framed(parts, boundary))), headers=typed)
+    return Stream(pieces=framed(parts, boundary), size=size, threads=threads, headers=typed)
 
 
 def new_boundary() -> str:
@@ -134,18 +166,42 @@ def multipart_type(media: str, boundary: str) -> str:
     return f'multipart/related; type="{media}"; boundary={boundary}'
 
 
+def part_of_pieces(*, media: str, location: str, body: Sequence[Piece]) -> Part:
+    """Give a part whose body is known."""
+    return Part(media=media, location=location, size=size_of(body), give=lambda: body)
+
+
 def framed(parts: Sequence[Part], boundary: str) -> Iterator[Piece]:
-    """Give parts with what stands around them."""
+    """Give parts with what stands around them; what is short is joined with its neighbours."""
+    short = b""
     for part in parts:
-        yield _head(part, boundary)
-        yield from part.body
-        yield b"\r\n"
-    yield f"--{boundary}--\r\n".encode()
+        short += _head(part, boundary)
+        for piece in part.give():
+            if isinstance(piece, bytes) and len(piece) <= SHORT_BYTES:
+                short += piece
+            else:
+                if short:
+                    yield short
+                yield piece
+                short = b""
+        short += b"\r\n"
+        if len(short) > SHORT_BYTES:
+            yield short
+            short = b""
+    yield short + f"--{boundary}--\r\n".encode()
+
+
+def framed_size(parts: Sequence[Part], boundary: str) -> int:
+    """Give the length of all that `framed` gives, in bytes."""
+    around = len(_HEAD.format(boundary=boundary, media="", location="", size="") + "\r\n")
+    said = sum(len(part.media) + len(part.location) + len(str(part.size)) + part.size for part in parts)
+    return said + around * len(parts) + len(f"--{boundary}--\r\n")
 
 
 def _head(part: Part, boundary: str) -> bytes:
-    head = f"--{boundary}\r\nContent-Type: {part.media}\r\nContent-Location: {part.location}\r\n"
-    return f"{head}Content-Length: {size_of(part.body)}\r\n\r\n".encode()
+    return _HEAD.format(boundary=boundary, media=part.media, location=part.location, size=part.size).encode(
+        "ascii"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,61 +224,54 @@ class MadeParts(Later):
         response = web.StreamResponse(headers=dict(self.headers))
         response.headers["Content-Type"] = multipart_type(self.media, boundary)
         await response.prepare(request)
-        sender = _Sender(request, response, self.threads, kernel_copies=False)
-        try:
+        with closing(_Gathering(response, self.threads)) as gathering:
             for maker in [*self.makers[1:], None]:
-                await sender.send_all([_head(part, boundary), *part.body, b"\r\n"])
+                await gathering.send([_head(part, boundary), *part.give(), b"\r\n"])
                 if maker is not None:
                     part = await self.heavy.run(maker)
-        finally:
-            sender.close()
         await response.write(f"--{boundary}--\r\n".encode())
         await response.write_eof()
         return response
 
 
-class _Sender:
-    """Writes pieces in order: small ones gathered, the next of them being read while these are sent.
+async def _sent_ready_made(response: web.StreamResponse, pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Send what is in memory before the first that is not, so that a client knows soon that more comes; give the rest."""
+    ready_made = []
+    for piece in pieces:
+        if not isinstance(piece, bytes):
+            pieces = chain((piece,), pieces)
+            break
+        ready_made.append(piece)
+    if ready_made:
+        await response.write(b"".join(ready_made))
+    return pieces
 
-    Keeps one file open, since neighbours mostly lie in the same pack.
-    """
 
-    def __init__(
-        self,
-        request: web.Request,
-        response: web.StreamResponse,
-        threads: Threads,
-        *,
-        kernel_copies: bool = True,
-    ) -> None:
-        self._request = request
+class _Gathering:
+    """Writes pieces in order: gathered, the next of them being read while these are sent."""
+
+    def __init__(self, response: web.StreamResponse, threads: Threads) -> None:
         self._response = response
         self._threads = threads
-        self._file: BinaryIO | None = None
-        self._path: Path | None = None
-        # Chunked transfer frames what it sends, and TLS seals it.
-        self._kernel_copies = kernel_copies and not request.secure
+        self._file = LatestFile()
 
-    async def send_all(self, pieces: Sequence[Piece]) -> None:
-        """Send pieces; what is in memory already goes out at once, so that a client knows soon that more comes."""
-        ready_made = list(takewhile(lambda piece: isinstance(piece, bytes), pieces))
-        if ready_made:
-            await self._response.write(b"".join(piece for piece in ready_made if isinstance(piece, bytes)))
-            pieces = pieces[len(ready_made) :]
+    async def send(self, pieces: Iterable[Piece]) -> None:
+        """Send pieces in order."""
         reading: asyncio.Task[bytes] | None = None
         try:
-            for batch in _batches(pieces, self._kernel_copies):
+            for batch in _batches(pieces):
+                ready = None
                 if isinstance(batch, list):
                     following = asyncio.ensure_future(self._threads.run(partial(self._gathered, batch)))
                     reading, ready = following, reading
-                    if ready is not None:
-                        await self._response.write(await ready)
-                    await asyncio.wait([following])  # one reads at a time: they share the file
-                    continue
-                if reading is not None:
+                elif reading is not None:
                     ready, reading = reading, None
+                if ready is not None:
                     await self._response.write(await ready)
-                await self._send_alone(batch)
+                if reading is not None:
+                    await asyncio.wait([reading])  # one reads at a time: they share the file
+                if isinstance(batch, Made):
+                    await self._response.write(await batch.threads.run(batch.give))
             if reading is not None:
                 await self._response.write(await reading)
         except BaseException:
@@ -231,16 +280,7 @@ class _Sender:
             raise
 
     def close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    async def _send_alone(self, piece: Region | Made) -> None:
-        if isinstance(piece, Made):
-            await self._response.write(await piece.threads.run(piece.give))
-            return
-        opened, region = await self._threads.run(partial(self._opened, piece))
-        await self._sendfile(opened, region)
+        self._file.close()
 
     def _gathered(self, pieces: Sequence[bytes | Region]) -> bytes:
         """Read pieces into one run of bytes. Blocks."""
@@ -251,55 +291,26 @@ class _Sender:
             if isinstance(piece, bytes):
                 view[at : at + size] = piece
             else:
-                file, region = self._opened(piece)
-                _read_into(file.fileno(), region.offset, view[at : at + size])
+                file, region = self._file.opened(piece)
+                _read_into(file, region.offset, view[at : at + size])
             at += size
         return found  # type: ignore[return-value]  # nobody changes it
 
-    def _opened(self, region: Region) -> tuple[BinaryIO, Region]:
-        """Give the file that a region lies in, and the region as it is now. Blocks."""
-        try:
-            return self._open(region.path), region
-        except FileNotFoundError:
-            moved = region.again() if region.again is not None else None
-            if moved is None:
-                raise
-            return self._open(moved.path), moved
 
-    def _open(self, path: Path) -> BinaryIO:
-        if self._file is None or self._path != path:
-            self.close()
-            self._file, self._path = path.open("rb", buffering=0), path
-        return self._file
-
-    async def _sendfile(self, file: BinaryIO, piece: Region) -> None:
-        transport = self._request.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError
-        sent = await asyncio.get_running_loop().sendfile(
-            transport, file, piece.offset, piece.length, fallback=False
-        )
-        if sent != piece.length:
-            raise ConnectionResetError  # the length has been promised: the client must see a broken answer
-
-
-def _batches(pieces: Sequence[Piece], kernel_copies: bool) -> Iterator[list[bytes | Region] | Region | Made]:
-    """Give what is sent in one go: small pieces together, long regions alone or, without the kernel's help, in parts."""
+def _batches(pieces: Iterable[Piece]) -> Iterator[list[bytes | Region] | Made]:
+    """Give what is sent in one go: small pieces together, long regions in parts, what is made alone."""
     batch: list[bytes | Region] = []
     size = 0
     for piece in pieces:
-        alone = isinstance(piece, Made) or (
-            kernel_copies and isinstance(piece, Region) and piece.length >= SENDFILE_FROM_BYTES
-        )
-        for part in [piece] if alone else _parts(piece):
-            if (alone or size >= CHUNK_BYTES) and batch:
+        for part in _parts(piece):
+            if (isinstance(part, Made) or size >= CHUNK_BYTES) and batch:
                 yield batch
                 batch, size = [], 0
-            if isinstance(part, Made) or (alone and isinstance(part, Region)):
+            if isinstance(part, Made):
                 yield part
             else:
                 batch.append(part)
-                size += size_of([part])
+                size += length_of(part)
     if batch:
         yield batch
 

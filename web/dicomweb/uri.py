@@ -69,7 +69,7 @@ def _answer(call: Call[NoBody], held: InstanceRow) -> Later | web.Response:
     return answer_picture(call, held, frame, read_look(call.query, media, held))
 
 
-def _choose(ranges: list[MediaRange], held: InstanceRow) -> str:
+def _choose(ranges: tuple[MediaRange, ...], held: InstanceRow) -> str:
     """Give the media type: a picture of what has one, unless something else is asked for."""
     offered = (*_PICTURES, DICOM) if held.rows else (DICOM,)
     for range_ in ranges:
@@ -102,7 +102,7 @@ def _file(call: Call[NoBody], held: InstanceRow) -> Later | web.Response:
         return not_modified(tag)
     part = part_of(call, held, syntax)
     headers = {"ETag": tag, "Cache-Control": PRIVATE, "Content-Type": part.media}
-    return answer_ranged(call.request, part.body, threads=call.around.threads, headers=headers)
+    return answer_ranged(call.request, part.give(), threads=call.around.threads, headers=headers)
 
 
 def read_look(query: Mapping[str, str], media: str, held: InstanceRow) -> Look:

@@ -50,6 +50,9 @@ def written(*bodies: bytes, preamble: bytes = b"") -> bytes:
     return preamble + (framed if preamble else framed[2:]) + b"\r\n--edge--\r\nafterwards"
 
 
+long = st.lists(
+    st.sampled_from([b"\r\n--edg", b"\r\n", b"-", b"x" * 700, b"y" * 1024, b"z" * 2047]), max_size=6
+).map(b"".join)
 pieces = st.lists(
     st.sampled_from([b"\r", b"\n", b"\r\n", b"--", b"-", b"edge", b"\r\n--edg", b"\r\n-", b"x" * 50, b"\0"]),
     max_size=9,
@@ -121,3 +124,14 @@ def test_a_content_type_is_taken_apart(value: str, media: str, parameters: dict[
     found = read_content_type(value)
     assert found[0] == media
     assert {name: text for name, text in found[1].items() if name} == parameters
+
+
+@settings(deadline=None)
+@given(
+    st.lists(long.filter(lambda body: not body.endswith(b"\r\n--edg")), max_size=3),
+    st.lists(st.sampled_from([1, 3, 9, 500, 1023, 1024, 1025, 1031, 2048, 3000]), max_size=9),
+)
+def test_long_bodies_come_apart_the_same_way_in_chunks_of_any_length(
+    bodies: list[bytes], sizes: list[int]
+) -> None:
+    assert [body for _, body in taken(written(*bodies), *sizes).ended] == bodies
