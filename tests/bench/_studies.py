@@ -6,13 +6,18 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
+from node.imaging.chest_ct import HEIGHT_MM, ChestAnatomy
 from tests.kit.instances import make_ct, part10
 
 FAMILIES = ("Wang", "Li", "Zhang", "Liu", "Chen", "Yang", "Zhao", "Huang", "Zhou", "Wu")
 GIVEN = ("XiaoDong", "Wei", "Fang", "MinJie", "Jun", "DongMei", "Lei", "Yan", "ChaoQun", "Na")
+DRAWN = 16
+"""Different slices of a study; the others are these, brighter."""
 MODALITIES = ("CT", "MR", "DX", "US")
 
 
@@ -59,9 +64,9 @@ def small_studies(count: int) -> Iterator[Small]:
 
 
 def slices(count: int) -> tuple[str, list[bytes]]:
-    """Give the files of a CT study of 512 x 512 slices, and its UID; another one each time."""
+    """Give the files of a chest CT of 512 x 512 slices, and the study's UID; another one each time."""
     study = f"2.25.{int.from_bytes(os.urandom(12))}"
-    noise = np.random.default_rng(512).integers(0, 4096, 512 * 512, dtype=np.uint16)
+    drawn = _drawn()
     files = []
     for number in range(1, count + 1):
         sop_uid = f"{study}.1.{number}"
@@ -73,12 +78,21 @@ def slices(count: int) -> tuple[str, list[bytes]]:
             patient_id="BENCH",
             rows=512,
             columns=512,
-            pixels=((noise + number) & 0xFFF).tobytes(),
+            pixels=(drawn[number % len(drawn)] + (number & 0xFF)).tobytes(),
             change={
                 0x00280004: ("CS", "MONOCHROME2"),
-                0x00281050: ("DS", "2000"),
-                0x00281051: ("DS", "4000"),
+                0x00281050: ("DS", "1064"),
+                0x00281051: ("DS", "400"),
             },
         )
         files.append(part10(data_set, sop_uid=sop_uid))
     return study, files
+
+
+@cache
+def _drawn() -> list[npt.NDArray[np.uint16]]:
+    """Draw some slices of a chest, in stored values of 1024 above HU; that takes longer than to store a study."""
+    anatomy = ChestAnatomy(1)
+    heights = [HEIGHT_MM * (n + 0.5) / DRAWN for n in range(DRAWN)]
+    slices_hu = (anatomy.slice_hu(512, z=z, thickness_mm=HEIGHT_MM / DRAWN) for z in heights)
+    return [np.clip(np.rint(hu) + 1024, 0, 3840).astype(np.uint16) for hu in slices_hu]

@@ -17,6 +17,7 @@ from pathlib import Path
 from aiohttp import web
 
 from federation.statements import CENTRE
+from node.allocator import keep_freed
 from node.dicom.part10 import read_part10
 from node.names import NodeId
 from node.node import Node
@@ -119,6 +120,7 @@ def bare(folder: Path, files: Sequence[bytes]) -> Iterator[tuple[Served, Served]
 def _serve_both(folder: Path) -> None:
     from tests.kit.stow import impatient_node
 
+    keep_freed()  # as a node's own process does
     node = impatient_node(folder, "beside")
     files = [read_part10(path.read_bytes()) for path in sorted((folder / "files").iterdir())]
     hold(node, [bytes(file.data_set) for file in files])

@@ -19,13 +19,12 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 
 import msgspec
 
 from tests.bench._apart import ROOT, is_apart, run_apart
+from tests.bench._client import Answered, Connection
 from tests.bench._studies import slices, small_studies
 from tests.bench._web_servers import Served, bare, meridian, orthanc
 from tests.kit.stow import BOUNDARY, files
@@ -51,47 +50,23 @@ Spent = dict[str, dict[str, list[float]]]
 """What was measured, by what and by whom; seconds, or MB/s."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An answer, read to its end."""
-
-    status: int
-    size: int
-    body: bytes
-    first_s: float
-    whole_s: float
-
-
 class Client:
     """One connection that is kept, as a viewer keeps it."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._connection: HTTPConnection = served.connect()
-        self._place = bytearray(1 << 20)
+        self._connection = Connection(served.host, served.port)
 
     def ask(
         self, path: str, *, accept: str = "application/dicom+json", headers: Mapping[str, str] | None = None,
         body: bytes | None = None, keep: bool = True,
     ) -> Answered:  # fmt: skip
-        """Ask, and read the answer whole; a large one is not kept, since that takes longer than to send it."""
-        began = time.perf_counter()
+        """Ask, and read the answer whole; see `Connection.ask`."""
         said = {**self._served.headers, "Accept": accept, **(headers or {})}
-        method = "GET" if body is None else "POST"
         if body is not None:
             self._connection.close()  # what was idle while a study was made may be closed at the other end
-        self._connection.request(method, self._served.root + path, body, said)
-        answer = self._connection.getresponse()
-        first = answer.read(1)
-        first_s = time.perf_counter() - began
-        rest, size = b"", 1
-        if keep:
-            rest = answer.read()
-            size += len(rest)
-        else:
-            while count := answer.readinto(self._place):
-                size += count
-        found = Answered(answer.status, size, first + rest, first_s, time.perf_counter() - began)
+        method = "GET" if body is None else "POST"
+        found = self._connection.ask(method, self._served.root + path, headers=said, body=body, keep=keep)
         assert found.status == 200, (path, found.status, found.body[:300])
         return found
 
