@@ -30,6 +30,7 @@ demo: .venv/run.stamp client
 	@$(PYTHON) -m ops.demo $(if $(DATA),--data "$(DATA)") $(if $(PACS),--pacs "$(PACS)") $(if $(RESET),--reset)
 
 check: .venv/develop.stamp
+	@ops/provision/peers.sh
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
@@ -37,7 +38,6 @@ check: .venv/develop.stamp
 	$(PYTHON) -m pytest -q tests/architecture tests/unit tests/contract tests/property
 
 test: .venv/develop.stamp
-	@ops/provision/peers.sh
 	@$(MAKE) --no-print-directory client check
 	$(PYTHON) ops/provision/client.py --check
 	$(PYTHON) -m pytest -q -m "not long" --durations=20 tests/scenario tests/integration tests/browser
