@@ -6,8 +6,8 @@ between two ``=``. Whatever a query asks of a name, it asks of its key; the writ
 is what is shown.
 
 Grams are the pairs of neighbouring letters in a key, the last one of a group with the ``=`` behind it; and each group
-whole, between its two ``=``. So what a group begins with is a range of whole groups, and what
-holds a single letter is a range of pairs. A word of two Chinese characters is one pair, which an index of three
+whole, between its two ``=``; and the number of its letters. So what a group begins with is a range of whole groups, what
+holds a single letter is a range of pairs, and names of so many letters, whichever, are found too. A word of two Chinese characters is one pair, which an index of three
 letters could not find. They only narrow: the pattern itself decides. Pure.
 
 Source: DICOM PS3.5 6.2.1 (component groups), PS3.4 C.2.2.2.1.1; Unicode UAX 15.
@@ -21,6 +21,9 @@ from functools import lru_cache
 
 _ACCENTED = (range(0xC0, 0x250), range(0x1EA0, 0x1F00), range(0x370, 0x500))
 _BEGINNING = re.compile("(?=(=[^=]+=?))")
+_LONGEST = 999
+AT_LEAST = "="
+"""Stands before a length that a group has or goes beyond; no group begins with it."""
 _MOST_GRAMS = 12
 """Of one pattern: the rarest of so many is rare enough."""
 
@@ -48,9 +51,10 @@ def name_key(written: str) -> str:
 
 
 def grams_of(key: str) -> list[str]:
-    """Give the groups of a name's key and its pairs of letters, each once."""
+    """Give the groups of a name's key, how long each is, and its pairs of letters; each once."""
+    groups = {group for group in key.split("=") if group}
     pairs = {key[at : at + 2] for at in range(len(key) - 1) if key[at] != "="}
-    return sorted(pairs | {f"={group}=" for group in key.split("=") if group})
+    return sorted(pairs | {f"={group}=" for group in groups} | {_length(len(group)) for group in groups})
 
 
 def pattern_grams(pattern: str) -> tuple[str, ...]:
@@ -66,9 +70,20 @@ def pattern_grams(pattern: str) -> tuple[str, ...]:
     return tuple(beginnings | pairs or letters or dict.fromkeys(run[0] for run in runs))[:_MOST_GRAMS]
 
 
+def length_gram(wild: str) -> str:
+    """Give what stands for a group of nothing but wildcards: how many letters it has, or at least has."""
+    length = _length(wild.count("?"))
+    return AT_LEAST + length if "*" in wild else length
+
+
 def is_beginning(gram: str) -> bool:
-    """Say whether one of `pattern_grams` is what a group begins with."""
+    """Say whether one of `pattern_grams` is what a group begins with, or how long it is."""
     return len(gram) > 1 and gram[0] == "="
+
+
+def _length(letters: int) -> str:
+    """Write a number of letters so that it begins as no group does, and a larger one stands behind."""
+    return f"=={min(letters, _LONGEST):03d}"
 
 
 @lru_cache(maxsize=8192)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from node.canonical import canonical_json
 from node.catalogue.matching import Key, QueryLevel, asked_of, moments_asked, names_asked, texts_asked
-from node.catalogue.names import is_beginning
+from node.catalogue.names import AT_LEAST, is_beginning
 from node.catalogue.patterns import LONG, Matched, name_condition, name_grams, prefix_of
 from node.catalogue.sounds import spellings_asked
 from node.database.port import Database, Level, integer
@@ -152,8 +152,6 @@ def narrowings(
     if fuzzy and (name := filters.get("PatientName", "")):
         alike = names_alike(name)
         found = [replace(one, alike=alike) if one.index == _INDEXES["PatientName"] else one for one in found]
-        if alike:  # what sounds alike need not be long
-            found = [one for one in found if one.index != "study_long_name"]
     return sorted(found, key=lambda one: one.rank)[:_MOST]
 
 
@@ -182,8 +180,6 @@ def _by_name(rank: int, index: str, column: str, names: list[str]) -> Narrowing 
     if not names:
         return None
     grams = [name_grams(name) for name in names]
-    if ("=",) in grams and _are_long(names):
-        return _scan(index, column, names)
     conditions = [name_condition("held.name", name) for name in names]
     return Narrowing(rank=rank, index=index, column=column, names=tuple(zip(grams, conditions, strict=True)))
 
@@ -203,14 +199,10 @@ def _by_text(rank: int, index: str, column: str, texts: list[str]) -> Narrowing 
 
 def _scan(index: str, column: str, patterns: list[str]) -> Narrowing:
     """Read an index from end to end, or the short one of long texts where only those can match."""
-    if _are_long(patterns):
+    if min(len(one) - one.count("*") for one in patterns) >= LONG:
         long = index.replace("_by_", "_long_")
         return Narrowing(rank=0, index=long, condition=(f"length({column}) >= {LONG}", ()))
     return Narrowing(rank=len(_RANKS) + 1, index=index)
-
-
-def _are_long(patterns: list[str]) -> bool:
-    return min(len(one) - one.count("*") for one in patterns) >= LONG
 
 
 def _among_lists(key: Key, keyword: str, value: str) -> Matched:
@@ -237,6 +229,8 @@ def _count_grams(database: Database, grams: tuple[str, ...], most: int) -> list[
 
 
 def _gram(gram: str) -> Matched:
+    if gram.startswith(f"{AT_LEAST}=="):
+        return "held.gram >= ? AND held.gram < ?", (gram.removeprefix(AT_LEAST), "==:")
     is_pair = len(gram) > 1 and not is_beginning(gram)
     return ("held.gram = ?", (gram,)) if is_pair else _from("held.gram", gram)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 
-from node.catalogue.names import fold, groups_of, pattern_grams
+from node.catalogue.names import fold, groups_of, length_gram, pattern_grams
 from node.database.port import Value
 
 Matched = tuple[str, tuple[Value, ...]]
@@ -72,10 +72,10 @@ def name_condition(column: str, value: str) -> Matched:
 
 def name_grams(value: str) -> tuple[str, ...]:
     """Give what a name has all of if it is what a value asks for; see `pattern_grams`."""
-    groups = _groups(value)
-    if len(groups) == 1:
-        return pattern_grams(f"*={groups[0]}=*")
-    return pattern_grams("*".join(f"={group}=" for group in groups if group not in ("", "*")))
+    groups = [group for group in _groups(value) if group not in ("", "*")]
+    grams = pattern_grams("*".join(f"={group}=" for group in groups))
+    lengths = tuple(length_gram(group) for group in groups if not group.strip("?*"))
+    return lengths if lengths and grams == ("=",) else grams
 
 
 def _at_least(column: str, characters: int, matched: Matched) -> Matched:

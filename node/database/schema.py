@@ -390,12 +390,15 @@ _STUDY_ID: Migration = (
 
 _BEGINNINGS: Migration = (
     # In place of the pair that a name's group begins with stands the whole group, so that a beginning of any length is
-    # one range. A name's key is "=first=second=third="; groups may be empty.
+    # one range; and how many letters it has. A name's key is "=first=second=third="; groups may be empty.
     """WITH RECURSIVE part (name, rest) AS (SELECT DISTINCT name, name FROM name_gram
-        UNION ALL SELECT name, substr(rest, 1 + instr(substr(rest, 2), '=')) FROM part WHERE length(rest) > 1)
-        INSERT OR IGNORE INTO name_gram (gram, name)
-        SELECT substr(rest, 1, 1 + instr(substr(rest, 2), '=')), name FROM part WHERE length(rest) > 1""",
+        UNION ALL SELECT name, substr(rest, 1 + instr(substr(rest, 2), '=')) FROM part WHERE length(rest) > 1),
+        each (name, held) AS (SELECT name, substr(rest, 1, 1 + instr(substr(rest, 2), '=')) FROM part WHERE length(rest) > 1)
+        INSERT OR IGNORE INTO name_gram (gram, name) SELECT held, name FROM each
+        UNION ALL SELECT printf('==%03d', min(length(held) - 2, 999)), name FROM each WHERE length(held) > 2""",
     "DELETE FROM name_gram WHERE gram >= '=' AND gram < '>' AND length(gram) = 2",
+    "DROP INDEX study_long_name",
+    "DROP INDEX study_long_physician",
 )
 
 _ALL_HERE: Migration = (

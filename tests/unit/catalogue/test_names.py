@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.catalogue.names import fold, grams_of, is_beginning, name_key, pattern_grams
+from node.catalogue.names import fold, grams_of, is_beginning, length_gram, name_key, pattern_grams
 from node.catalogue.sounds import sounds_of, spellings_asked, typed_sound
 
 
@@ -47,12 +47,13 @@ def test_what_fits_a_pattern_has_every_gram_of_it(pattern: str, filling: str) ->
 
 
 def test_a_group_is_held_whole_and_a_pair_of_letters_never_begins_with_the_mark_between_groups() -> None:
-    assert grams_of("=li^na=李^娜=") == sorted(
-        ["=li^na=", "=李^娜=", "li", "i^", "^n", "na", "a=", "李^", "^娜", "娜="]
-    )
-    assert grams_of("==李=") == ["=李=", "李="]
+    pairs = ["li", "i^", "^n", "na", "a=", "李^", "^娜", "娜="]
+    assert grams_of("=li^na=李^娜=") == sorted(["=li^na=", "=李^娜=", "==005", "==003", *pairs])
+    assert grams_of("==李=") == ["==001", "=李=", "李="]
     assert pattern_grams("=li*=李=") == ("=li", "=李=", "li", "李=")
     assert pattern_grams("*=?=*") == ("=",)
+    assert (length_gram("???"), length_gram("??*")) == ("==003", "===002")
+    assert {is_beginning(one) for one in ("=>x", "==003", "===002")} == {True}
 
 
 @pytest.mark.parametrize(

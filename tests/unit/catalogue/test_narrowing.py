@@ -47,6 +47,10 @@ QUERIES: list[dict[str, str]] = [
     {"PatientName": "王*"},
     {"PatientName": "*伟*\\*明"},
     {"PatientName": "*?*=*"},
+    *(
+        {"PatientName": wild}
+        for wild in ("?", "??", "???*", "*????", "?" * 9, "?" * 30, "=??", "=???*", "??*=???")
+    ),
     {"PatientName": "=*伟"},
     {"PatientName": "*ANG*", "ModalitiesInStudy": "CT", "StudyDate": "2020-"},
     *({"PatientName": name} for name in NAMES),
