@@ -26,6 +26,7 @@ from node.database.port import Database, Level, Row, Value, convert_row, integer
 from node.errors import TooBroad
 from node.names import NodeId, PatientKey, SeriesUID, StudyKey, StudyUID
 
+_STUDY_COLUMNS = ", ".join(f"shown.{field.name}" for field in fields(StudyRow))
 _STUDY_ORDER = "study.first_at DESC, study.origin DESC, study.study_uid DESC"
 _SERIES_ORDER = f"{_STUDY_ORDER}, series.number IS NULL, series.number, series.series_uid"
 _INSTANCE_ORDER = (
@@ -128,9 +129,9 @@ def match_studies(
     Source: DICOM PS3.4 C.2.2.2, C.6.2.1.2; PS3.18 8.3.4.
     """
     of_studies = _Query(level=QueryLevel.STUDY, condition=condition, filters=filters, combined=combined)
-    columns = ", ".join(f"shown.{field.name}" for field in fields(StudyRow))
     return [
-        convert_row(row, StudyRow) for row in of_studies.page(database, columns, limit=limit, offset=offset)
+        convert_row(row, StudyRow)
+        for row in of_studies.page(database, _STUDY_COLUMNS, limit=limit, offset=offset)
     ]
 
 

@@ -64,6 +64,8 @@ from node.failpoints import planted
 if TYPE_CHECKING:
     import ssl
 
+    from node.dimse.inquiry import Inquirer
+
 _INQUIRIES = frozenset((Field.C_FIND, Field.C_GET, Field.C_MOVE))
 _LOG = logging.getLogger(__name__)
 
@@ -98,6 +100,8 @@ class Reception:
         """Takes its data set."""
         self._identifier: bytearray | None = None
         """What is asked by a query or retrieval, while it comes in."""
+        self._who: Inquirer | None = None
+        """What the caller may see, once somebody asked."""
 
     def run(self) -> None:
         """Serve it to its end, however that comes. Never raises."""
@@ -325,7 +329,7 @@ class Reception:
 
         assert self._negotiated is not None
         try:
-            who = self._desk.inquirer(self._opened)
+            self._who = who = self._who or self._desk.inquirer(self._opened)
         except GridError as error:
             self._connection.send(self._response(context, command, OUT_OF_RESOURCES, comment_of(error)))
             return

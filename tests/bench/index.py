@@ -89,7 +89,7 @@ def measured(database: Database) -> dict[str, float]:
         groups[group] = max(groups.get(group, []), [_p99(times)])
     for depth in (0.0, 0.01, 0.5, 0.9, 0.99):
         offset = max(min(int(depth * STUDIES), STUDIES - PAGE), 0)
-        times, most = [], 0
+        times, most = [], found(database, {}, limit=PAGE, offset=offset)
         for _ in range(max(ROUNDS // 40, 1)):
             began = time.perf_counter()
             most = found(database, {}, limit=PAGE, offset=offset)

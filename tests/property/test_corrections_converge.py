@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from node.catalogue.correction_drafts import Draft
@@ -146,6 +147,9 @@ STEPS = st.lists(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(
+    steps=[("correct", 0, 0), ("correct", 1, 0)], undone=random.Random(1)
+)  # another's, as turns out later
 @given(steps=STEPS, undone=st.randoms(use_true_random=False))
 def test_any_order_of_registering_and_correcting_gives_the_same_rows_and_undoing_is_exact(
     landed: tuple[Node, list[str]], tmp_path_factory: pytest.TempPathFactory, steps: list[Any], undone: Any
@@ -169,13 +173,18 @@ def test_any_order_of_registering_and_correcting_gives_the_same_rows_and_undoing
     counted = len(made)
     others = [id_ for draft in drafts for id_ in correct(after, draft)]
     if len(others) == counted:
-        assert rows(mixed) == rows(after)
+        assert _without_notes(rows(mixed)) == _without_notes(rows(after))
     undone.shuffle(made)
     for id_ in made:
         undo_correction(mixed, TECHNICIAN, id_, reason="Back")
     assert rows(mixed) == rows(never)
     for node in (mixed, after, never):
         close(node)
+
+
+def _without_notes(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Leave out which corrections a study is noted for: those that meant it by what was known of it when they were made."""
+    return {table: rows_ for table, rows_ in found.items() if table != "study_correction"}
 
 
 def correct(node: Node, draft: Draft) -> list[str]:
