@@ -105,6 +105,10 @@ class Messages(DIMSEServiceProvider):
         return super().get_msg(block)
 
 
+_NOTHING_COMES = frozenset(("Sta1", "Sta4"))
+"""Before the association is asked for. Source: DICOM PS3.8 table 9-10."""
+
+
 class Connected(AssociationSocket):
     """The socket of an association: connected before, with a cap and a deadline on each PDU."""
 
@@ -129,7 +133,13 @@ class Connected(AssociationSocket):
 
     @property
     def ready(self) -> bool:
-        """Whether to read on: not while messages wait, so that a peer that sends ahead waits for TCP."""
+        """Whether to read on: not while messages wait, so that a peer that sends ahead waits for TCP.
+
+        Nor before the request is sent: TLS has something to read at once (tickets, RFC 8446 4.6.1), and pynetdicom's
+        thread ends when it reads in a state in which nothing may come; whoever asked would wait for ever.
+        """
+        if self.assoc.dul.state_machine.current_state in _NOTHING_COMES:
+            return False
         if self.assoc.dimse.msg_queue.qsize() >= MOST_WAITING and not planted("user-reads-ahead"):
             return False
         peer = self.socket

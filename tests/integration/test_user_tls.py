@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +63,6 @@ def whom(port: int, *, trust: Pair | None, own: Pair | None) -> Called:
     return called(config, remote)
 
 
-def patiently(act: Callable[[], object]) -> None:
-    """Try up to three times: the provider's library now and then drops a TLS connection that has just begun (its Evt17 in Sta1)."""
-    for _ in range(2):
-        with suppress(Unavailable):
-            act()
-            return
-    act()
-
-
 def ask(port: int, *, trust: Pair | None, own: Pair | None) -> None:
     echo(whom(port, trust=trust, own=own))
 
@@ -79,7 +70,7 @@ def ask(port: int, *, trust: Pair | None, own: Pair | None) -> None:
 def test_both_show_certificates_that_the_other_trusts(tmp_path: Path) -> None:
     theirs, ours = Pair(tmp_path, "pacs"), Pair(tmp_path, "alpha")
     with listening(theirs, ours) as port:
-        patiently(lambda: ask(port, trust=theirs, own=ours))
+        ask(port, trust=theirs, own=ours)
 
 
 def test_who_shows_a_certificate_that_we_do_not_trust_is_refused(tmp_path: Path) -> None:
@@ -113,17 +104,13 @@ def test_instances_of_many_fragments_go_whole(tmp_path: Path) -> None:
         taken.append(event.request.DataSet.getvalue())
         return 0
 
-    def send() -> None:
-        taken.clear()
+    with listening(theirs, None, store=store_it) as port:
         store(
             whom(port, trust=theirs, own=None),
             [outgoing_file(part10(one, sop_uid=f"2.25.1.{n}")) for n, one in enumerate(data_sets, 1)],
             directory=tmp_path,
             told=lambda sent: sent.is_stored,
         )
-
-    with listening(theirs, None, store=store_it) as port:
-        patiently(send)
     assert taken == data_sets
 
 
