@@ -59,10 +59,11 @@ class Completion(Follower):
     def step(self) -> float | None:
         """Complete what is due; give the time until the next one is."""
         node, waits = self._node, [self.POLL_S]
+        now = node.now()  # once: what becomes due between two looks would be in neither
         unregistered: set[StudyUID] | None = None
-        for study in self._candidates():
+        for study in self._candidates(now):
             when = due(study, own=node.id, quiet=self._quiet)
-            if when.at is None or when.at > node.now():
+            if when.at is None or when.at > now:
                 continue
             if unregistered is None:
                 unregistered = self._unregistered()
@@ -70,9 +71,9 @@ class Completion(Follower):
                 waits.append(_BEHIND_S)
             elif not self._complete(study, when.reason):
                 waits.append(0)
-        return min([*waits, *self._next_quiet()])
+        return min([*waits, *self._next_quiet(now)])
 
-    def _candidates(self) -> list[StudyRow]:
+    def _candidates(self, now: Micros) -> list[StudyRow]:
         """Give studies that may be due: of thousands that are on their way a few, found by indexes of their own."""
         node = self._node
         counted = read_as(
@@ -86,19 +87,19 @@ class Completion(Follower):
             StudyRow,
             "SELECT * FROM study INDEXED BY study_receiving"
             " WHERE state = 'receiving' AND last_at <= ? AND origin = ? ORDER BY last_at",
-            (node.now() - self._quiet, node.id),
+            (now - self._quiet, node.id),
         )
         return list({study.key: study for study in (*counted, *quiet)}.values())
 
-    def _next_quiet(self) -> list[float]:
+    def _next_quiet(self, now: Micros) -> list[float]:
         """Give how long it is until the next study has been quiet for long enough; nothing when none is waited for."""
         node = self._node
         rows = node.database.read(
             "SELECT last_at FROM study INDEXED BY study_receiving"
             " WHERE state = 'receiving' AND last_at > ? AND origin = ? ORDER BY last_at LIMIT 1",
-            (node.now() - self._quiet, node.id),
+            (now - self._quiet, node.id),
         )
-        return [max(0.0, (integer(row, "last_at") + self._quiet - node.now()) / SECOND) for row in rows]
+        return [(integer(row, "last_at") + self._quiet - now) / SECOND for row in rows]
 
     def _complete(self, study: StudyRow, reason: str) -> bool:
         """Write it, unless more has come meanwhile."""

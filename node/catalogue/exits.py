@@ -37,25 +37,12 @@ from node.store.regions import Piece, size_of, view_of, whole_of
 _BEGINNINGS_BYTES = (BEGINNING_BYTES, 1 << 20)
 
 
-class Leaving:
-    """Instances on their way out, one after the other: corrections are read once for each study's."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._overlay: Overlay | None = None
-        self._key: StudyKey | None = None
-        """Of the study that the overlay is of."""
-
-    def data_set(self, row: InstanceRow) -> list[Piece]:
-        """Give an instance's data set, in the transfer syntax of its row."""
-        if (key := _key(row)) != self._key:
-            self._key, self._overlay = key, _overlay(self._node, key)
-        return _pieces(self._node, row, self._overlay) or [stored_region(self._node, row)]
-
-
 def data_set_pieces(node: Node, row: InstanceRow) -> list[Piece]:
-    """Give one instance's data set; see `Leaving`."""
-    return Leaving(node).data_set(row)
+    """Give an instance's data set, in the transfer syntax of its row.
+
+    Corrections are looked up for each, since a retrieval may last: what is merged meanwhile counts for the next.
+    """
+    return _pieces(node, row, _overlay(node, _key(row))) or [stored_region(node, row)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

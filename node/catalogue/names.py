@@ -5,10 +5,11 @@ Latin, Greek and Cyrillic letters and composed where it came decomposed, each
 between two ``=``. Whatever a query asks of a name, it asks of its key; the written name
 is what is shown.
 
-Grams are the pairs of neighbouring letters in a key, the last one of a group with the ``=`` behind it; and each group
-whole, between its two ``=``; and the number of its letters. So what a group begins with is a range of whole groups, what
-holds a single letter is a range of pairs, and names of so many letters, whichever, are found too. A word of two Chinese characters is one pair, which an index of three
-letters could not find. They only narrow: the pattern itself decides. Pure.
+Grams are the pairs of neighbouring letters in a key, the last one of a group with the ``=`` behind it; each group
+whole, between its two ``=``; and how many letters it has, behind two ``=``. So what a group begins with is a range of
+whole groups, what holds a single letter is a range of pairs, and groups of so many letters are found whichever they
+are. A word of two Chinese characters is one pair, which an index of three letters could not find. Grams only narrow:
+the pattern itself decides. Pure.
 
 Source: DICOM PS3.5 6.2.1 (component groups), PS3.4 C.2.2.2.1.1; Unicode UAX 15.
 """
@@ -22,8 +23,10 @@ from functools import lru_cache
 _ACCENTED = (range(0xC0, 0x250), range(0x1EA0, 0x1F00), range(0x370, 0x500))
 _BEGINNING = re.compile("(?=(=[^=]+=?))")
 _LONGEST = 999
-AT_LEAST = "="
-"""Stands before a length that a group has or goes beyond; no group begins with it."""
+_LENGTH = "=="
+"""No group begins so, and no name holds an empty one."""
+AT_LEAST = "==="
+"""Stands before a number of letters that a group has or goes beyond."""
 _MOST_GRAMS = 12
 """Of one pattern: the rarest of so many is rare enough."""
 
@@ -72,8 +75,12 @@ def pattern_grams(pattern: str) -> tuple[str, ...]:
 
 def length_gram(wild: str) -> str:
     """Give what stands for a group of nothing but wildcards: how many letters it has, or at least has."""
-    length = _length(wild.count("?"))
-    return AT_LEAST + length if "*" in wild else length
+    return _length(wild.count("?"), mark=AT_LEAST if "*" in wild else _LENGTH)
+
+
+def lengths_from(gram: str) -> tuple[str, str]:
+    """Give the first length that an `AT_LEAST` means, and what stands behind all lengths."""
+    return gram.replace(AT_LEAST, _LENGTH), f"{_LENGTH}:"
 
 
 def is_beginning(gram: str) -> bool:
@@ -81,9 +88,9 @@ def is_beginning(gram: str) -> bool:
     return len(gram) > 1 and gram[0] == "="
 
 
-def _length(letters: int) -> str:
-    """Write a number of letters so that it begins as no group does, and a larger one stands behind."""
-    return f"=={min(letters, _LONGEST):03d}"
+def _length(letters: int, *, mark: str = _LENGTH) -> str:
+    """Write a number of letters so that a larger one stands behind it."""
+    return f"{mark}{min(letters, _LONGEST):03d}"
 
 
 @lru_cache(maxsize=8192)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from node.canonical import canonical_json
 from node.catalogue.matching import Key, QueryLevel, asked_of, moments_asked, names_asked, texts_asked
-from node.catalogue.names import AT_LEAST, is_beginning
+from node.catalogue.names import AT_LEAST, is_beginning, lengths_from
 from node.catalogue.patterns import LONG, Matched, name_condition, name_grams, prefix_of
 from node.catalogue.sounds import spellings_asked
 from node.database.port import Database, Level, integer
@@ -229,8 +229,8 @@ def _count_grams(database: Database, grams: tuple[str, ...], most: int) -> list[
 
 
 def _gram(gram: str) -> Matched:
-    if gram.startswith(f"{AT_LEAST}=="):
-        return "held.gram >= ? AND held.gram < ?", (gram.removeprefix(AT_LEAST), "==:")
+    if gram.startswith(AT_LEAST):
+        return "held.gram >= ? AND held.gram < ?", lengths_from(gram)
     is_pair = len(gram) > 1 and not is_beginning(gram)
     return ("held.gram = ?", (gram,)) if is_pair else _from("held.gram", gram)
 

@@ -14,14 +14,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from node.catalogue.exits import Leaving
+from node.catalogue.exits import data_set_pieces
 from node.catalogue.search import InstanceRow
 from node.dimse.commands import SUCCESS, Command, Field, write_store_request
 from node.dimse.conversation import Conversation
 from node.dimse.items import Malformed, Reason
 from node.errors import GridError, InvalidRequest, NotFound
 from node.node import Node
-from node.store.regions import Made, Piece, Region, length_of
+from node.store.regions import Made, Piece, Region, length_of, opened
 
 ANSWER_S = 120.0
 """How long a peer may take to store one instance."""
@@ -70,7 +70,6 @@ class InstanceSender:
         self._charset = charset
         self._originator = originator
         self._otherwise = otherwise
-        self._leaving = Leaving(node)
         self._message_id = 0
         self._next: tuple[InstanceRow, _Ready | Outcome] | None = None
 
@@ -140,7 +139,7 @@ class InstanceSender:
         """
         context = self._contexts.get((row.sop_class, row.transfer_syntax))
         if context is not None and not self._charset:
-            return context, self._leaving.data_set(row)
+            return context, data_set_pieces(self._node, row)
         from node.dimse.outgoing import outgoing_of, write_for  # with NumPy, which a receiver seldom needs
 
         one = outgoing_of(self._node, row)
@@ -238,21 +237,21 @@ class PieceReader:
 
 
 def _opened(region: Region) -> tuple[int, Region]:
-    """Open the file that a region lies in, and give it where it is now: a pack that was merged meanwhile is found again."""
     try:
-        return os.open(region.path, os.O_RDONLY | os.O_CLOEXEC), region
-    except FileNotFoundError:
-        region = _moved(region)
-        return os.open(region.path, os.O_RDONLY | os.O_CLOEXEC), region
+        return opened(region)
+    except FileNotFoundError as error:
+        raise _gone() from error
 
 
 def _found(region: Region) -> Region:
     """Give a region where it is now, without opening its file."""
-    return region if region.path.exists() else _moved(region)
-
-
-def _moved(region: Region) -> Region:
+    if region.path.exists():
+        return region
     moved = region.again() if region.again is not None else None
     if moved is None:
-        raise NotFound("Sending an instance failed: its pack is gone. Run 'meridian verify'.")
+        raise _gone()
     return moved
+
+
+def _gone() -> NotFound:
+    return NotFound("Sending an instance failed: its pack is gone. Run 'meridian verify'.")

@@ -88,7 +88,7 @@ def chunks_of(pieces: Sequence[Piece], *, chunk_bytes: int = CHUNK_BYTES) -> Ite
         if isinstance(piece, bytes):
             yield piece
             continue
-        descriptor, region = _open(piece)
+        descriptor, region = opened(piece)
         try:
             for offset in range(region.offset, region.offset + region.length, chunk_bytes):
                 count = min(chunk_bytes, region.offset + region.length - offset)
@@ -125,7 +125,7 @@ def view_of(piece: Piece) -> bytes | memoryview:
     """
     if isinstance(piece, bytes) or not piece.length:
         return piece if isinstance(piece, bytes) else b""
-    descriptor, region = _open(piece)
+    descriptor, region = opened(piece)
     skipped = region.offset % mmap.ALLOCATIONGRANULARITY
     try:
         mapped = mmap.mmap(
@@ -166,7 +166,14 @@ def whole_of(pieces: Sequence[bytes | memoryview], directory: Path) -> bytes | m
         ) from error
 
 
-def _open(region: Region) -> tuple[int, Region]:
+def opened(region: Region) -> tuple[int, Region]:
+    """Open the file that a region lies in; give it with the region as it is now: a merged pack is found again.
+
+    Raises
+    ------
+    FileNotFoundError, NotFound
+        The pack is gone, and the region does not say where to; or says it wrongly.
+    """
     try:
         return os.open(region.path, os.O_RDONLY | os.O_CLOEXEC), region
     except FileNotFoundError:

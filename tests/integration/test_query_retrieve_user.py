@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ from tests.kit.http import wait_for
 from tests.kit.instances import CT_IMAGE, EXPLICIT, IMPLICIT, part10
 from tests.kit.query_peers import HOST, dcmqrscp, fill, slices, storescp
 from tests.kit.receiving import admit_all, receiving, rule
-from tests.kit.registering import facts, marked, receive, register_pack
+from tests.kit.registering import facts, receive, register_all, registered_meanwhile
 from tests.kit.strange_provider import abort_after, provider
 
 pytestmark = pytest.mark.peer
@@ -78,32 +77,6 @@ def pacs(tmp_path: Path, data_sets: dict[str, bytes]) -> Iterator[int]:
 def remote(node: Node, port: int, **words: object) -> Remote:
     form = RemoteForm(name="PACS", aet="QRSCP", host=HOST, port=port, query=True, send=True, **words)  # type: ignore[arg-type]
     return add_remote(node, OPERATOR, form)
-
-
-def register_all(node: Node) -> None:
-    for pack in node.packs.landing():
-        if marked(node, pack):
-            register_pack(node, pack)
-
-
-@contextmanager
-def registered_meanwhile(node: Node) -> Iterator[None]:
-    """Let the index follow, as its actor does."""
-    done = threading.Event()
-
-    def follow() -> None:
-        while not done.wait(0.05):
-            for pack in node.packs.landing():
-                if marked(node, pack):
-                    register_pack(node, pack)
-
-    thread = threading.Thread(target=follow)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def held(node: Node) -> dict[str, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -324,6 +325,22 @@ def test_an_answer_that_cannot_be_finished_breaks_off(site: Site, reader: Visito
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         get(reader, "/dicomweb/studies/2.25.25")
     assert reader.get("/dicomweb/studies?StudyInstanceUID=2.25.25") != []
+
+
+@pytest.mark.parametrize("host", [b"h\xc3\xa9", b"h\xff"])
+@pytest.mark.parametrize("path", ["/studies/2.25.10", "/studies?limit=1", "/studies/2.25.10/metadata", ""])
+def test_a_host_that_no_address_can_hold_is_refused_in_words(
+    site: Site, reader: Visitor, path: str, host: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", int(site.web.rpartition(":")[2])), timeout=20) as asking:
+        method = b"GET" if path else b"OPTIONS"
+        asking.sendall(
+            method + f" /dicomweb{path or '/'} HTTP/1.1\r\nAuthorization: Bearer {reader.bearer}\r\n".encode()
+            + b"Connection: close\r\nHost: " + host + b"\r\n\r\n"
+        )  # fmt: skip
+        answer = b"".join(iter(lambda: asking.recv(1 << 16), b""))
+    assert answer.startswith(b"HTTP/1.1 400 "), answer[:200]
+    assert b"its Host header is not ASCII" in answer
 
 
 def test_hostile_addresses_get_a_404_and_leave_the_packs_alone(reader: Visitor) -> None:

@@ -33,6 +33,7 @@ from tests.kit.instances import (
     make_ct,
     part10,
 )
+from tests.kit.registering import register_all
 from tests.kit.site import Site, add_quickly, open_site
 from tests.kit.stow import (
     BOUNDARY,
@@ -42,7 +43,6 @@ from tests.kit.stow import (
     files,
     impatient_node,
     records,
-    register_all,
     send,
     send_raw,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec.structs import replace
@@ -73,6 +75,31 @@ def register_pack(node: Node, pack: str, records: Sequence[MarkedRecord] | None 
     cursor = index_cursor(pack)
     move = advance(cursor, before=position(node.database, cursor), after=found[-1].next_offset)
     return register(node, found, cursors=[move])
+
+
+def register_all(node: Node) -> None:
+    """Do what the index does."""
+    for pack in node.packs.landing():
+        if marked(node, pack):
+            register_pack(node, pack)
+
+
+@contextmanager
+def registered_meanwhile(node: Node) -> Iterator[None]:
+    """Let the index follow, as its actor does."""
+    done = threading.Event()
+
+    def follow() -> None:
+        while not done.wait(0.05):
+            register_all(node)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def receive(node: Node, *data_sets: bytes, given: AssociationFacts | None = None) -> Registered:

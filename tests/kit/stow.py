@@ -19,7 +19,6 @@ from node.store.facts import MarkedRecord
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.http import Visitor
-from tests.kit.registering import marked, register_pack
 
 BOUNDARY = "----meridian-7d1f"
 Part = tuple[str, bytes]
@@ -126,13 +125,6 @@ def send_raw(web: str, *pieces: bytes, wait_s: float = 5.0) -> bytes:
 def records(node: Node) -> list[MarkedRecord]:
     """Give all records that count, in all packs."""
     return [record for pack in node.packs.names() for record in node.packs.marked(pack, 0)]
-
-
-def register_all(node: Node) -> None:
-    """Do what the index does."""
-    for pack in node.packs.landing():
-        if marked(node, pack):
-            register_pack(node, pack)
 
 
 def data_sets(node: Node) -> list[bytes]:

@@ -17,7 +17,7 @@ from node.canonical import Json
 from node.dicom.part10 import IMPLEMENTATION_CLASS_UID
 from web.dicomweb.accept import DICOM, DICOM_JSON, MULTIPART, OCTETS, wanted
 from web.dicomweb.outcome import DICOM_XML
-from web.dicomweb.roots import OWN_ROOT, READERS
+from web.dicomweb.roots import OWN_ROOT, READERS, base_of
 from web.errors import NotAcceptable
 from web.guard import Sees
 from web.routes import STORER, Call, NoBody, Route, route
@@ -124,7 +124,7 @@ def _answer(call: Call[NoBody]) -> web.Response:
     from web.table import ROUTES as ALL  # which holds this route too
 
     resources = resources_of(ALL)
-    base = call.node.config.web.origin.rstrip("/") or f"{call.request.scheme}://{call.request.host}"
+    base = base_of(call)
     for range_ in wanted(call.request):
         if range_.takes(WADL) or range_.takes("application/xml"):
             return web.Response(body=_as_wadl(resources, base + OWN_ROOT), content_type=WADL)

@@ -19,6 +19,7 @@ from web.errors import Malformed
 HEADERS_BYTES = 16 << 10
 """All headers of one part."""
 _JOINED = 1 << 10
+"""So much of a chunk is joined with what is left of the one before: more than a delimiter, less than is worth a thought."""
 BOUNDARY_CHARACTERS = 70
 """Source: RFC 2046 5.1.1."""
 

@@ -13,6 +13,7 @@ from typing import cast
 from aiohttp import web
 
 from node.names import NodeId
+from web.errors import Malformed
 from web.guard import Sees
 from web.routes import EXPERT, PRINCIPAL, TECHNICIAN, Call, NoBody, Route, route
 
@@ -47,7 +48,26 @@ def origin_of(call: Call[NoBody]) -> NodeId:
     return NodeId(call.path.get("origin", call.node.id))
 
 
+def base_of(call: Call[NoBody]) -> str:
+    """Give the absolute address of this node's web, as it is configured or as the request names it.
+
+    Raises
+    ------
+    Malformed
+        The request names a host that no address can hold.
+
+    Source: RFC 9110 7.2, RFC 3986 3.2.2.
+    """
+    if origin := call.node.config.web.origin.rstrip("/"):
+        return origin
+    host = call.request.host
+    if not host.isascii():
+        raise Malformed(
+            "The request was refused: its Host header is not ASCII. Send the address as it is called."
+        )
+    return f"{call.request.scheme}://{host}"
+
+
 def root_of(call: Call[NoBody]) -> str:
-    """Give the absolute address of the root that a request came to."""
-    base = call.node.config.web.origin.rstrip("/") or f"{call.request.scheme}://{call.request.host}"
-    return base + (f"/dicomweb/from/{call.path['origin']}" if "origin" in call.path else OWN_ROOT)
+    """Give the absolute address of the root that a request came to; raises as `base_of` does."""
+    return base_of(call) + (f"/dicomweb/from/{call.path['origin']}" if "origin" in call.path else OWN_ROOT)

@@ -124,7 +124,7 @@ class Stream(Later):
         copying = kernel_copy(request.transport, self.threads) if self.kernel_copies else None
         if copying is not None:
             with closing(copying):
-                await copying.send(piece for piece in pieces if not isinstance(piece, Made))
+                await copying.send(_plain(pieces))
         else:
             with closing(_Gathering(response, self.threads)) as gathering:
                 await gathering.send(pieces)
@@ -137,7 +137,7 @@ def answer_pieces(
 ) -> Stream | web.Response:
     """Give pieces as an answer: read at once when they are few bytes, else streamed. Blocks."""
     size, is_plain = size_of(pieces), not any(isinstance(piece, Made) for piece in pieces)
-    if is_plain and size < (READ_AT_ONCE_BYTES if len(pieces) <= FEW_PIECES else BATCH_FROM_BYTES):
+    if is_plain and _is_short(size, len(pieces)):
         return web.Response(body=read_pieces(pieces), headers=dict(headers), status=status)
     return Stream(
         pieces=pieces, size=size, threads=threads, headers=headers, status=status, kernel_copies=is_plain
@@ -151,9 +151,14 @@ def answer_parts(
     boundary = new_boundary()
     size = framed_size(parts, boundary)
     typed = {**headers, "Content-Type": multipart_type(media, boundary)}
-    if size < (READ_AT_ONCE_BYTES if len(parts) <= FEW_PIECES else BATCH_FROM_BYTES):
+    if _is_short(size, len(parts)):
         return web.Response(body=read_pieces(list(framed(parts, boundary))), headers=typed)
     return Stream(pieces=framed(parts, boundary), size=size, threads=threads, headers=typed)
+
+
+def _is_short(size: int, runs: int) -> bool:
+    """Say whether an answer of so many bytes, in so many runs, is read at once."""
+    return size < (READ_AT_ONCE_BYTES if runs <= FEW_PIECES else BATCH_FROM_BYTES)
 
 
 def new_boundary() -> str:
@@ -232,6 +237,12 @@ class MadeParts(Later):
         await response.write(f"--{boundary}--\r\n".encode())
         await response.write_eof()
         return response
+
+
+def _plain(pieces: Iterable[Piece]) -> Iterator[bytes | Region]:
+    for piece in pieces:
+        assert not isinstance(piece, Made), "what is made on the way is gathered"
+        yield piece
 
 
 async def _sent_ready_made(response: web.StreamResponse, pieces: Iterator[Piece]) -> Iterator[Piece]:

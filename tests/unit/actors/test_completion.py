@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,8 @@ from actors.completion import COUNT, QUIET, Completion, due
 from actors.ingest import Ingest
 from node.catalogue.search import StudyRow, get_study
 from node.clock import SECOND
-from node.database.port import Statement
+from node.database.port import Level, Row, Statement, Value
+from node.database.sqlite import SqliteDatabase
 from node.events import StudyCompleted, decode
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
@@ -68,14 +69,16 @@ def test_of_many_that_are_on_their_way_none_is_read_before_it_is_due(
     clock.advance(50 * SECOND)
     receive(node, make_ct())
     counted: list[int] = []
-    read = type(node.database).read
+    read = SqliteDatabase.read
 
-    def counting(*asked: object, **how: object) -> object:
-        rows = read(*asked, **how)  # type: ignore[arg-type]
+    def counting(
+        self: SqliteDatabase, sql: str, params: Sequence[Value] = (), level: Level = Level.LINEARIZABLE
+    ) -> list[Row]:
+        rows = read(self, sql, params, level)
         counted.append(len(rows))
         return rows
 
-    monkeypatch.setattr(type(node.database), "read", counting)
+    monkeypatch.setattr(SqliteDatabase, "read", counting)
     actor = Completion(Failures(), node)
     assert (actor.step(), sum(counted)) == (pytest.approx(10.0), 1)
     clock.advance(11 * SECOND)

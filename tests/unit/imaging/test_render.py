@@ -17,7 +17,7 @@ from node.imaging.decode import decode_frame
 from node.imaging.functional_groups import with_functional_groups
 from node.imaging.pixels import native_frame, read_pixel_facts
 from node.imaging.render import grey, render
-from node.imaging.window import Window
+from node.imaging.window import Window, rescale, to_grey
 from tests.kit.instances import BIG, CT_IMAGE, EXPLICIT, make_ct
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "dicom"
@@ -76,6 +76,21 @@ def test_big_endian_pixels_look_as_little_endian_ones() -> None:
         for syntax in (EXPLICIT, BIG)
     ]
     assert np.array_equal(*pictures)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<u2", "<i2", ">u2", ">i2", "<u4", "<i4", ">i4"])
+def test_a_value_is_as_grey_looked_up_as_worked_out(dtype: str) -> None:
+    facts = read_pixel_facts(scan(make_ct(rows=8, columns=8), EXPLICIT))
+    limits = np.iinfo(dtype)
+    low, high = max(limits.min, -3000), min(limits.max, 4000)
+    stored = np.resize(np.arange(low, high + 1), (130, 67)).astype(dtype)
+    for placed in (
+        stored,
+        stored + np.array(limits.max - high, dtype),
+    ):  # at the end of what the type holds, too
+        for window in (Window(center=40, width=400), Window(center=float(placed.mean()), width=900)):
+            worked_out = to_grey(rescale(placed, slope=facts.slope, intercept=facts.intercept), window)
+            assert np.array_equal(grey(placed, facts, window), worked_out)
 
 
 def test_bits_above_the_stored_ones_are_not_shown() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -161,8 +161,8 @@ def _reaches_another(pack: Path, threads: Threads) -> bytes:
         sender, transport, theirs = await connected(threads)
         number = transport.get_extra_info("socket").fileno()
         region = Region(path=pack, offset=0, length=len(BYTES))
-        give: Callable[[], object] = lambda: sender._give(iter([region]))  # noqa: E731 (a step, as a thread has it in hand)
-        give()
+        left = iter([region])
+        sender._give(left)  # a step, as a thread has it in hand
         theirs.close()
         transport.abort()
         await asyncio.sleep(0.01)  # the transport lets go of its descriptor
@@ -171,7 +171,7 @@ def _reaches_another(pack: Path, threads: Threads) -> bytes:
         if other.fileno() != number:
             os.dup2(other.fileno(), number)
         with suppress(OSError):
-            give()
+            sender._give(left)
         client.setblocking(False)
         try:
             got.append(client.recv(1 << 16))
