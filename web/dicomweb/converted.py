@@ -20,7 +20,8 @@ from node.imaging.decompress import native_pieces
 from node.imaging.pixels import NoPicture
 from node.node import Node
 from node.store import regions
-from web.dicomweb.stream import CHUNK_BYTES, Made, Piece
+from web.dicomweb.gathering import CHUNK_BYTES
+from web.dicomweb.pieces import Made, Piece
 from web.threads import Threads
 
 

@@ -18,21 +18,14 @@ from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
 from node.errors import InvalidRequest
 from web.answers import Later
 from web.dicomweb.accept import choose_frame_media, wanted
+from web.dicomweb.framing import framed, multipart_type, new_boundary, part_of_pieces
 from web.dicomweb.held import etag_of
 from web.dicomweb.named import with_held
+from web.dicomweb.pieces import Piece
 from web.dicomweb.reading import is_noted, note_read
 from web.dicomweb.retrieve import PRIVATE, address_of, not_modified, unchanged
 from web.dicomweb.roots import at_both_roots
-from web.dicomweb.stream import (
-    Piece,
-    answer_parts,
-    answer_pieces,
-    framed,
-    multipart_type,
-    new_boundary,
-    part_of_pieces,
-    read_from_memory,
-)
+from web.dicomweb.stream import answer_parts, answer_pieces, read_from_memory
 from web.errors import NotAcceptable
 from web.routes import Call, NoBody
 

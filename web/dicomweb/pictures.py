@@ -21,8 +21,8 @@ from node.imaging.view import annotated, fitted
 from node.node import Node
 from web.bounded import Bounded
 from web.dicomweb.look import Look
+from web.dicomweb.pieces import read_pieces
 from web.dicomweb.places import FramePlaces
-from web.dicomweb.stream import read_pieces
 
 PICTURES_BYTES = 32 << 20
 DECODED_BYTES = 96 << 20

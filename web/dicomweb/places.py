@@ -17,7 +17,8 @@ from node.dicom.walk import PIXELS
 from node.names import StudyKey
 from node.node import Node
 from node.store.regions import Region
-from web.dicomweb.stream import Piece, read_from_memory
+from web.dicomweb.pieces import Piece
+from web.dicomweb.stream import read_from_memory
 
 _PIXEL_PATHS = frozenset(f"{tag:08X}" for tag in PIXELS)
 GLANCE_BYTES = 8 << 10

@@ -15,7 +15,8 @@ from aiohttp import web
 
 from node.store.regions import Region, length_of, size_of
 from web.answers import json_answer
-from web.dicomweb.stream import Made, Piece, Stream, answer_pieces, part_of_region
+from web.dicomweb.pieces import Made, Piece, part_of_region
+from web.dicomweb.stream import Stream, answer_pieces
 from web.errors import HttpError
 from web.threads import Threads
 

@@ -20,13 +20,13 @@ from node.imaging.pixels import NoPicture
 from web.answers import Later
 from web.dicomweb.accept import choose_picture, choose_pictures, takes_one_picture, wanted
 from web.dicomweb.frames import frame_numbers
+from web.dicomweb.framing import multipart_type, new_boundary
 from web.dicomweb.held import etag_as_corrected
 from web.dicomweb.look import Look, read_look
 from web.dicomweb.named import held_by_call, with_held
 from web.dicomweb.reading import note_read
 from web.dicomweb.retrieve import PRIVATE, address_of, not_modified, unchanged
 from web.dicomweb.roots import at_both_roots
-from web.dicomweb.stream import multipart_type, new_boundary
 from web.errors import NotAcceptable
 from web.routes import Call, NoBody
 

@@ -20,12 +20,13 @@ from node.dicom.json_model import to_json
 from web.answers import Later
 from web.dicomweb.accept import DICOM, DICOM_JSON, OCTETS, check_json, choose_syntax, takes_one_object, wanted
 from web.dicomweb.converted import explicit_file
+from web.dicomweb.framing import Part, part_of_pieces
 from web.dicomweb.held import etag_as_corrected
 from web.dicomweb.named import with_held
 from web.dicomweb.ranges import answer_ranged
 from web.dicomweb.reading import note_read
 from web.dicomweb.roots import at_both_roots, root_of
-from web.dicomweb.stream import MadeParts, Part, answer_parts, part_of_pieces
+from web.dicomweb.stream import MadeParts, answer_parts
 from web.routes import Call, NoBody
 
 BATCH = 8
