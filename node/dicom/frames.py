@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -99,6 +99,25 @@ def frame_spans(header: Header, number: int) -> list[Span]:
         raise InvalidRequest("Locating a frame failed: it does not begin at a byte. Read the frame itself.")
     length = shape.frame_bits // 8
     return [Span(pixels.offset + (number - 1) * length, length)]
+
+
+def every_frame(header: Header) -> Iterator[list[Span]]:
+    """Say where the bytes of each frame lie; nothing is looked for from the beginning again.
+
+    Raises
+    ------
+    NotFound, InvalidRequest
+        As `frame_spans`.
+    """
+    shape = _shape(header)
+    pixels = _pixels(header, shape.frames, shape)
+    if _is_encapsulated(header):
+        located = _Encapsulated(header, pixels, shape.frames)
+        return (located.spans(number) for number in range(1, shape.frames + 1))
+    if shape.frame_bits % 8:
+        raise InvalidRequest("Locating a frame failed: it does not begin at a byte. Read the frame itself.")
+    length = shape.frame_bits // 8
+    return ([Span(pixels.offset + n * length, length)] for n in range(shape.frames))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from node.dicom.walk import refused
 from node.errors import InvalidRequest
@@ -39,6 +41,16 @@ class Part10:
     data_set: memoryview
 
 
+class MetaElement(NamedTuple):
+    """An element of group 0002; offsets in bytes."""
+
+    tag: int
+    vr: bytes
+    start: int
+    value: int
+    end: int
+
+
 def read_part10(file: bytes | memoryview) -> Part10:
     """Take a file apart.
 
@@ -51,7 +63,7 @@ def read_part10(file: bytes | memoryview) -> Part10:
     """
     raw = memoryview(file).cast("B")
     begin = _begin(raw)
-    end, values = _meta_elements(raw, begin)
+    end, values = _meta_texts(raw, begin)
     transfer_syntax = values.get(_TRANSFER_SYNTAX, "")
     if not transfer_syntax:
         raise InvalidRequest(
@@ -138,10 +150,17 @@ def _short(number: int, vr: bytes, text: str) -> bytes:
     return struct.pack("<HH2sH", 2, number, vr, len(value)) + value
 
 
-def _meta_elements(raw: memoryview, begin: int) -> tuple[int, dict[int, str]]:
-    """Step over group 0002, whatever its group length says; give its end and its texts."""
-    at, texts = begin, {}
+def meta_elements(raw: bytes | memoryview, begin: int = 0) -> Iterator[MetaElement]:
+    """Step over group 0002, whatever its group length says.
+
+    Raises
+    ------
+    InvalidRequest
+        It is cut off.
+    """
+    at = begin
     while bytes(raw[at : at + 2]) == _META_GROUP and at + 12 <= len(raw):
+        start = at
         _, number, vr, length = struct.unpack_from("<HH2sH", raw, at)
         at += 8
         if vr in _LONG:
@@ -149,7 +168,15 @@ def _meta_elements(raw: memoryview, begin: int) -> tuple[int, dict[int, str]]:
             at += 4
         if length > len(raw) - at:
             raise refused("its file meta information is cut off", "Send it again whole.")
-        if vr == b"UI":
-            texts[number] = bytes(raw[at : at + length]).decode("latin-1").strip(" \0")
+        yield MetaElement(tag=0x00020000 | number, vr=vr, start=start, value=at, end=at + length)
         at += length
-    return at, texts
+
+
+def _meta_texts(raw: memoryview, begin: int) -> tuple[int, dict[int, str]]:
+    """Give where group 0002 ends, and its UIDs."""
+    end, texts = begin, {}
+    for element in meta_elements(raw, begin):
+        end = element.end
+        if element.vr == b"UI":
+            texts[element.tag & 0xFFFF] = bytes(raw[element.value : end]).decode("latin-1").strip(" \0")
+    return end, texts

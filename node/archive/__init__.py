@@ -1,0 +1,1 @@
+"""The archive tier: one compressed, verified package for each study."""

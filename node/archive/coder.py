@@ -1,0 +1,162 @@
+"""A process that codes instances and turns members back: codecs are C and meet pixels from anywhere.
+
+Started and given work by `node.archive.workers`. Large bytes go from file to file, not through its pipes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from node.archive.members import Coded, OriginalDigests, code, keep, turned_back
+from node.archive.rule import Profile
+from node.archive.source import FileSource
+from node.archive.unzipping import Hashed, Unzipped
+from node.dicom.header import scan
+from node.dicom.part10 import PREAMBLE
+from node.errors import GridError
+from node.imaging.codecs import message, read_message
+from node.imaging.lossless import load_codecs
+from node.names import Digest
+
+MEMORY_BYTES = 2 << 30
+CPU_S = 60
+CPU_BYTES = 2 << 20
+"""So many bytes more take a second more of a core, at most."""
+
+
+class Code(msgspec.Struct, kw_only=True, frozen=True, tag=True):
+    """Make a member of an instance in a pack."""
+
+    pack: str
+    offset: int
+    """Of its file meta; the data set follows."""
+    meta_bytes: int
+    data_bytes: int
+    transfer_syntax: str
+    profile: Profile
+    sink: str
+    """The file to write it to."""
+    kept: str = ""
+    """Why it is to stay as received, when that is known."""
+
+
+class TurnBack(msgspec.Struct, kw_only=True, frozen=True, tag=True):
+    """Make the original of a member again; its record comes behind."""
+
+    package: str
+    at: int
+    method: int
+    size: int
+    stored: int
+    meta_bytes: int
+    sink: str = ""
+    """The file to write file meta and data set to; empty when only the digests are wanted."""
+
+
+class Done(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What was made; of `Code` the record comes behind."""
+
+    coded: Coded | None = None
+    member: Digest = Digest("")
+    meta: Digest = Digest("")
+    digest: Digest = Digest("")
+    """Of the member read, and of file meta and data set of the original."""
+    gone: bool = False
+    """The pack is not there: its row is to be looked up once more."""
+    refused: str = ""
+
+
+_REQUESTS = msgspec.json.Decoder(Code | TurnBack)
+
+
+def main() -> int:
+    """Work until nothing more comes."""
+    load_codecs()  # before anybody waits
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.nice(10)  # the archive waits, answers and pictures do not
+    source, sink = sys.stdin.buffer, sys.stdout.buffer
+    while (asked := read_message(source)) is not None:
+        request = _REQUESTS.decode(asked[0])
+        _limit_time(request.data_bytes if isinstance(request, Code) else request.size)
+        try:
+            done, record = (
+                _code(request) if isinstance(request, Code) else (_turn_back(request, asked[1]), b"")
+            )
+        except FileNotFoundError:
+            done, record = Done(gone=True), b""
+        except GridError as error:
+            done, record = Done(refused=error.message), b""
+        except OSError as error:
+            done, record = (
+                Done(refused=f"Archiving failed ({error.strerror}). Free some space, check the disk."),
+                b"",
+            )
+        sink.write(message(done, len(record)) + record)
+        sink.flush()
+    return 0
+
+
+def _code(request: Code) -> tuple[Done, bytes]:
+    with _mapped(request) as whole, Path(request.sink).open("w+b") as sink:
+        file_meta, raw = bytes(whole[: request.meta_bytes]), whole[request.meta_bytes :]
+        header = scan(raw, request.transfer_syntax)
+        record = b""
+        if request.kept:
+            coded = keep(file_meta, header, raw, request.kept, sink)
+        else:
+            coded, record = code(file_meta, header, raw, request.profile, sink)
+        del header
+        raw.release()
+    return Done(coded=coded), record
+
+
+def _turn_back(request: TurnBack, record: bytes) -> Done:
+    source = FileSource(Path(request.package))
+    read = Hashed(Unzipped(source, request.at, request.method, request.size, request.stored))
+    original = OriginalDigests(request.meta_bytes)
+    try:
+        with Path(request.sink or os.devnull).open("wb") as sink:
+            skip = len(PREAMBLE)
+            for chunk in turned_back(read, record):
+                original.update(chunk)
+                sink.write(chunk[skip:])
+                skip = max(skip - len(chunk), 0)
+    finally:
+        source.close()
+    return Done(member=read.digest, meta=original.meta, digest=original.data_set)
+
+
+@contextmanager
+def _mapped(request: Code) -> Iterator[memoryview]:
+    """Map an instance: of a large one only what is looked at comes into memory."""
+    skipped = request.offset % mmap.ALLOCATIONGRANULARITY
+    length = request.meta_bytes + request.data_bytes
+    descriptor = os.open(request.pack, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        mapped = mmap.mmap(
+            descriptor, length + skipped, access=mmap.ACCESS_READ, offset=request.offset - skipped
+        )
+    finally:
+        os.close(descriptor)
+    yield memoryview(mapped)[skipped:]
+
+
+def _limit_time(size: int) -> None:
+    """Let the next instance use so much of a core: the limit counts from the start of the process."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    seconds = CPU_S + size // CPU_BYTES
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + seconds, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,285 @@
+"""A package read: what it holds, one frame of it, a member, an original again. PACKAGE.md has the format.
+
+Stands alone: a package is read here without a node, a database or a key.
+
+    python -m node.archive.package FILE list
+    python -m node.archive.package FILE verify
+    python -m node.archive.package FILE restore FOLDER
+    python -m node.archive.package FILE extract NUMBER TARGET
+
+`restore` writes the original files, `extract` a member: a DICOM file that any viewer opens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import lzma
+import struct
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from node.archive.manifest import (
+    ARRIVALS,
+    MANIFEST,
+    ORIGINALS,
+    Block,
+    Instance,
+    Manifest,
+    member_name,
+    read_manifest,
+)
+from node.archive.members import OriginalDigests, turned_back
+from node.archive.source import FileSource, Seekable, Source, as_damaged, compare
+from node.archive.unzipping import CHUNK_BYTES, Hashed, Unzipped, read_place
+from node.archive.zip64 import HEAD_BYTES
+from node.errors import Damaged, GridError, NotFound
+
+MOST_MANIFEST_BYTES = 1 << 30
+MOST_RECORDS_BYTES = 256 << 20
+"""Of the records of one block, unpacked."""
+
+
+class Package:
+    """An open package; for any number of threads."""
+
+    def __init__(self, source: Source) -> None:
+        """Read its directory and manifest.
+
+        Raises
+        ------
+        Damaged
+            It is no whole package.
+        """
+        self.source = source
+        with (
+            as_damaged("its directory cannot be read"),
+            zipfile.ZipFile(io.BufferedReader(Seekable(source))) as directory,
+        ):
+            self._members = {info.filename: info for info in directory.infolist()}
+            if self._info(MANIFEST).file_size > MOST_MANIFEST_BYTES:
+                raise Damaged("Opening a package failed: its manifest is too large. Use its other copy.")
+            self.manifest: Manifest = read_manifest(directory.read(MANIFEST))
+        self._listed = self.manifest.numbered()
+        self._lock = threading.Lock()
+        self._records: tuple[Block, list[bytes]] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many instances it holds."""
+        return len(self._listed)
+
+    def instance(self, number: int) -> Instance:
+        """Give what the manifest says of an instance, by its number from 1.
+
+        Raises
+        ------
+        NotFound
+            There are not so many.
+        """
+        if not 1 <= number <= len(self._listed):
+            raise NotFound(
+                f"Reading a package failed: it holds {len(self._listed)} instances. Name one of them."
+            )
+        return self._listed[number - 1][2]
+
+    def find(self, sop_uid: str) -> int:
+        """Give the number of the chosen content of an instance."""
+        for number, _, each in self._listed:
+            if each.sop_uid == sop_uid and each.state == "chosen":
+                return number
+        raise NotFound("Reading a package failed: it does not hold this instance. Look at its list.")
+
+    def frame(self, number: int, frame: int) -> bytes:
+        """Give a frame as its member holds it, by one read.
+
+        Raises
+        ------
+        NotFound
+            There are not so many, or none lies in one run: restore the instance.
+        Damaged
+            It is not what was written.
+        """
+        places = self.instance(number).places
+        if not 1 <= frame <= len(places):
+            raise NotFound(f"Reading a frame failed: {len(places)} can be read alone. Restore the instance.")
+        return read_place(self.source, places[frame - 1])
+
+    def member(self, number: int) -> Iterator[bytes]:
+        """Give a member as unzipped, in chunks.
+
+        Raises
+        ------
+        Damaged
+            At its end: it is not what was written.
+        """
+        read = Hashed(Unzipped(self.source, *self._content(member_name(number))))
+        while chunk := read(CHUNK_BYTES):
+            yield chunk
+        compare(read.digest, self.instance(number).member)
+
+    def original(self, number: int) -> Iterator[bytes]:
+        """Give an original file in chunks: preamble, file meta, data set.
+
+        Raises
+        ------
+        Damaged
+            At its end: it is not what was archived.
+        """
+        each = self.instance(number)
+        read = Hashed(Unzipped(self.source, *self._content(member_name(number))))
+        original = OriginalDigests(each.meta_bytes)
+        for chunk in turned_back(read, self.record(number)):
+            original.update(chunk)
+            yield chunk
+        compare(read.digest, each.member)
+        compare(original.data_set, each.digest)
+
+    def record(self, number: int) -> bytes:
+        """Give what turns a member back; empty for one as received."""
+        if not self.instance(number).syntax:
+            return b""
+        for block in self.manifest.originals:
+            if block.first <= number < block.first + block.count:
+                return self._block(block)[number - block.first]
+        raise Damaged("Reading a package failed: a record is missing. Use its other copy.")
+
+    def content(self, number: int) -> tuple[int, int, int, int]:
+        """Give where the stored bytes of a member begin, its method, its size as unzipped, and that of its stored bytes."""
+        return self._content(member_name(number))
+
+    def stored_bytes(self, name: str) -> int:
+        """Give how many bytes a member takes in the file."""
+        return self._info(name).compress_size
+
+    def arrivals(self) -> list[bytes]:
+        """Give what was known of each instance's arrival: one JSON each."""
+        raw = self._small(ARRIVALS)
+        compare(hashlib.sha256(raw).hexdigest(), self.manifest.arrivals_digest)
+        return raw.split(b"\n")[:-1]
+
+    def check_originals(self) -> None:
+        """Compare ``originals.xz`` with its digest; raises Damaged."""
+        compare(hashlib.sha256(self._small(ORIGINALS)).hexdigest(), self.manifest.originals_digest)
+
+    def _block(self, block: Block) -> list[bytes]:
+        with self._lock:
+            if self._records is None or self._records[0] != block:
+                self._records = (block, self._read_block(block))
+            return self._records[1]
+
+    def _read_block(self, block: Block) -> list[bytes]:
+        at, _, _, stored = self._content(ORIGINALS)
+        if block.offset + block.size > stored:
+            raise Damaged("Reading a package failed: its records are cut off. Use its other copy.")
+        with as_damaged("its records are damaged"):
+            unpack = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+            raw = unpack.decompress(self.source.read_at(at + block.offset, block.size), MOST_RECORDS_BYTES)
+            records, here = [], 0
+            for _ in range(block.count):
+                (length,) = struct.unpack_from("<L", raw, here)
+                records.append(raw[here + 4 : here + 4 + length])
+                here += 4 + length
+        return records
+
+    def _small(self, name: str) -> bytes:
+        read = Unzipped(self.source, *self._content(name))
+        return b"".join(iter(lambda: read(CHUNK_BYTES), b""))
+
+    def _content(self, name: str) -> tuple[int, int, int, int]:
+        """Give where a member's stored bytes begin, its method, its size, and theirs."""
+        info = self._info(name)
+        head = self.source.read_at(info.header_offset, HEAD_BYTES)
+        names, extra = struct.unpack_from("<HH", head, 26)
+        if head[:4] != b"PK\3\4":
+            raise Damaged("Reading a package failed: its directory points elsewhere. Use its other copy.")
+        at = info.header_offset + HEAD_BYTES + names + extra
+        return at, info.compress_type, info.file_size, info.compress_size
+
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        try:
+            return self._members[name]
+        except KeyError:
+            raise Damaged(f"Reading a package failed: {name} is missing. Use its other copy.") from None
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says."""
+    if len(arguments) < 2 or arguments[1] not in _COMMANDS:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        package = Package(FileSource(Path(arguments[0])))
+        return _COMMANDS[arguments[1]](package, arguments[2:])
+    except GridError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    except (IndexError, ValueError, OSError) as error:
+        print(
+            f"Reading {arguments[0]} failed ({error}). See 'python -m node.archive.package'.", file=sys.stderr
+        )
+        return 2
+
+
+def _list(package: Package, rest: list[str]) -> int:
+    manifest = package.manifest
+    print(
+        f"study {manifest.study_uid} of {manifest.origin}, generation {manifest.generation}: {package.count} instances"
+    )
+    for number, series, each in manifest.numbered():
+        how = each.syntax or f"as received: {each.kept}"
+        print(
+            f"{number:6d}  {each.sop_uid}  {series.transfer_syntax}  {each.data_bytes:>12}  {each.state:<11}  {how}"
+        )
+    return 0
+
+
+def _verify(package: Package, rest: list[str]) -> int:
+    bad = 0
+    for number in range(1, package.count + 1):
+        try:
+            for _ in package.original(number):
+                pass
+        except GridError as error:
+            bad += 1
+            print(f"{member_name(number)}: {error.message}")
+    package.check_originals()
+    package.arrivals()
+    print(f"{package.count - bad} of {package.count} instances are what was archived")
+    return 1 if bad else 0
+
+
+def _restore(package: Package, rest: list[str]) -> int:
+    folder = Path(rest[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(1, package.count + 1):
+        _write(folder / member_name(number), package.original(number))
+    print(f"{package.count} files in {folder}")
+    return 0
+
+
+def _extract(package: Package, rest: list[str]) -> int:
+    _write(Path(rest[1]), package.member(int(rest[0])))
+    return 0
+
+
+def _write(path: Path, chunks: Iterator[bytes]) -> None:
+    beside = path.with_name(path.name + ".part")
+    with beside.open("wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+    beside.rename(path)
+
+
+_COMMANDS: dict[str, Callable[[Package, list[str]], int]] = {
+    "list": _list,
+    "verify": _verify,
+    "restore": _restore,
+    "extract": _extract,
+}
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
