@@ -22,7 +22,7 @@ from node.archive.unzipping import Hashed, Unzipped
 from node.dicom.header import scan
 from node.dicom.part10 import PREAMBLE
 from node.errors import GridError
-from node.imaging.codecs import message, read_message
+from node.imaging.codec_process import message, read_message
 from node.imaging.lossless import load_codecs
 from node.names import Digest
 

@@ -31,6 +31,7 @@ from node.names import Digest
 
 IN_MEMORY_BYTES = 32 << 20
 """Of pixels whose coded frames wait together, so that the smallest coding can be chosen and a table of offsets written."""
+MOST_OLD_BYTES = 64 << 20
 _TRIED = 8
 """Frames of a larger instance by which its coding is chosen."""
 _PAYS = 100
@@ -190,6 +191,8 @@ def _coded_again(file_meta: bytes, header: Header, profile: Profile, sink: Binar
             value[layout.frames * layout.frame_bytes :],
         ]
     )
+    if len(old) > MOST_OLD_BYTES:
+        raise AsReceived("what would turn it back is too large")
     record = Record(syntax=syntax, layout=layout, sign_above=coding.sign_above, undo=undo)
     return _finished(stream, syntax=syntax), _recorded(record, old)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from node.archive.coder import Code, TurnBack
+from node.archive.coder import Code, Done, TurnBack
 from node.archive.manifest import (
     ARRIVALS,
     FORMAT,
@@ -41,11 +41,12 @@ from node.archive.package import Package
 from node.archive.rule import Profile
 from node.archive.source import FileSource
 from node.archive.stream import DEFLATED, STORED
-from node.archive.workers import Ask, Died, Workers
+from node.archive.workers import Ask, Workers
 from node.archive.zip64 import Listed, directory, local_header
 from node.clock import Micros
 from node.errors import Damaged, InvalidRequest, Unavailable
 from node.failpoints import planted
+from node.imaging.codec_process import Died
 from node.journal.texts import sync_directory
 from node.names import Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID
 
@@ -292,12 +293,22 @@ def _code(
         done, record = ask(request, b"")
     except Died:
         # The codec ran out of memory or time, or ended its process: a strange file must not stop the study.
-        done, record = ask(msgspec.structs.replace(request, kept="what coded it ended"), b"")
+        done, record = _kept(request, ask)
     if done.gone:
         raise FileNotFoundError(original.pack)
     if done.coded is None:
         raise Unavailable(done.refused)
     return done.coded, record
+
+
+def _kept(request: Code, ask: Ask) -> tuple[Done, bytes]:
+    try:
+        return ask(msgspec.structs.replace(request, kept="what coded it ended"), b"")
+    except Died as error:
+        raise Unavailable(
+            "Archiving a study was put off: a process that only copies an instance ended. Give the machine memory,"
+            " try again."
+        ) from error
 
 
 def _read_back(study: Study, path: Path, manifest: Manifest, workers: Workers) -> dict[int, str]:

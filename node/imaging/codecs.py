@@ -10,18 +10,16 @@ import os
 import resource
 import struct
 import sys
-from typing import BinaryIO
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from node.failpoints import failpoint
+from node.imaging.codec_process import message, read_message
 
 MEMORY_BYTES = 2 << 30
 CPU_S = 20
-LENGTHS = struct.Struct("<LQ")
-"""Before each message: of its JSON, and of the bytes behind that."""
 
 _JPEG_8 = "1.2.840.10008.1.2.4.50"
 _JPEG_12 = "1.2.840.10008.1.2.4.51"
@@ -139,21 +137,6 @@ def _decoded(frame: bytes, request: Request) -> Stored:
     else:
         values = imagecodecs.jpeg2k_decode(frame)
     return values
-
-
-def read_message(source: BinaryIO) -> tuple[bytes, bytes] | None:
-    """Read JSON and bytes; None at the end."""
-    lengths = source.read(LENGTHS.size)
-    if len(lengths) < LENGTHS.size:
-        return None
-    json_bytes, rest = LENGTHS.unpack(lengths)
-    return source.read(json_bytes), source.read(rest)
-
-
-def message(head: msgspec.Struct, size: int) -> bytes:
-    """Give what stands before the bytes of a message."""
-    written = msgspec.json.encode(head)
-    return LENGTHS.pack(len(written), size) + written
 
 
 def _limit_memory() -> None:

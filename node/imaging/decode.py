@@ -10,23 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
-import select
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from queue import Empty, LifoQueue
-from typing import IO
 
-import msgspec
 import numpy as np
 
 from node.errors import Unavailable
 from node.failpoints import planted
-from node.imaging.codecs import DECODABLE, GIVES_RGB, LENGTHS, Answer, NotThis, Request, decode, message
+from node.imaging.codec_process import CodecProcess, Died
+from node.imaging.codecs import DECODABLE, GIVES_RGB, Answer, NotThis, Request, decode
 from node.imaging.pixels import NoPicture, Stored
 
 __all__ = ["DECODABLE", "GIVES_RGB", "Undecodable", "decode_frame"]
@@ -43,23 +37,12 @@ SHUNNED_S = 600.0
 REMEMBERED = 256
 REQUESTS = 1000
 """After so many a worker is replaced, whatever codecs leave behind."""
-_PIECE = 1 << 20
-_MOST_WORDS = 1 << 16
 _WIDEST = 8
 """Bytes of a sample."""
-_ALONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 class Undecodable(NoPicture):
     """A frame cannot be turned into pixels here; as it is stored it can be had."""
-
-
-class _Died(Exception):
-    """A worker ended, or was ended, over a frame."""
-
-    def __init__(self, *, late: bool) -> None:
-        super().__init__()
-        self.late = late
 
 
 def decode_frame(
@@ -102,29 +85,8 @@ class Worker:
     """One process that decodes; for one thread at a time."""
 
     def __init__(self) -> None:
-        """Start it.
-
-        Raises
-        ------
-        Unavailable
-            The machine has no room for another process.
-        """
-        try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "node.imaging.codecs"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                env={**os.environ, **_ALONE},
-            )
-        except OSError as error:
-            raise Unavailable(
-                f"Decoding a frame failed: its process cannot be started ({error.strerror}). Try again later."
-            ) from error
-        self._served = 0
-        for pipe in (self._process.stdin, self._process.stdout):
-            os.set_blocking(_number(pipe), False)
+        """Start it; raises as `CodecProcess`."""
+        self._process = CodecProcess("node.imaging.codecs", requests=REQUESTS)
 
     @property
     def pid(self) -> int:
@@ -133,7 +95,7 @@ class Worker:
     @property
     def spent(self) -> bool:
         """Whether another should take its place."""
-        return self._served >= REQUESTS or self._process.poll() is not None
+        return self._process.spent
 
     def decode(self, frame: bytes, request: Request) -> Stored:
         """Give the values.
@@ -142,61 +104,18 @@ class Worker:
         ------
         Undecodable
             It says so.
-        _Died
+        Died
             It is gone.
         """
-        self._served += 1
-        until = time.monotonic() + WAIT_S
-        try:
-            self._send(message(request, len(frame)), until)
-            self._send(frame, until)
-            json_bytes, size = LENGTHS.unpack(self._receive(LENGTHS.size, until))
-            if json_bytes > _MOST_WORDS or size > math.prod(request.shape) * _WIDEST:
-                raise _Died(late=False)  # whatever that process is by now, it is no longer ours
-            answer = msgspec.json.decode(self._receive(json_bytes, until), type=Answer)
-            raw = self._receive(size, until)
-        except BaseException:
-            self.end()
-            raise
+        most = math.prod(request.shape) * _WIDEST
+        answer, raw = self._process.ask(request, frame, answer=Answer, wait_s=WAIT_S, most_bytes=most)
         if answer.refused:
             raise Undecodable(f"Decoding a frame was refused: {answer.refused}. Ask for the frame as stored.")
         return np.frombuffer(raw, answer.dtype).reshape(request.shape)
 
     def end(self) -> None:
         """End it, whatever it does."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-
-    def _send(self, content: bytes, until: float) -> None:
-        pipe, left = _number(self._process.stdin), memoryview(content)
-        while left:
-            self._wait(pipe, select.POLLOUT, until)
-            try:
-                left = left[os.write(pipe, left[:_PIECE]) :]
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise _Died(late=False) from error
-
-    def _receive(self, size: int, until: float) -> bytearray:
-        pipe, found, at = _number(self._process.stdout), bytearray(size), 0
-        while at < size:
-            self._wait(pipe, select.POLLIN, until)
-            count = os.readv(pipe, [memoryview(found)[at : at + _PIECE]])
-            if not count:
-                raise _Died(late=False)
-            at += count
-        return found
-
-    def _wait(self, pipe: int, event: int, until: float) -> None:
-        poll = select.poll()
-        poll.register(pipe, event)
-        if not poll.poll(max(until - time.monotonic(), 0) * 1000):
-            raise _Died(late=True)
+        self._process.end()
 
 
 class Workshop:
@@ -221,7 +140,7 @@ class Workshop:
                 if time.monotonic() - began > LONG_S:
                     self._note_death(frame, count=DEATHS)  # in vain, and dear: as bad as a death
                 raise
-            except _Died as died:
+            except Died as died:
                 if self._note_death(frame) >= DEATHS or died.late:
                     break
         raise _killing()
@@ -240,7 +159,7 @@ class Workshop:
             if worker is None:
                 worker = self._start()
             return worker.decode(frame, request)
-        except _Died:
+        except Died:
             worker = None
             raise
         finally:
@@ -283,11 +202,6 @@ def _inside(frame: bytes, request: Request) -> Stored:
 
 def _name(frame: bytes) -> bytes:
     return hashlib.sha256(frame).digest()
-
-
-def _number(pipe: IO[bytes] | None) -> int:
-    assert pipe is not None
-    return pipe.fileno()
 
 
 _WORKSHOP = Workshop()

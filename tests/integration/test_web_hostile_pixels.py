@@ -133,6 +133,7 @@ def test_planted_decoding_inside_the_server_is_caught(tmp_path: Path, marks: Pat
 
 def test_a_worker_that_is_stopped_is_given_up_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     from node.imaging import decode
+    from node.imaging.codec_process import Died
     from node.imaging.codecs import Request
     from tests.kit.compressed import encoded
 
@@ -143,7 +144,7 @@ def test_a_worker_that_is_stopped_is_given_up_at_its_deadline(monkeypatch: pytes
     assert worker.decode(encoded("jpeg-ls"), request).shape == (32, 32)
     os.kill(worker.pid, 19)  # SIGSTOP: it never ends by itself
     monkeypatch.setattr(decode, "WAIT_S", 0.3)
-    with pytest.raises(decode._Died) as died:
+    with pytest.raises(Died) as died:
         worker.decode(encoded("jpeg-ls"), request)
     assert died.value.late
     assert worker.spent
