@@ -18,7 +18,7 @@ import msgspec
 from node.archive.manifest import Place
 from node.archive.rule import PHOTOMETRIC, RGB, AsReceived, Profile, layout_of, syntaxes_for
 from node.archive.splice import Head, spliced
-from node.archive.stream import MemberStream, deflate_run
+from node.archive.stream import BEST, LEVEL, MemberStream, deflate_run
 from node.dicom.frames import every_frame
 from node.dicom.header import Header
 from node.dicom.part10 import PREAMBLE
@@ -38,7 +38,8 @@ _PAYS = 100
 """Deflating pays when it saves one byte in so many."""
 _RUN_BYTES = 16 << 10
 """Frames of native pixels from this size on are deflated one by one."""
-_SAMPLE_BYTES = 32 << 10
+_SAMPLES, _SAMPLE_BYTES = 4, 8 << 10
+DEFLATE_WINS = "deflate makes less of it than any coding"
 _CHUNK_BYTES = 1 << 20
 _ITEM = struct.Struct("<HHL")
 _PIXELS_HEAD = struct.pack("<HH2sHL", 0x7FE0, 0x0010, b"OB", 0, UNDEFINED)
@@ -177,7 +178,7 @@ def _coded_again(file_meta: bytes, header: Header, profile: Profile, sink: Binar
     head = spliced(file_meta, header, syntax)
     tail = header.data[pixels.offset + pixels.length :]
     if layout.frames == 1 and codes is not None:
-        _check_deflate(bytes(head.content), value, len(codes[0]), layout)
+        _check_deflate(value, len(codes[0]), layout)
     stream = _write(head, coding.every(syntax) if codes is None else codes, codes, tail, sink)
     start = len(head.content) + len(_PIXELS_HEAD)
     stop = stream.size - len(tail)
@@ -241,14 +242,19 @@ class _Coding:
         return encode(frame, syntax, self._layout, colour=self._colour)
 
 
-def _check_deflate(head: bytes, value: memoryview, coded_bytes: int, layout: Layout) -> None:
-    """Leave a drawn image (a screen capture, a report) as received where deflate makes less of it than its coding did."""
-    middle = max((len(value) - _SAMPLE_BYTES) // 2, 0)
-    sample = value[middle : middle + _SAMPLE_BYTES]
-    if len(deflate_run(sample)) * layout.frame_bytes >= coded_bytes * len(sample):
-        return
-    if len(deflate_run(value)) < coded_bytes:
-        raise AsReceived("deflate makes less of it than any coding")
+def _check_deflate(value: memoryview, coded_bytes: int, layout: Layout) -> None:
+    """Leave a drawn image (a screen capture, a report) as received where deflate makes less of it than its coding did.
+
+    Samples say whether that is worth trying; of colour, where they say too little, it is tried always.
+    """
+    if layout.samples == 1:
+        step = max(len(value) // _SAMPLES, 1)
+        samples = [value[at : at + _SAMPLE_BYTES] for at in range(step // 2, len(value), step)]
+        sample = b"".join(samples[:_SAMPLES])
+        if len(deflate_run(sample)) * layout.frame_bytes >= coded_bytes * len(sample):
+            return
+    if len(deflate_run(value, level=BEST)) < coded_bytes:
+        raise AsReceived(DEFLATE_WINS)
 
 
 def _write(
@@ -287,10 +293,10 @@ def _table(codes: Sequence[bytes] | None) -> bytes:
 
 
 def _as_received(file_meta: bytes, header: Header, raw: memoryview, reason: str, sink: BinaryIO) -> Coded:
-    frames = _frames_apart(header)
+    frames, level = _frames_apart(header), BEST if reason == DEFLATE_WINS else LEVEL
     before = PREAMBLE + file_meta
     if not frames:
-        stream = _one_run(before, raw, sink)
+        stream = _one_run(before, raw, sink, level=level)
         return _finished(stream, kept=reason)
     stream = MemberStream(sink, deflated=True)
     native = not header.elements[PIXEL_DATA].undefined
@@ -302,7 +308,7 @@ def _as_received(file_meta: bytes, header: Header, raw: memoryview, reason: str,
         if span.offset > at:
             stream.run(raw[at : span.offset])
         frame = raw[span.offset : span.offset + span.length]
-        packed = b"" if hopeless else deflate_run(frame)
+        packed = b"" if hopeless else deflate_run(frame, level=level)
         if packed and len(packed) < len(frame) - len(frame) // (2 * _PAYS):
             stream.text(frame, frame=True, packed=packed)
         else:
@@ -339,10 +345,10 @@ class _Run(NamedTuple):
     length: int
 
 
-def _one_run(before: bytes, raw: memoryview, sink: BinaryIO) -> MemberStream:
+def _one_run(before: bytes, raw: memoryview, sink: BinaryIO, *, level: int) -> MemberStream:
     """Write a member that is read whole only: deflated when that pays."""
     small = len(raw) <= IN_MEMORY_BYTES
-    packed = deflate_run(before + bytes(raw)) if small else None
+    packed = deflate_run(before + bytes(raw), level=level) if small else None
     size = len(before) + len(raw)
     pays = packed is None or size - len(packed) > size // _PAYS
     stream = MemberStream(sink, deflated=pays)

@@ -20,7 +20,7 @@ from node.names import Digest
 STORED, DEFLATED = 0, 8
 BLOCK_BYTES = 65535
 BLOCK_HEAD_BYTES = 5
-LEVEL = 6
+LEVEL, BEST = 6, 9
 _END = b"\1\0\0\xff\xff"
 """An empty last block."""
 
@@ -85,9 +85,9 @@ class MemberStream:
         self.stored += len(content)
 
 
-def deflate_run(content: Bytes) -> bytes:
+def deflate_run(content: Bytes, *, level: int = LEVEL) -> bytes:
     """Deflate something to a byte's end, without ending the stream."""
-    deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     return deflate.compress(content) + deflate.flush(zlib.Z_FULL_FLUSH)
 
 
