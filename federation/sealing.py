@@ -175,7 +175,7 @@ def _hold_back(
 
 def _is_whole(node: Node, row: InstanceRow) -> bool:
     try:
-        return read_fresh(node.database, row, lambda row: node.packs.check(row.location)) == row.digest
+        return read_fresh(node, row, lambda row: node.packs.check(row.location)) == row.digest
     except (Damaged, NotFound):
         return False
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from node.archive.stores.described import DescribedStore, check_described
 from node.errors import InvalidRequest
 from node.names import NodeId, node_id
 
@@ -75,6 +76,20 @@ class StorageSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A pack that has grown past this is closed and a new one begun."""
 
 
+class ArchiveSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[archive]``: where packages of studies are kept, as ``[[archive.store]]``; without any, in the state folder."""
+
+    store: tuple[DescribedStore, ...] = ()
+    copies: int = 0
+    """In how many stores a package is verified before the online copy may go; 0: in two, or in the only one."""
+    processes: int = 2
+    """That code at once."""
+
+    @property
+    def wanted(self) -> int:
+        return self.copies or min(max(len(self.store), 1), 2)
+
+
 class StudySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """``[study]``: when a study counts as complete."""
 
@@ -97,6 +112,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     web: WebSection = msgspec.field(default_factory=WebSection)
     alliance: AllianceSection = msgspec.field(default_factory=AllianceSection)
     storage: StorageSection = msgspec.field(default_factory=StorageSection)
+    archive: ArchiveSection = msgspec.field(default_factory=ArchiveSection)
     study: StudySection = msgspec.field(default_factory=StudySection)
     consult: ConsultSection = msgspec.field(default_factory=ConsultSection)
 
@@ -147,6 +163,7 @@ def check_config(config: Config) -> None:
         if not 0 < port < 65536:
             raise InvalidRequest(f"Reading [{section}] port was refused: {port} is not 1 to 65535.")
     _check_tls(config.dicom)
+    _check_archive(config.archive)
     if bool(config.web.certificate) != bool(config.web.key):
         raise InvalidRequest("Reading [web] was refused: certificate and key must be given together.")
     if not is_loopback(config.web.host) and not config.web.certificate:
@@ -154,6 +171,20 @@ def check_config(config: Config) -> None:
             f"Reading [web] was refused: plain HTTP on {config.web.host} would show patients' data."
             " Give certificate and key, or listen on 127.0.0.1."
         )
+
+
+def _check_archive(archive: ArchiveSection) -> None:
+    for described in archive.store:
+        check_described(described)
+    names = [described.name for described in archive.store]
+    if len(set(names)) < len(names):
+        raise InvalidRequest("Reading [[archive.store]] was refused: two have one name. Name each otherwise.")
+    if not 0 <= archive.copies <= max(len(names), 1):
+        raise InvalidRequest(
+            f"Reading [archive] copies was refused: there are {max(len(names), 1)} stores. Write no more, or add one."
+        )
+    if not 1 <= archive.processes <= 64:
+        raise InvalidRequest("Reading [archive] processes was refused: write 1 to 64.")
 
 
 def _check_tls(dicom: DicomSection) -> None:

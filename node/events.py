@@ -88,6 +88,35 @@ class StudyCompleted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudyArchived(Event):
+    """A package of all that is here was made, and verified in each of these stores."""
+
+    generation: int
+    digest: str
+    instances: int
+    bytes: int
+    stores: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyExpired(Event):
+    """The online copy was let go: the study lies in the archive alone."""
+
+    generation: int
+    reason: str
+    """A stable code of `node.archive.lifecycle`."""
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRecalled(Event):
+    """What lay in the archive alone is online again."""
+
+    generation: int
+    instances: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceConflictFound(Event):
     """The same SOP Instance UID came with other content; a person chooses."""
 

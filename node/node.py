@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from node.archive.tier import ArchiveTier
 from node.bell import Bell
 from node.clock import Clock, Micros, new_id
 from node.config import Config
@@ -35,6 +36,7 @@ class Node:
     texts: Texts
     packs: Packs
     keys: KeyStore
+    archive: ArchiveTier
     bell: Bell
     """Rung after each batch that followers of the database must see."""
     landed: Bell
@@ -71,6 +73,7 @@ class Node:
 
     def close(self) -> None:
         """Let go of the database and the bells; for whoever composed it."""
+        self.archive.close()
         self.bell.close()
         self.landed.close()
         self.database.close()

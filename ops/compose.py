@@ -10,6 +10,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from node.archive.stores.folder import FolderStore
+from node.archive.stores.opening import open_store
+from node.archive.stores.port import ArchiveStore
+from node.archive.tier import ArchiveTier
 from node.bell import LANDING, Bell
 from node.canonical import digest_of
 from node.clock import Clock, SystemClock
@@ -23,6 +27,7 @@ from node.node import Node
 from node.store.packs import Packs
 
 MEGABYTE = 1 << 20
+EMBEDDED_STORE = "embedded"
 
 
 def compose_node(state: Path, *, process: str = "tool", clock: Clock | None = None) -> Node:
@@ -56,6 +61,7 @@ def _node(state: Path, config: Config, *, database: Database, packs: Packs, cloc
         journal=Journal(database, clock, config.id),
         texts=Texts(database, clock, state / "texts"),
         packs=packs,
+        archive=open_archive(state, config, clock),
         keys=open_keys(state, config, clock),
         bell=Bell(run),
         landed=Bell(run / LANDING),
@@ -101,6 +107,19 @@ def open_packs(state: Path, config: Config, *, process: str, clock: Clock) -> Pa
         reserve_bytes=storage.reserve_mb * MEGABYTE,
         writer=process,
     )
+
+
+def open_archive(state: Path, config: Config, clock: Clock) -> ArchiveTier:
+    """The stores of the configuration; without any, a folder of the state folder."""
+    folder, archive = state / "archive", config.archive
+    stores: list[ArchiveStore] = [open_store(described, state / "keys", clock) for described in archive.store]
+    if not stores:
+        root = folder / "store"
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = FolderStore(EMBEDDED_STORE, root)
+        store.prepare()
+        stores.append(store)
+    return ArchiveTier(folder, stores, copies=archive.wanted, processes=archive.processes)
 
 
 def open_keys(state: Path, config: Config, clock: Clock) -> KeyStore:

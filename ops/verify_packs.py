@@ -65,7 +65,7 @@ def _verify_row(node: Node, row: InstanceRow) -> Finding | None:
     """Hold a row against the record that it means."""
     where = f"{_place(row.location)}, {_named(row)}"
     try:
-        digest = read_fresh(node.database, row, lambda row: node.packs.check(row.location))
+        digest = read_fresh(node, row, lambda row: node.packs.check(row.location))
     except GridError as error:
         return Finding(where=where, what=str(error))
     if digest == row.digest:

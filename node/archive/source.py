@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from node.errors import Damaged, NotFound
 
@@ -76,6 +76,12 @@ class FileSource:
     def close(self) -> None:
         """Let go of the file."""
         os.close(self.descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Seekable(io.RawIOBase):

@@ -23,9 +23,7 @@ class StoredContents:
 
     def digest_without(self, row: InstanceRow, tags: frozenset[int], *, patient: bool) -> str:
         try:
-            data_set = read_fresh(
-                self._node.database, row, lambda row: self._node.packs.read_data_set(row.location)
-            )
+            data_set = read_fresh(self._node, row, lambda row: self._node.packs.read_data_set(row.location))
             return normal_digest(
                 data_set,
                 row.transfer_syntax,
@@ -38,7 +36,7 @@ class StoredContents:
         packs = self._node.packs
         try:
             record = read_fresh(
-                self._node.database, row, lambda row: next(iter(packs.marked(row.pack, row.offset)), None)
+                self._node, row, lambda row: next(iter(packs.marked(row.pack, row.offset)), None)
             )
         except (Damaged, NotFound):
             return None

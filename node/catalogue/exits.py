@@ -140,7 +140,7 @@ def _pieces(node: Node, row: InstanceRow, overlay: Overlay | None) -> list[Piece
     """Give the corrected data set; None when it leaves as it is stored."""
     if overlay is None or planted("overlay-forgotten"):
         return None
-    return read_fresh(node.database, row, partial(_spliced, node, overlay))
+    return read_fresh(node, row, partial(_spliced, node, overlay))
 
 
 def _spliced(node: Node, overlay: Overlay, row: InstanceRow) -> list[Piece] | None:

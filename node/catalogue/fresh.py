@@ -1,7 +1,7 @@
 """Reading through a row that may be old: a pack that was merged is gone, and its row says where the bytes are now.
 
 Whoever holds a row for longer than one read, or reads while packs are merged,
-reads through this.
+reads through this. A row that lies in the archive alone brings its study online first, and waits for it.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from node.archive.archived import is_archived
+from node.archive.recalling import bring
 from node.catalogue.search import InstanceRow
 from node.database.port import Database, read_as
 from node.errors import NotFound
+from node.names import StudyKey
+from node.node import Node
 
 T = TypeVar("T")
 
 
-def read_fresh(database: Database, row: InstanceRow, read: Callable[[InstanceRow], T]) -> T:
+def read_fresh(node: Node, row: InstanceRow, read: Callable[[InstanceRow], T]) -> T:
     """Read what a row means; when its pack is gone, look the row up once more and read there.
 
     Parameters
@@ -28,14 +32,31 @@ def read_fresh(database: Database, row: InstanceRow, read: Callable[[InstanceRow
     ------
     NotFound, FileNotFoundError
         The row means the same place still: the pack is missing.
+    Unavailable, Damaged
+        As `node.archive.recalling.bring`.
     """
     try:
         return read(row)
     except (NotFound, FileNotFoundError):
-        again = peek_content(database, row)
-        if again is None or again.pack == row.pack:
+        again = peek_moved(node, row)
+        if again is None:
             raise
     return read(again)
+
+
+def peek_moved(node: Node, row: InstanceRow) -> InstanceRow | None:
+    """Give the row of the same content when it means another pack by now; one in the archive alone is brought first.
+
+    Raises
+    ------
+    Unavailable, Damaged
+        As `node.archive.recalling.bring`.
+    """
+    again = peek_content(node.database, row)
+    if again is not None and is_archived(again.pack):
+        bring(node, StudyKey(origin=row.origin, study_uid=row.study_uid), who="", why="read")
+        again = peek_content(node.database, row)
+    return again if again is not None and again.pack != row.pack else None
 
 
 def peek_content(database: Database, row: InstanceRow) -> InstanceRow | None:

@@ -14,20 +14,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.catalogue.registration import register
-from node.clock import MINUTE, Micros
+from node.catalogue.repointing import RETIRED_FOR, move_rows, retire, write_key
+from node.clock import Micros
 from node.database.port import Statement, convert_row, integer, text
 from node.errors import Conflict, Damaged, GridError, InvalidRequest, NotFound
-from node.failpoints import failpoint, planted
+from node.failpoints import failpoint
 from node.journal.cursors import advance, position
 from node.names import StudyKey
 from node.node import Node
+from node.store.directory import ARCHIVED
 from node.store.facts import Location, MarkedRecord
 from node.store.merging import MergedPack, sources_of
 from node.store.packs import index_cursor
 from node.store.record import Source
 
-RETIRED_FOR: Micros = 10 * MINUTE
-"""So long an old pack stays for those who hold a row that means it."""
 RETIRED_AT_ONCE = 100
 _PLACE = ("pack", "offset", "meta_bytes", "data_offset", "data_bytes")
 _log = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ def retire_packs(node: Node) -> Micros | None:
     gone: list[str] = []
     for row in due:
         pack, successor = text(row, "pack"), text(row, "successor")
-        if not node.packs.path(successor).exists():
+        if not _stands(node, successor):
             _log.error("pack %s stays: pack %s, which took its place, is not here", pack, successor)
             later = node.now() + RETIRED_FOR
             statements.append(Statement("UPDATE retired_pack SET due = ? WHERE pack = ?", (later, pack)))
@@ -123,6 +123,19 @@ def retire_packs(node: Node) -> Micros | None:
         node.write(statements)
     (next_,) = node.database.read("SELECT min(due) AS due FROM retired_pack")
     return None if next_["due"] is None else integer(next_, "due")
+
+
+def _stands(node: Node, successor: str) -> bool:
+    """Say whether what took a pack's place is there: another pack, or a package in the archive."""
+    if not successor.startswith(f"{ARCHIVED}-"):
+        return node.packs.path(successor).exists()
+    return bool(
+        node.database.read(
+            "SELECT 1 AS stands FROM archived JOIN package_copy USING (digest) WHERE archived.pack = ?"
+            " AND package_copy.state = 'verified' LIMIT 1",
+            (successor,),
+        )
+    )
 
 
 def adopt_merged(node: Node, pack: str) -> None:
@@ -146,7 +159,7 @@ def adopt_merged(node: Node, pack: str) -> None:
             if known[source.pack] < source.size_bytes:
                 cursor = index_cursor(source.pack)
                 cursors.append(advance(cursor, before=known[source.pack], after=source.size_bytes))
-            cursors += _retire(node, source.pack, pack, again=True)
+            cursors += retire(node, source.pack, pack, again=True)
     register(node, new, cursors=cursors)
 
 
@@ -162,35 +175,8 @@ def _move(node: Node, key: StudyKey, merged: MergedPack, taken: dict[str, tuple[
                 refusal="Merging packs was refused: their rows were moved meanwhile. Read them again.",
             )
         )
-        statements += _retire(node, pack, merged.name)
-    try:
-        done = node.write(statements, key=_write_key(merged.name))
-    except Conflict:
-        merged.drop()
-        raise
-    except BaseException:
-        merged.release()  # whether it was written, `settle_merges` finds out
-        raise
-    failpoint("merge-moved")
-    if done.repeated:
-        merged.release()
-        return
-    merged.keep()
-
-
-def _retire(node: Node, pack: str, successor: str, *, again: bool = False) -> list[Statement]:
-    """Give the statements that let a pack go in ten minutes; refused while a row means it."""
-    due = node.now() + (0 if planted("merge-unlink-early") else RETIRED_FOR)
-    let_go = Statement(
-        "INSERT INTO retired_pack (pack, successor, due) SELECT ?, ?, ?"
-        " WHERE NOT EXISTS (SELECT 1 FROM instance WHERE pack = ?)"
-        + (" ON CONFLICT (pack) DO UPDATE SET successor = excluded.successor" if again else ""),
-        (pack, successor, due, pack),
-        expect=1,
-        refusal="Merging packs was refused: a row means one of them still. Read them again.",
-    )
-    hand_on = Statement("UPDATE retired_pack SET successor = ? WHERE successor = ?", (successor, pack))
-    return [let_go, hand_on]
+        statements += retire(node, pack, merged.name)
+    move_rows(node, merged, statements)
 
 
 def _follow(pack: str, source: Source) -> Statement:
@@ -206,7 +192,7 @@ def _is_known(offset: int, sources: Sequence[Source], known: dict[str, int]) -> 
 
 def _is_meant(node: Node, pack: str) -> bool:
     """Say whether the batch that moves rows into a pack was written; if not, it cannot be from here on."""
-    node.database.write([], _write_key(pack))
+    node.database.write([], write_key(pack))
     return position(node.database, index_cursor(pack)) > 0
 
 
@@ -234,10 +220,6 @@ def _size(node: Node, pack: str) -> int:
         raise Conflict(
             f"Merging pack {pack} was refused: it was merged already. Read the rows again."
         ) from error
-
-
-def _write_key(pack: str) -> str:
-    return f"merge/{pack}"
 
 
 def _records_of(node: Node, key: StudyKey, pack: str) -> tuple[list[MarkedRecord], int]:

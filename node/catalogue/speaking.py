@@ -32,7 +32,7 @@ def read_spoken(node: Node, rows: Iterable[InstanceRow]) -> list[Spoken]:
     for row in rows:
         try:
             record = read_fresh(
-                node.database, row, lambda row: next(iter(node.packs.marked(row.pack, row.offset)), None)
+                node, row, lambda row: next(iter(node.packs.marked(row.pack, row.offset)), None)
             )
         except (Damaged, NotFound):
             continue

@@ -9,7 +9,7 @@ import mmap
 import os
 from pathlib import Path
 
-from node.catalogue.fresh import peek_content
+from node.catalogue.fresh import peek_moved
 from node.catalogue.search import InstanceRow
 from node.dicom.header import Header, scan
 from node.node import Node
@@ -32,10 +32,8 @@ def stored_region(node: Node, row: InstanceRow, *, offset: int = 0, length: int 
     count = row.data_bytes - offset if length is None else length
 
     def again() -> Region | None:
-        moved = peek_content(node.database, row)
-        if moved is None or moved.pack == row.pack:
-            return None
-        return stored_region(node, moved, offset=offset, length=count)
+        moved = peek_moved(node, row)
+        return None if moved is None else stored_region(node, moved, offset=offset, length=count)
 
     return Region(path=node.packs.path(row.pack), offset=row.data_offset + offset, length=count, again=again)
 

@@ -10,6 +10,8 @@ or 1; JSON is canonical text.
 
 from __future__ import annotations
 
+from node.database.archive_tables import ARCHIVE
+
 Migration = tuple[str, ...]
 
 _MACHINERY: Migration = (
@@ -417,5 +419,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     _STUDY_ID,
     _BEGINNINGS,
     _ALL_HERE,
+    ARCHIVE,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -27,6 +27,8 @@ from node.journal.texts import sync_directory
 
 MERGED = "merged"
 """The kind of packs that take the place of others; no process writes under it, so none recovers them."""
+ARCHIVED = "archive"
+"""The kind of name that rows mean while their bytes are in the archive alone: no such pack lies here."""
 _KIND = re.compile(r"[a-z][a-z0-9]{0,15}")
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -35,9 +37,9 @@ class PackDirectory:
     """Where a node's packs lie."""
 
     def __init__(self, path: Path, clock: Clock, kind: str) -> None:
-        if not _KIND.fullmatch(kind) or kind == MERGED:
+        if not _KIND.fullmatch(kind) or kind in (MERGED, ARCHIVED):
             raise InvalidRequest(
-                f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9, and not {MERGED!r}."
+                f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9, and neither {MERGED!r} nor {ARCHIVED!r}."
             )
         self._path = path
         self._landing = path / "landing"

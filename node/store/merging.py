@@ -1,4 +1,4 @@
-"""Several closed packs of one study made one: the copying, up to a new pack that is whole, synced and named.
+"""Several closed packs of one study made one, or one made of what the archive has: up to a new pack that is whole, synced and named.
 
 Records are copied as they are, byte for byte, and every digest is held against
 the bytes twice: as they are read, and read back from the disk once the new pack
@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from node.clock import Clock
 from node.errors import Damaged, InvalidRequest, Unavailable
@@ -23,8 +24,9 @@ from node.store.directory import MERGED
 from node.store.facts import MarkedRecord
 from node.store.packs import Packs
 from node.store.reading import chunks_at, digest_at, look
-from node.store.record import DIGEST_BYTES, End, Source, encode_end, read_end
+from node.store.record import DIGEST_BYTES, End, Header, Source, encode_end, end_mark, read_end, trailer
 
+_CHUNK_BYTES = 1 << 20
 SOURCES_AT_MOST = 5_000
 """Packs that one merged pack may name; it keeps its end record far below what a record may hold."""
 
@@ -94,6 +96,30 @@ class MergedPack:
             Source(pack=one.pack, offset=begin + one.offset, size_bytes=one.size_bytes) for one in inside
         )
         return begin
+
+    def restore(self, entry: bytes, *, file: Path, meta_bytes: int, digest: Digest) -> tuple[int, int]:
+        """Append an instance that comes back from the archive; give where its record stands, and its data set.
+
+        Parameters
+        ----------
+        entry
+            The JSON part of its record, as it was.
+        file
+            Its file meta and data set, whose digest is looked at again when the pack is read back.
+        """
+        size = file.stat().st_size
+        header = Header(facts_bytes=len(entry), meta_bytes=meta_bytes, data_bytes=size - meta_bytes)
+        begin = self.size
+        with _on_disk(), file.open("rb") as source:
+            head = header.encode() + entry + source.read(meta_bytes)
+            self._append(head)
+            while chunk := source.read(_CHUNK_BYTES):
+                self._append(chunk)
+            trailing = trailer(head, bytes.fromhex(digest))
+            self._append(trailing + end_mark(trailing))
+        self._digests[begin] = digest
+        self._records += 1
+        return begin, begin + header.head_bytes
 
     def finish(self) -> None:
         """End the pack, sync it, read it back, and give it its name.

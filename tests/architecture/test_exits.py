@@ -15,6 +15,7 @@ MAY = {
     "node/catalogue/contents.py": "contents are compared as they are stored",
     "node/catalogue/rejection_notes.py": "a device's note is read",
     "node/catalogue/speaking.py": "whoever chooses sees what each content says itself",
+    "node/archive/archiving.py": "packages hold stored bytes; corrections stay rows",
     "node/catalogue/moving.py": "packs are merged byte for byte",
     "node/catalogue/crowding.py": "sizes of packs",
     "node/catalogue/stored.py": "where bytes lie",

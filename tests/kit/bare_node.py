@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from node.archive.stores.folder import FolderStore
+from node.archive.tier import ArchiveTier
 from node.bell import LANDING, Bell
 from node.clock import Clock
 from node.config import Config, NodeSection
@@ -14,6 +16,17 @@ from node.keys.store import KeyStore
 from node.names import NodeId
 from node.node import Node
 from node.store.packs import Packs
+
+
+def bare_archive(folder: Path, *, stores: int = 1) -> ArchiveTier:
+    """Give an archive of folders."""
+    made = []
+    for n in range(stores):
+        root = folder / f"store-{n}"
+        root.mkdir(parents=True, exist_ok=True)
+        made.append(FolderStore(f"store-{n}", root))
+        made[-1].prepare()
+    return ArchiveTier(folder, made, copies=stores)
 
 
 def bare_node(folder: Path, name: str, clock: Clock) -> Node:
@@ -29,6 +42,7 @@ def bare_node(folder: Path, name: str, clock: Clock) -> Node:
         journal=Journal(database, clock, NodeId(name)),
         texts=Texts(database, clock, state / "texts"),
         packs=Packs(state / "packs", clock, roll_bytes=1 << 30, reserve_bytes=0),
+        archive=bare_archive(state / "archive"),
         keys=KeyStore.open(state / "keys", NodeId(name), clock),
         bell=Bell(state / "run"),
         landed=Bell(state / "run" / LANDING),

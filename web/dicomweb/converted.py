@@ -34,7 +34,7 @@ def explicit_file(node: Node, held: InstanceRow, heavy: Threads) -> list[Piece]:
         It cannot be decoded.
     """
     meta = write_file_meta(sop_class=held.sop_class, sop_uid=held.sop_uid, transfer_syntax=EXPLICIT_LITTLE)
-    header = read_fresh(node.database, held, partial(read_leaving, node))
+    header = read_fresh(node, held, partial(read_leaving, node))
     found: list[Piece] = [PREAMBLE + meta]
     for piece in _pieces(header):
         match piece:

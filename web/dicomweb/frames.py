@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from node.archive.archived import is_archived
 from node.catalogue.search import InstanceRow, peek_instance
 from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
 from node.errors import InvalidRequest
@@ -39,7 +40,7 @@ def _at_once(call: Call[NoBody]) -> web.Response | None:
     if "," in path["numbers"] or "digest" in call.query:
         return None
     held = peek_instance(call.node.database, call.study, path["sop_uid"])
-    if held is None or held.series_uid != path["series_uid"] or not is_noted(call):
+    if held is None or held.series_uid != path["series_uid"] or is_archived(held.pack) or not is_noted(call):
         return None
     (number,) = frame_numbers(path["numbers"])
     region = call.around.frames.peek_region(call.node, held, number)

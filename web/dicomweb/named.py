@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from node.archive.archived import is_archived
+from node.archive.recalling import bring
 from node.catalogue.search import InstanceRow
 from node.errors import Damaged
 from web.dicomweb.held import find_held
@@ -28,27 +30,44 @@ def held_by_call(call: Call[NoBody]) -> list[InstanceRow]:
 def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T]) -> T:
     """Use the instances a request names; look them up once more when packs were merged meanwhile.
 
+    What lies in the archive alone is brought first, and waited for.
+
     Raises
     ------
     Damaged
         Their pack is missing.
+    Unavailable
+        No store of the archive has them now.
     """
-    return _twice(lambda: held_by_call(call), use)
+    return _twice(call, lambda: held_by_call(call), use)
 
 
 def with_named(
     call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, series_uid: str, sop_uid: str
 ) -> T:
     """Use the instance that a query names, as `with_held` does."""
-    return _twice(lambda: find_held(call.node, call.study, series_uid=series_uid, sop_uid=sop_uid), use)
+    return _twice(call, lambda: find_held(call.node, call.study, series_uid=series_uid, sop_uid=sop_uid), use)
 
 
-def _twice(find: Callable[[], list[InstanceRow]], use: Callable[[list[InstanceRow]], T]) -> T:
+def _twice(
+    call: Call[NoBody], find: Callable[[], list[InstanceRow]], use: Callable[[list[InstanceRow]], T]
+) -> T:
     try:
-        return use(find())
+        return use(_online(call, find))
     except FileNotFoundError:
         pass
     try:
-        return use(find())
+        return use(_online(call, find))
     except FileNotFoundError as error:
         raise Damaged("Reading an instance failed: its pack is missing. Run 'meridian verify'.") from error
+
+
+def _online(call: Call[NoBody], find: Callable[[], list[InstanceRow]]) -> list[InstanceRow]:
+    held = find()
+    if not any(is_archived(row.pack) for row in held):
+        return held
+    person = call.caller.person
+    bring(
+        call.node, call.study, who=person.name if person is not None else call.caller.principal, why="viewed"
+    )
+    return find()

@@ -164,7 +164,7 @@ def _written(call: Call[NoBody], held: list[InstanceRow]) -> bytes:
 
 
 def _read_fresh(call: Call[NoBody], held: InstanceRow) -> Header:
-    return read_fresh(call.node.database, held, partial(read_header, call.node))
+    return read_fresh(call.node, held, partial(read_header, call.node))
 
 
 def _bulk_address(instance: str, path: str) -> str:

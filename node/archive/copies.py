@@ -1,0 +1,187 @@
+"""A package in the stores: put and read back, fetched whole, opened where it lies; a copy that is damaged is noted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from node.archive.archived import DAMAGED, GONE, VERIFIED, CopyRow, copies_of
+from node.archive.package import Package
+from node.archive.source import FileSource
+from node.archive.stores.port import ArchiveStore, Stored
+from node.archive.writing import Made
+from node.database.port import Statement
+from node.errors import Damaged, GridError, NotFound, Unavailable
+from node.failpoints import planted
+from node.names import Cause, Digest
+from node.node import Node
+
+
+def put_copy(node: Node, store: ArchiveStore, made: Made) -> CopyRow:
+    """Put a package into a store, read it back from there, and give the row that says so.
+
+    Raises
+    ------
+    Unavailable
+        The store does not take it now.
+    Damaged
+        It gives back other bytes than it was given.
+    """
+    stored = store.put(made.digest, made.path)
+    if not planted("copy-unverified"):
+        _compare(_read_back(store, stored), made.digest, store)
+    return CopyRow(
+        digest=made.digest,
+        store=store.name,
+        stored=stored.stored_name,
+        bytes=stored.size_bytes,
+        wrapped_key=stored.wrapped_key,
+        state=VERIFIED,
+        verified_at=node.now(),
+    )
+
+
+def is_there(node: Node, copy: CopyRow) -> bool:
+    """Say whether a copy lies in its store, as long as it was; raises as the store does."""
+    file = node.archive.store(copy.store).open(stored_of(copy))
+    try:
+        return file.size > 0
+    finally:
+        file.close()
+
+
+def remove_copy(node: Node, copy: CopyRow) -> None:
+    """Remove a copy from its store; raises as the store does."""
+    node.archive.store(copy.store).remove(Digest(copy.stored))
+
+
+@contextmanager
+def open_package(node: Node, digest: Digest) -> Iterator[Package]:
+    """Open a package where it lies, in the first store that has it.
+
+    Raises
+    ------
+    Unavailable, Damaged
+        No store has it now; no copy of it is whole.
+    """
+    errors: list[GridError] = []
+    for copy in _usable(node, digest):
+        try:
+            file = node.archive.store(copy.store).open(stored_of(copy))
+        except GridError as error:
+            errors.append(error)
+            continue
+        try:
+            package = Package(file)
+        except GridError as error:
+            file.close()
+            errors.append(error)
+            continue
+        try:
+            yield package
+        finally:
+            file.close()
+        return
+    raise _nowhere(errors)
+
+
+@contextmanager
+def local_package(node: Node, digest: Digest, folder: Path) -> Iterator[tuple[Package, Path]]:
+    """Fetch a package into a folder, whole and compared with its digest; give it open, and where it lies.
+
+    A copy that is not what was archived is noted and shown, and the next one is taken.
+
+    Raises
+    ------
+    Unavailable, Damaged
+        As `open_package`.
+    """
+    path, errors = folder / "package.zip", list[GridError]()
+    for copy in _usable(node, digest):
+        store = node.archive.store(copy.store)
+        try:
+            _fetch(store, copy, path)
+        except Damaged as error:
+            note_copy(node, copy, DAMAGED, error)
+            errors.append(error)
+            continue
+        except NotFound as error:
+            note_copy(node, copy, GONE, error)
+            errors.append(error)
+            continue
+        except GridError as error:
+            errors.append(error)
+            continue
+        with FileSource(path) as source:
+            yield Package(source), path
+        return
+    raise _nowhere(errors)
+
+
+def note_copy(node: Node, copy: CopyRow, state: str, error: GridError) -> None:
+    """Write down that a copy is not what it was, and show it to the administrator once."""
+    row = Statement(
+        "UPDATE package_copy SET state = ? WHERE digest = ? AND store = ? AND state <> ?",
+        (state, copy.digest, copy.store, state),
+        expect=1,
+    )
+    shown = node.problem(
+        "archive-copy",
+        about=f"store/{copy.store}/{copy.digest}",
+        detail=error.message,
+        cause=Cause(node.new_id()),
+    )
+    with suppress(GridError):
+        node.write([row, *shown])
+
+
+def stored_of(copy: CopyRow) -> Stored:
+    """Give a copy as its store knows it."""
+    return Stored(
+        package=copy.digest,
+        stored_name=Digest(copy.stored),
+        size_bytes=copy.bytes,
+        wrapped_key=copy.wrapped_key,
+    )
+
+
+def _usable(node: Node, digest: Digest) -> list[CopyRow]:
+    """Give verified copies in the order of the configuration's stores."""
+    order = {store.name: n for n, store in enumerate(node.archive.stores)}
+    copies = [
+        copy for copy in copies_of(node.database, digest) if copy.state == VERIFIED and copy.store in order
+    ]
+    return sorted(copies, key=lambda copy: order[copy.store])
+
+
+def _fetch(store: ArchiveStore, copy: CopyRow, path: Path) -> None:
+    hash_ = hashlib.sha256()
+    with path.open("wb") as file:
+        for piece in store.read_back(stored_of(copy)):
+            hash_.update(piece)
+            file.write(piece)
+    _compare(hash_.hexdigest(), copy.digest, store)
+
+
+def _read_back(store: ArchiveStore, stored: Stored) -> str:
+    hash_ = hashlib.sha256()
+    for piece in store.read_back(stored):
+        hash_.update(piece)
+    return hash_.hexdigest()
+
+
+def _compare(found: str, expected: Digest, store: ArchiveStore) -> None:
+    if found != expected:
+        raise Damaged(
+            f"Reading a package from archive store {store.name!r} failed: it is not what was put there."
+            " Check the store; another copy is used."
+        )
+
+
+def _nowhere(errors: list[GridError]) -> GridError:
+    if errors and all(isinstance(error, Damaged | NotFound) for error in errors):
+        return Damaged(f"Reading a package failed: no copy of it is whole. {errors[0].message}")
+    said = errors[0].message if errors else "No verified copy is known. Run 'meridian verify'."
+    return Unavailable(f"Reading a package was put off: no store has it now. {said}")

@@ -1,0 +1,168 @@
+"""A study brought back from the archive: its originals in a new pack, and rows that mean it.
+
+Whoever reads a row that lies in the archive alone brings the study, and waits. One study is brought once,
+whoever asks meanwhile: the others wait for the same, and find it done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from node.archive.archived import ArchivedRow, is_archived, peek_archived_pack
+from node.archive.copies import local_package
+from node.archive.package import Package
+from node.archive.restoring import restore
+from node.catalogue.repointing import move_rows
+from node.catalogue.search import InstanceRow, instances_of
+from node.database.port import Statement
+from node.errors import Damaged, GridError
+from node.events import StudyRecalled
+from node.failpoints import failpoint
+from node.journal.cursors import advance
+from node.names import Cause, StudyKey
+from node.node import Node
+from node.store.merging import MergedPack
+from node.store.packs import index_cursor
+
+
+def bring(node: Node, key: StudyKey, *, who: str, why: str) -> None:
+    """Bring all of a study online that lies in the archive alone; blocks until it is there.
+
+    Parameters
+    ----------
+    who
+        A person, a program or an AE title, for the list of recalls; empty for the node itself.
+
+    Raises
+    ------
+    Unavailable
+        No store has it now, or the disk has no room.
+    Damaged
+        No copy comes back as it was archived.
+    """
+    with node.archive.alone(f"recall-{key.origin}-{key.study_uid}"):
+        rows = [row for row in instances_of(node.database, key, chosen_only=False) if is_archived(row.pack)]
+        for pack in sorted({row.pack for row in rows}):
+            _bring(node, key, pack, [row for row in rows if row.pack == pack], who=who, why=why)
+
+
+def _bring(node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow], *, who: str, why: str) -> None:
+    archived = peek_archived_pack(node.database, pack)
+    if archived is None:
+        raise Damaged(f"Recalling a study failed: no package is known as {pack}. Run 'meridian verify'.")
+    node.packs.check_room(sum(row.data_bytes for row in rows))
+    ticket = _begin(node, archived, rows, who=who, why=why)
+    try:
+        with (
+            node.archive.work_folder(node.clock) as folder,
+            local_package(node, archived.digest, folder) as (package, path),
+        ):
+            merged = MergedPack(node.packs, node.clock)
+            places = _filled(node, merged, package, path, folder, rows)
+        move_rows(node, merged, _moved(node, key, archived, merged, places))
+    except GridError as error:
+        _end(node, ticket, state="failed", words=error.message)
+        raise
+    failpoint("recalled")
+    _end(node, ticket, state="done", words="")
+
+
+def _filled(
+    node: Node, merged: MergedPack, package: Package, path: Path, folder: Path, rows: Sequence[InstanceRow]
+) -> list[tuple[InstanceRow, int, int]]:
+    """Write originals into a new pack in the order of rows; give where each stands."""
+    places = []
+    arrivals = package.arrivals()
+    try:
+        restored = restore(package, path, folder, node.archive.workers, [row.offset for row in rows])
+        for row, one in zip(rows, restored, strict=True):
+            if (one.instance.sop_uid, one.instance.digest) != (row.sop_uid, row.digest):
+                raise Damaged(
+                    "Recalling a study failed: its package holds another instance. Run 'meridian verify'."
+                )
+            offset, data_offset = merged.restore(
+                arrivals[row.offset - 1], file=one.file, meta_bytes=row.meta_bytes, digest=row.digest
+            )
+            places.append((row, offset, data_offset))
+        merged.finish()
+    except BaseException:
+        merged.drop()
+        raise
+    return places
+
+
+def _moved(
+    node: Node,
+    key: StudyKey,
+    archived: ArchivedRow,
+    merged: MergedPack,
+    places: Sequence[tuple[InstanceRow, int, int]],
+) -> list[Statement]:
+    event = StudyRecalled(generation=archived.generation, instances=len(places))
+    version = node.journal.version(key.subject)
+    cause = Cause(node.new_id())
+    return [
+        *node.journal.append(key.subject, [event], after=version, cause=cause),
+        advance(index_cursor(merged.name), before=0, after=merged.size),
+        Statement(
+            "UPDATE archived SET online = 1 WHERE origin = ? AND study_uid = ? AND generation = ?",
+            (archived.origin, archived.study_uid, archived.generation),
+        ),
+        *_row_statements(merged.name, archived.pack, places),
+    ]
+
+
+def _row_statements(
+    name: str, pack: str, places: Sequence[tuple[InstanceRow, int, int]]
+) -> Iterator[Statement]:
+    for row, offset, data_offset in places:
+        yield Statement(
+            "UPDATE instance SET pack = ?, offset = ?, data_offset = ? WHERE origin = ? AND study_uid = ?"
+            " AND sop_uid = ? AND digest = ? AND pack = ? AND offset = ?",
+            (
+                name,
+                offset,
+                data_offset,
+                row.origin,
+                row.study_uid,
+                row.sop_uid,
+                row.digest,
+                pack,
+                row.offset,
+            ),
+            expect=1,
+            refusal="Recalling a study was refused: an instance was moved meanwhile. It is tried again.",
+        )
+
+
+def _begin(node: Node, archived: ArchivedRow, rows: Sequence[InstanceRow], *, who: str, why: str) -> str:
+    ticket, now = node.new_id(), node.now()
+    row = Statement(
+        "INSERT INTO recall (id, origin, study_uid, who, why, priority, state, instances, bytes, at, began_at)"
+        " VALUES (?, ?, ?, ?, ?, 0, 'running', ?, ?, ?, ?)",
+        (
+            ticket,
+            archived.origin,
+            archived.study_uid,
+            who,
+            why,
+            len(rows),
+            sum(row.data_bytes for row in rows),
+            now,
+            now,
+        ),
+    )
+    node.write([row])
+    return ticket
+
+
+def _end(node: Node, ticket: str, *, state: str, words: str) -> None:
+    node.write(
+        [
+            Statement(
+                "UPDATE recall SET state = ?, words = ?, ended_at = ? WHERE id = ?",
+                (state, words, node.now(), ticket),
+            )
+        ]
+    )

@@ -1,0 +1,37 @@
+"""The archive's tables: one migration of `node.database.schema`.
+
+Packages and where they lie are catalogue: rebuilt from the packages. What becomes of studies, and
+recalls, are local: decided again, asked again.
+"""
+
+from __future__ import annotations
+
+ARCHIVE: tuple[str, ...] = (
+    # Packages of a study, newest generation last. pack: the name that rows of its instances have while they are in the
+    # archive alone. contents: digest of what it holds, so that a study that changed since is archived again.
+    # online 0: the online copy is gone.
+    """CREATE TABLE archived (origin TEXT NOT NULL, study_uid TEXT NOT NULL, generation INTEGER NOT NULL,
+        digest TEXT NOT NULL, pack TEXT NOT NULL, contents TEXT NOT NULL, instances INTEGER NOT NULL,
+        bytes INTEGER NOT NULL, online_bytes INTEGER NOT NULL, online INTEGER NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (origin, study_uid, generation)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX archived_pack ON archived (pack)",
+    "CREATE INDEX archived_digest ON archived (digest)",
+    # Where each package lies. stored: SHA-256 of the bytes as they lie there, and their name; wrapped_key: where they are
+    # encrypted, their key under the node's archive key. state: verified, damaged, gone.
+    """CREATE TABLE package_copy (digest TEXT NOT NULL, store TEXT NOT NULL, stored TEXT NOT NULL,
+        bytes INTEGER NOT NULL, wrapped_key TEXT NOT NULL, state TEXT NOT NULL,
+        verified_at INTEGER NOT NULL, PRIMARY KEY (digest, store)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX package_copy_verified ON package_copy (verified_at)",
+    # Local. What becomes of each study's copies, as last decided, and when that is looked at again.
+    """CREATE TABLE lifecycle (origin TEXT NOT NULL, study_uid TEXT NOT NULL, decision TEXT NOT NULL,
+        reason TEXT NOT NULL, figures TEXT NOT NULL, decided_at INTEGER NOT NULL, next_at INTEGER,
+        read_at INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX lifecycle_next ON lifecycle (next_at) WHERE next_at IS NOT NULL",
+    # Local. Studies asked back from the archive. state: waiting, running, done, failed. who: a person, a program or an AE.
+    """CREATE TABLE recall (id TEXT PRIMARY KEY, origin TEXT NOT NULL, study_uid TEXT NOT NULL, who TEXT NOT NULL,
+        why TEXT NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL, instances INTEGER NOT NULL,
+        done INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL, words TEXT NOT NULL DEFAULT '', at INTEGER NOT NULL,
+        began_at INTEGER, ended_at INTEGER) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX recall_study ON recall (origin, study_uid, state)",
+    "CREATE INDEX recall_waiting ON recall (state, priority, at)",
+)

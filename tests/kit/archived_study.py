@@ -1,0 +1,83 @@
+"""A study that is archived, expired and recalled in a bare node, as the actors and jobs do."""
+
+from __future__ import annotations
+
+import hashlib
+
+from node.archive.archived import ArchivedRow, copies_of, is_archived, peek_archived
+from node.archive.archiving import archive_study
+from node.archive.expiring import expire_study
+from node.archive.recalling import bring
+from node.catalogue.fresh import read_fresh
+from node.catalogue.moving import RETIRED_FOR, retire_packs
+from node.node import Node
+from tests.kit.archived_kinds import ct, picture, words
+from tests.kit.clock import FrozenClock
+from tests.kit.merging import KEY, STUDY, associate, complete, ingest, rows_of
+
+COUNT = 6
+
+
+def slices(count: int = COUNT) -> list[bytes]:
+    """Give slices of the study that are coded again."""
+    return [
+        ct(
+            words(picture(12, seed=n)),
+            change={
+                0x0020000D: ("UI", STUDY),
+                0x0020000E: ("UI", f"{STUDY}.1"),
+                0x00080018: ("UI", f"{STUDY}.1.{n}"),
+                0x00200013: ("IS", str(n)),
+            },
+        ).data_set
+        for n in range(1, count + 1)
+    ]
+
+
+def hold_study(node: Node, count: int = COUNT) -> None:
+    """Receive a study in one association, and complete it."""
+    associate(node, *slices(count))
+    ingest(node)
+    complete(node)
+
+
+def archive(node: Node) -> ArchivedRow:
+    """Archive it."""
+    archive_study(node, origin=KEY.origin, study_uid=KEY.study_uid)
+    found = peek_archived(node.database, KEY)
+    assert found is not None
+    return found
+
+
+def expire(node: Node, clock: FrozenClock) -> None:
+    """Let its online copy go, and the packs with it."""
+    expire_study(node, KEY, reason="age")
+    clock.advance(RETIRED_FOR + 1)
+    retire_packs(node)
+
+
+def recall(node: Node) -> None:
+    """Bring it back."""
+    bring(node, KEY, who="Dr. Li", why="asked")
+
+
+def read_everything(node: Node) -> dict[tuple[str, str], str]:
+    """Give the digest of each instance as a file, read as whoever serves it does."""
+    return {
+        (row.sop_uid, row.digest): hashlib.sha256(
+            read_fresh(node, row, lambda row: node.packs.read_file(row.location))
+        ).hexdigest()
+        for row in rows_of(node)
+    }
+
+
+def lies_in_archive(node: Node) -> bool:
+    """Say whether all of it lies in the archive alone."""
+    return all(is_archived(row.pack) for row in rows_of(node))
+
+
+def stores_of(node: Node) -> set[str]:
+    """Give the stores that hold its package."""
+    found = peek_archived(node.database, KEY)
+    assert found is not None
+    return {copy.store for copy in copies_of(node.database, found.digest)}

@@ -1,0 +1,238 @@
+"""A study through both tiers: archived, its online copy let go, read again, and all of it as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from node.archive.archived import copies_of, peek_archived
+from node.archive.expiring import expire_study
+from node.archive.recalling import bring
+from node.catalogue.moving import retire_packs
+from node.database.port import Statement
+from node.errors import Conflict, Damaged, NotFound, Unavailable
+from node.node import Node
+from tests.kit.archived_study import (
+    archive,
+    expire,
+    hold_study,
+    lies_in_archive,
+    read_everything,
+    recall,
+    slices,
+    stores_of,
+)
+from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.clock import FrozenClock
+from tests.kit.merging import KEY, associate, complete, findings, ingest, packs_meant, rows_of
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
+    plain = bare_node(tmp_path, "alpha", clock)
+    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    hold_study(node)
+    yield node
+    node.close()
+
+
+def test_what_is_archived_stays_online_as_it_was(node: Node) -> None:
+    before = rows_of(node)
+    found = archive(node)
+    assert stores_of(node) == {"store-0", "store-1"}
+    assert found.online
+    assert found.instances == 6
+    assert rows_of(node) == before
+
+
+def test_an_expired_study_reads_as_before(node: Node, clock: FrozenClock) -> None:
+    before, rows, packs = read_everything(node), rows_of(node), packs_meant(node)
+    archive(node)
+    expire(node, clock)
+    assert lies_in_archive(node)
+    assert not any(node.packs.path(pack).exists() for pack in packs)
+    assert read_everything(node) == before
+    assert not lies_in_archive(node)
+    assert [row.digest for row in rows_of(node)] == [row.digest for row in rows]
+    assert findings(node) == []
+
+
+def test_archiving_again_without_a_change_does_nothing(node: Node) -> None:
+    assert archive(node) == archive(node)
+
+
+def test_a_recalled_study_expires_again_without_a_new_package(node: Node, clock: FrozenClock) -> None:
+    first = archive(node)
+    expire(node, clock)
+    recall(node)
+    assert archive(node).digest == first.digest
+    expire(node, clock)
+    assert lies_in_archive(node)
+
+
+def test_a_new_instance_makes_a_new_generation_of_everything(node: Node, clock: FrozenClock) -> None:
+    first = archive(node)
+    expire(node, clock)
+    associate(node, slices(7)[6])
+    ingest(node)
+    complete(node)
+    with pytest.raises(Conflict, match="changed since it was archived"):
+        expire_study(node, KEY, reason="age")
+    with pytest.raises(Conflict, match="came back"):
+        archive(node)
+    second = archive(node)
+    assert (second.generation, second.instances) == (2, 7)
+    assert second.digest != first.digest
+    before = read_everything(node)
+    expire(node, clock)
+    assert read_everything(node) == before
+
+
+def test_a_hold_keeps_the_online_copy(node: Node) -> None:
+    archive(node)
+    hold(node, until=None)
+    with pytest.raises(Conflict, match="holds it"):
+        expire_study(node, KEY, reason="age")
+    assert not lies_in_archive(node)
+
+
+def test_a_hold_that_is_over_keeps_nothing(node: Node) -> None:
+    archive(node)
+    hold(node, until=node.now() - 1)
+    expire_study(node, KEY, reason="age")
+    assert lies_in_archive(node)
+
+
+def test_a_planted_hold_that_is_not_guarded_is_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive(node)
+    hold(node, until=None)
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"hold-unguarded"}))
+    expire_study(node, KEY, reason="age")
+    assert lies_in_archive(node)
+
+
+def hold(node: Node, *, until: int | None) -> None:
+    row = Statement(
+        "INSERT INTO hold (origin, study_uid, reason, who, until) VALUES (?, ?, 'consult', 'case-1', ?)",
+        (KEY.origin, KEY.study_uid, until),
+    )
+    node.write([row])
+
+
+def test_one_verified_copy_of_two_is_not_enough(node: Node) -> None:
+    archive(node)
+    node.write([Statement("UPDATE package_copy SET state = 'damaged' WHERE store = 'store-1'", expect=1)])
+    with pytest.raises(Conflict):
+        expire_study(node, KEY, reason="age")
+    assert not lies_in_archive(node)
+
+
+def test_a_copy_that_is_gone_from_its_store_does_not_count(node: Node) -> None:
+    archive(node)
+    take_away(node, "store-1")
+    with pytest.raises(Conflict, match="1 of 2 stores"):
+        expire_study(node, KEY, reason="age")
+
+
+def test_planted_belief_in_rows_alone_is_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive(node)
+    take_away(node, "store-1")
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"expire-unlooked"}))
+    expire_study(node, KEY, reason="age")
+    assert lies_in_archive(node)
+
+
+def take_away(node: Node, store: str) -> None:
+    found = peek_archived(node.database, KEY)
+    assert found is not None
+    node.archive.store(store).remove(found.digest)
+
+
+def test_a_damaged_copy_is_passed_over_and_shown(node: Node, clock: FrozenClock, tmp_path: Path) -> None:
+    before = read_everything(node)
+    archive(node)
+    expire(node, clock)
+    spoil(tmp_path, "store-0")
+    assert read_everything(node) == before
+    states = {copy.store: copy.state for copy in copies_of(node.database, peek_digest(node))}
+    assert states == {"store-0": "damaged", "store-1": "verified"}
+    assert node.database.read("SELECT 1 AS shown FROM problem WHERE kind = 'archive-copy'")
+
+
+def test_both_copies_damaged_is_said_and_nothing_is_served(
+    node: Node, clock: FrozenClock, tmp_path: Path
+) -> None:
+    archive(node)
+    expire(node, clock)
+    spoil(tmp_path, "store-0")
+    spoil(tmp_path, "store-1")
+    with pytest.raises(Damaged, match="no copy of it is whole"):
+        bring(node, KEY, who="", why="read")
+    assert lies_in_archive(node)
+    (row,) = node.database.read("SELECT state, words FROM recall")
+    assert row["state"] == "failed"
+
+
+def test_a_planted_copy_that_is_not_read_back_is_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "node.archive.stores.folder.FolderStore.read_back", lambda *_: iter([b"something else"])
+    )
+    with pytest.raises(Unavailable, match="0 of 2 copies"):
+        archive(node)
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"copy-unverified"}))
+    archive(node)  # believed, and wrong: what the guard stands against
+
+
+def peek_digest(node: Node) -> str:
+    found = peek_archived(node.database, KEY)
+    assert found is not None
+    return found.digest  # type: ignore[return-value]
+
+
+def spoil(tmp_path: Path, store: str) -> None:
+    for path in (tmp_path / "archive" / store).glob("??/*"):
+        raw = bytearray(path.read_bytes())
+        raw[len(raw) // 2] ^= 1
+        path.write_bytes(raw)
+
+
+def test_a_study_that_was_never_archived_does_not_expire(node: Node) -> None:
+    with pytest.raises(NotFound):
+        expire_study(node, KEY, reason="age")
+
+
+def test_old_packs_stay_while_no_copy_stands(node: Node, clock: FrozenClock) -> None:
+    (pack,) = packs_meant(node)
+    archive(node)
+    expire_study(node, KEY, reason="age")
+    node.write([Statement("UPDATE package_copy SET state = 'damaged'")])
+    clock.advance(3_600_000_000)
+    retire_packs(node)
+    assert node.packs.path(pack).exists()
+    node.write([Statement("UPDATE package_copy SET state = 'verified'")])
+    clock.advance(3_600_000_000)
+    retire_packs(node)
+    assert not node.packs.path(pack).exists()
+
+
+def test_a_recall_leaves_a_ticket(node: Node, clock: FrozenClock) -> None:
+    archive(node)
+    expire(node, clock)
+    recall(node)
+    recall(node)
+    rows = node.database.read("SELECT who, why, state, instances FROM recall")
+    assert rows == [{"who": "Dr. Li", "why": "asked", "state": "done", "instances": 6}]
+
+
+def test_a_receiving_study_is_not_archived(node: Node) -> None:
+    node.write([Statement("UPDATE study SET state = 'receiving'")])
+    with pytest.raises(AssertionError):
+        archive(node)
