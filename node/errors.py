@@ -88,6 +88,14 @@ class Unavailable(GridError):
     dimse, http, grpc = 0xA700, 503, "UNAVAILABLE"
 
 
+class NotReady(Unavailable):
+    """It must be brought from a slow medium; that was asked for. ``ready_at``: microseconds UTC."""
+
+    def __init__(self, message: str, *, ready_at: int) -> None:
+        super().__init__(message)
+        self.ready_at = ready_at
+
+
 class OutcomeUnknown(Unavailable):
     """A write may or may not have been applied: repeat the same batch under the same key."""
 

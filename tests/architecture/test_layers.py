@@ -14,7 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("node", "federation", "actors", "web", "ops")
 LAYER = {"node": 0, "federation": 1, "actors": 2, "web": 2, "ops": 3}
-ADAPTERS = {"sqlite.py", "rqlite.py", "grpcio.py", "loopback.py", "direct.py"}
+ADAPTERS = {
+    "sqlite.py", "rqlite.py", "grpcio.py", "loopback.py", "direct.py", "folder.py", "s3.py", "slow.py", "encrypted.py",
+}  # fmt: skip
 """Files beside a port that implement it, named by their technology."""
 TABLES = {Path("node/database/schema.py")}
 HOMES: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["meridian"][

@@ -1,0 +1,1 @@
+"""Where packages are kept for decades: one port, a folder and an object store behind it."""

@@ -1,0 +1,49 @@
+"""Archive stores made from what the configuration says of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from node.archive.stores.described import DescribedStore, check_described
+from node.archive.stores.folder import FolderStore
+from node.archive.stores.port import ArchiveStore
+from node.archive.stores.slow import SlowStore
+from node.clock import Clock
+
+
+def open_store(described: DescribedStore, keys_folder: Path, clock: Clock) -> ArchiveStore:
+    """Make the adapter of a store. Nothing is asked of the store yet: it may be away.
+
+    Raises
+    ------
+    InvalidRequest
+        What is said of it cannot work or is not safe.
+    """
+    store: ArchiveStore = _plain(described, keys_folder)
+    if described.slow_minutes:
+        store = SlowStore(store, slow_minutes=described.slow_minutes, clock=clock)
+    return store
+
+
+def prepare_store(described: DescribedStore, keys_folder: Path) -> None:
+    """Write the marker by which a store is known from now on, once; the same again changes nothing.
+
+    Raises
+    ------
+    Conflict
+        Another store lies there.
+    NotFound
+        There is no such folder.
+    Unavailable
+        It may only be read, or is failing.
+    """
+    store = _plain(described, keys_folder)
+    try:
+        store.prepare()
+    finally:
+        store.close()
+
+
+def _plain(described: DescribedStore, keys_folder: Path) -> FolderStore:
+    check_described(described)
+    return FolderStore(described.name, Path(described.path))
