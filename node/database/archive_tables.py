@@ -22,6 +22,9 @@ ARCHIVE: tuple[str, ...] = (
         bytes INTEGER NOT NULL, wrapped_key TEXT NOT NULL, state TEXT NOT NULL,
         verified_at INTEGER NOT NULL, PRIMARY KEY (digest, store)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX package_copy_verified ON package_copy (verified_at)",
+    # Content. The rules for copies, each version that ever counted; the newest counts.
+    """CREATE TABLE archive_rules (version INTEGER PRIMARY KEY, body TEXT NOT NULL, at INTEGER NOT NULL,
+        person TEXT NOT NULL) STRICT""",
     # Local. What becomes of each study's copies, as last decided, and when that is looked at again.
     """CREATE TABLE lifecycle (origin TEXT NOT NULL, study_uid TEXT NOT NULL, decision TEXT NOT NULL,
         reason TEXT NOT NULL, figures TEXT NOT NULL, decided_at INTEGER NOT NULL, next_at INTEGER,
