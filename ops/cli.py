@@ -13,6 +13,7 @@ import typer
 
 from node.errors import GridError
 from ops.alliance_cli import app as alliance_app
+from ops.archive_cli import app as archive_app
 from ops.dimse_cli import app as dimse_app
 from ops.token_cli import app as token_app
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 config_app = typer.Typer(no_args_is_help=True, help="Look at a node's configuration.")
 app.add_typer(config_app, name="config")
 app.add_typer(alliance_app, name="alliance")
+app.add_typer(archive_app, name="archive")
 app.add_typer(dimse_app, name="dimse")
 app.add_typer(token_app, name="token")
 

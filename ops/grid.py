@@ -12,6 +12,7 @@ import threading
 from functools import partial
 from pathlib import Path
 
+from actors.archive import Archive
 from actors.collect import Collect, Fetch
 from actors.completion import Completion
 from actors.consult import Consult
@@ -117,6 +118,7 @@ class Grid:
             Publish.NAME: lambda failed: Publish.start(failed, node),
             Tidy.NAME: lambda failed: Tidy.start(failed, node),
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
+            Archive.NAME: lambda failed: Archive.start(failed, node),
             Merge.NAME: lambda failed: Merge.start(failed, node),
             Completion.NAME: lambda failed: Completion.start(failed, node),
             Consult.NAME: lambda failed: Consult.start(failed, node),

@@ -16,6 +16,7 @@ from node.database.port import integer, text
 from node.errors import GridError
 from node.node import Node
 from ops.findings import Finding
+from ops.verify_archive import verify_archive
 from ops.verify_corrections import verify_corrections
 from ops.verify_found import verify_found
 from ops.verify_journal import verify_cases, verify_records, verify_studies
@@ -28,6 +29,7 @@ _COUNTED = {
     "instances": "SELECT count(*) AS n FROM instance",
     "journal records": "SELECT count(*) AS n FROM journal",
     "unsealed records": "SELECT count(*) AS n FROM journal WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM block)",
+    "packages": "SELECT count(*) AS n FROM archived",
     "texts": "SELECT count(*) AS n FROM text",
     "cases": "SELECT count(*) AS n FROM consult_case",
     "reports": "SELECT count(*) AS n FROM report",
@@ -71,6 +73,7 @@ def _database(node: Node) -> Iterator[Finding]:
 CHECKS: dict[str, Check] = {
     "database": _database,
     "packs": verify_packs,
+    "archive": verify_archive,
     "journal": verify_records,
     "studies": verify_studies,
     "corrections": verify_corrections,

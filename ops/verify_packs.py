@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from node.archive.archived import is_archived
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.database.port import read_as, text
@@ -22,7 +23,8 @@ from ops.findings import Finding
 def verify_packs(node: Node) -> Iterator[Finding]:
     """Give what is wrong with packs, pack by pack."""
     # Rows first: a pack that appears in between has its file, not yet its rows.
-    meant = {text(row, "pack") for row in node.database.read("SELECT DISTINCT pack FROM instance")}
+    rows = node.database.read("SELECT DISTINCT pack FROM instance")
+    meant = {pack for row in rows if not is_archived(pack := text(row, "pack"))}
     here = set(node.packs.names())
     for pack in sorted(meant | here):
         if pack in here:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 import dramatiq
 
+from node.archive.archiving import archive_study
+from node.archive.recalling import recall_study
 from node.node import Node
 from node.reporting.delivery import deliver
 from node.reporting.document import make_documents
@@ -27,6 +29,12 @@ TRANSFERS: Mapping[str, Callable[..., None]] = {
     "retrieve_study": retrieve_study,  # (transfer_id): a study from a remote AE
 }
 """In a queue of their own: they may take hours, and a signed report waits for none of them."""
+
+ARCHIVE: Mapping[str, Callable[..., None]] = {
+    "archive_study": archive_study,  # (origin, study_uid, profile): its package, in each store
+    "recall_study": recall_study,  # (origin, study_uid, ticket): back from the archive
+}
+"""In a queue of their own: they keep cores busy, and no report waits for them."""
 
 
 def bind(

@@ -16,7 +16,8 @@ import dramatiq
 
 from actors.jobs.broker import JobBroker
 from actors.jobs.job_table import LEASE, GivenUp, Job, JobTable
-from actors.jobs.tasks import JOBS, TRANSFERS, bind
+from actors.jobs.tasks import ARCHIVE, JOBS, TRANSFERS, bind
+from node.archive.archiving import QUEUE as ARCHIVE_QUEUE
 from node.clock import Micros
 from node.database.port import Statement
 from node.node import Node
@@ -24,6 +25,8 @@ from node.transfers.transfers import QUEUE as TRANSFER_QUEUE
 
 THREADS = 2
 TRANSFER_THREADS = 3
+ARCHIVE_THREADS = 1
+"""One study after the other: each keeps all processes that code busy."""
 WAKE_MS = 1000
 """How often dramatiq's threads look whether to stop."""
 STOP_MS = 20_000
@@ -31,13 +34,14 @@ STOP_MS = 20_000
 
 
 class JobWorker:
-    """The worker threads of one process: some for most jobs, some for transfers."""
+    """The worker threads of one process: some for most jobs, some for transfers, one for the archive."""
 
     def __init__(self, node: Node, *, threads: int = THREADS, lease: Micros = LEASE) -> None:
         # Its errors print what an exception says, which may be a patient's data; the broker logs each failure.
         logging.getLogger("dramatiq.worker.WorkerThread").setLevel(logging.CRITICAL)
         self._lines = (
             _Line(node, JOBS, "default", threads=threads, lease=lease),
+            _Line(node, ARCHIVE, ARCHIVE_QUEUE, threads=ARCHIVE_THREADS, lease=lease),
             _Line(node, TRANSFERS, TRANSFER_QUEUE, threads=TRANSFER_THREADS, lease=lease),
         )
 

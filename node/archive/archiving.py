@@ -11,7 +11,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from node.archive.archived import (
-    VERIFIED,
     ArchivedRow,
     CopyRow,
     contents_of,
@@ -20,13 +19,13 @@ from node.archive.archived import (
     peek_archived,
     verified_stores,
 )
-from node.archive.copies import put_copy, remove_copy
+from node.archive.copies import copy_row, mend_copies, put_copy, remove_copy
 from node.archive.recalling import bring
-from node.archive.rule import Profile
+from node.archive.requests import Profile
 from node.archive.writing import Made, Original, Study, make_package
 from node.catalogue.search import InstanceRow, get_study, instances_of
 from node.database.port import Statement
-from node.errors import Conflict, GridError, InvalidRequest, Unavailable
+from node.errors import Conflict, Damaged, GridError, InvalidRequest, Unavailable
 from node.events import StudyArchived
 from node.failpoints import failpoint
 from node.names import Cause, NodeId, StudyKey, StudyUID
@@ -70,6 +69,10 @@ def _archive(node: Node, key: StudyKey, profile: Profile) -> None:
     before = peek_archived(node.database, key)
     if study.state != "complete" or not rows or is_covered(node, before, rows):
         return
+    if before is not None and before.contents == contents_of(rows):
+        with suppress(Damaged):
+            mend_copies(node, before.digest)
+            return
     if any(is_archived(row.pack) for row in rows):
         bring(node, key, who="", why="archive")
         raise Conflict(
@@ -130,7 +133,7 @@ def _put(node: Node, made: Made) -> list[CopyRow]:
     errors: list[GridError] = []
     for store in node.archive.stores:
         try:
-            copies.append(put_copy(node, store, made))
+            copies.append(put_copy(node, store, digest=made.digest, file=made.path))
         except GridError as error:
             errors.append(error)
     if len(copies) < max(node.archive.copies, 1):
@@ -183,7 +186,7 @@ def _write_down(
             [
                 *node.journal.append(key.subject, [event], after=version, cause=cause),
                 archived,
-                *(_copy_row(copy) for copy in copies),
+                *(copy_row(copy) for copy in copies),
             ]
         )
     except Conflict:
@@ -191,23 +194,6 @@ def _write_down(
             _let_go(node, copy)
         raise
     failpoint("archive-written")
-
-
-def _copy_row(copy: CopyRow) -> Statement:
-    return Statement(
-        "INSERT INTO package_copy (digest, store, stored, bytes, wrapped_key, state, verified_at)"
-        f" VALUES (?, ?, ?, ?, ?, '{VERIFIED}', ?) ON CONFLICT (digest, store) DO UPDATE SET stored = excluded.stored,"
-        " bytes = excluded.bytes, wrapped_key = excluded.wrapped_key,"
-        " state = excluded.state, verified_at = excluded.verified_at",
-        (
-            copy.digest,
-            copy.store,
-            copy.stored,
-            copy.bytes,
-            copy.wrapped_key,
-            copy.verified_at,
-        ),
-    )
 
 
 def _let_go(node: Node, copy: CopyRow) -> None:

@@ -15,63 +15,20 @@ from pathlib import Path
 
 import msgspec
 
-from node.archive.members import Coded, OriginalDigests, code, keep, turned_back
-from node.archive.rule import Profile
+from node.archive.members import code, keep, turned_back
+from node.archive.requests import Code, Done, TurnBack
 from node.archive.source import FileSource
-from node.archive.unzipping import Hashed, Unzipped
+from node.archive.unzipping import Hashed, OriginalDigests, Unzipped
 from node.dicom.header import scan
 from node.dicom.part10 import PREAMBLE
 from node.errors import GridError
 from node.imaging.codec_process import message, read_message
 from node.imaging.lossless import load_codecs
-from node.names import Digest
 
 MEMORY_BYTES = 2 << 30
 CPU_S = 60
 CPU_BYTES = 2 << 20
 """So many bytes more take a second more of a core, at most."""
-
-
-class Code(msgspec.Struct, kw_only=True, frozen=True, tag=True):
-    """Make a member of an instance in a pack."""
-
-    pack: str
-    offset: int
-    """Of its file meta; the data set follows."""
-    meta_bytes: int
-    data_bytes: int
-    transfer_syntax: str
-    profile: Profile
-    sink: str
-    """The file to write it to."""
-    kept: str = ""
-    """Why it is to stay as received, when that is known."""
-
-
-class TurnBack(msgspec.Struct, kw_only=True, frozen=True, tag=True):
-    """Make the original of a member again; its record comes behind."""
-
-    package: str
-    at: int
-    method: int
-    size: int
-    stored: int
-    meta_bytes: int
-    sink: str = ""
-    """The file to write file meta and data set to; empty when only the digests are wanted."""
-
-
-class Done(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What was made; of `Code` the record comes behind."""
-
-    coded: Coded | None = None
-    member: Digest = Digest("")
-    meta: Digest = Digest("")
-    digest: Digest = Digest("")
-    """Of the member read, and of file meta and data set of the original."""
-    gone: bool = False
-    """The pack is not there: its row is to be looked up once more."""
-    refused: str = ""
 
 
 _REQUESTS = msgspec.json.Decoder(Code | TurnBack)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from node.archive.archived import DAMAGED, GONE, VERIFIED, CopyRow, copies_of
+from node.archive.archived import DAMAGED, GONE, VERIFIED, CopyRow, copies_of, verified_stores
 from node.archive.package import Package
 from node.archive.source import FileSource
 from node.archive.stores.port import ArchiveStore, Stored
-from node.archive.writing import Made
+from node.archive.stores.verifying import verify_copy
 from node.database.port import Statement
 from node.errors import Damaged, GridError, NotFound, Unavailable
 from node.failpoints import planted
@@ -19,7 +19,7 @@ from node.names import Cause, Digest
 from node.node import Node
 
 
-def put_copy(node: Node, store: ArchiveStore, made: Made) -> CopyRow:
+def put_copy(node: Node, store: ArchiveStore, *, digest: Digest, file: Path) -> CopyRow:
     """Put a package into a store, read it back from there, and give the row that says so.
 
     Raises
@@ -29,11 +29,11 @@ def put_copy(node: Node, store: ArchiveStore, made: Made) -> CopyRow:
     Damaged
         It gives back other bytes than it was given.
     """
-    stored = store.put(made.digest, made.path)
+    stored = store.put(digest, file)
     if not planted("copy-unverified"):
-        _compare(_read_back(store, stored), made.digest, store)
+        verify_copy(store, stored, node.clock)
     return CopyRow(
-        digest=made.digest,
+        digest=digest,
         store=store.name,
         stored=stored.stored_name,
         bytes=stored.size_bytes,
@@ -120,6 +120,35 @@ def local_package(node: Node, digest: Digest, folder: Path) -> Iterator[tuple[Pa
     raise _nowhere(errors)
 
 
+def copy_row(copy: CopyRow) -> Statement:
+    """Give the statement that says where a copy lies, in place of what was known of that store's."""
+    return Statement(
+        "INSERT INTO package_copy (digest, store, stored, bytes, wrapped_key, state, verified_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest, store) DO UPDATE SET stored = excluded.stored,"
+        " bytes = excluded.bytes, wrapped_key = excluded.wrapped_key, state = excluded.state,"
+        " verified_at = excluded.verified_at",
+        (copy.digest, copy.store, copy.stored, copy.bytes, copy.wrapped_key, copy.state, copy.verified_at),
+    )
+
+
+def mend_copies(node: Node, digest: Digest) -> tuple[str, ...]:
+    """Put a package into each store that has no verified copy of it, from one that has; give those stores.
+
+    Raises
+    ------
+    Unavailable, Damaged
+        No store has it whole, or one does not take it; what was put until then is written down.
+    """
+    verified = verified_stores(copies_of(node.database, digest))
+    lacking = [store for store in node.archive.stores if store.name not in verified]
+    if not lacking:
+        return ()
+    with node.archive.work_folder(node.clock) as folder, local_package(node, digest, folder) as (_, path):
+        for store in lacking:
+            node.write([copy_row(put_copy(node, store, digest=digest, file=path))])
+    return tuple(store.name for store in lacking)
+
+
 def note_copy(node: Node, copy: CopyRow, state: str, error: GridError) -> None:
     """Write down that a copy is not what it was, and show it to the administrator once."""
     row = Statement(
@@ -163,13 +192,6 @@ def _fetch(store: ArchiveStore, copy: CopyRow, path: Path) -> None:
             hash_.update(piece)
             file.write(piece)
     _compare(hash_.hexdigest(), copy.digest, store)
-
-
-def _read_back(store: ArchiveStore, stored: Stored) -> str:
-    hash_ = hashlib.sha256()
-    for piece in store.read_back(stored):
-        hash_.update(piece)
-    return hash_.hexdigest()
 
 
 def _compare(found: str, expected: Digest, store: ArchiveStore) -> None:

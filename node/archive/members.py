@@ -7,7 +7,6 @@ the package is read back and compared before anybody relies on it (`node.archive
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -15,8 +14,8 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from node.archive.manifest import Place
-from node.archive.rule import PHOTOMETRIC, RGB, AsReceived, Profile, layout_of, syntaxes_for
+from node.archive.requests import MOST_OLD_BYTES, Coded, Profile
+from node.archive.rule import PHOTOMETRIC, RGB, AsReceived, layout_of, syntaxes_for
 from node.archive.splice import Head, spliced
 from node.archive.stream import BEST, LEVEL, MemberStream, deflate_run
 from node.dicom.frames import every_frame
@@ -27,11 +26,9 @@ from node.dicom.walk import ITEM, PIXEL_DATA, SEQUENCE_END, UNDEFINED
 from node.errors import Damaged, GridError
 from node.failpoints import failpoint
 from node.imaging.lossless import Above, Layout, Syntax, decode, encode, read_frame, write_frame
-from node.names import Digest
 
 IN_MEMORY_BYTES = 32 << 20
 """Of pixels whose coded frames wait together, so that the smallest coding can be chosen and a table of offsets written."""
-MOST_OLD_BYTES = 64 << 20
 _TRIED = 8
 """Frames of a larger instance by which its coding is chosen."""
 _PAYS = 100
@@ -56,20 +53,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sign_above: bool = False
     undo: list[tuple[int, int, int]]
     """Start and end of each stretch of the member, and how many bytes stood in its place; the last is the pixels'."""
-
-
-class Coded(msgspec.Struct, frozen=True, kw_only=True):
-    """A member on its way into a package."""
-
-    method: int
-    crc: int
-    size: int
-    stored: int
-    digest: Digest
-    places: list[Place]
-    """From the beginning of the member's stored bytes."""
-    syntax: str = ""
-    kept: str = ""
 
 
 def code(
@@ -132,30 +115,6 @@ def turned_back(member: Callable[[int], bytes], record: bytes) -> Iterator[bytes
     yield from _decoded(member, plan)
     yield old[taken:]
     yield from iter(lambda: member(_CHUNK_BYTES), b"")
-
-
-class OriginalDigests:
-    """Digests of an original as it comes back in chunks: of its file meta, and of its data set."""
-
-    def __init__(self, meta_bytes: int) -> None:
-        self._left = [len(PREAMBLE), meta_bytes]
-        self._meta, self._data_set = hashlib.sha256(), hashlib.sha256()
-
-    def update(self, chunk: bytes) -> None:
-        """Take the next bytes of the file."""
-        skipped = min(self._left[0], len(chunk))
-        meta = min(self._left[1], len(chunk) - skipped)
-        self._meta.update(chunk[skipped : skipped + meta])
-        self._data_set.update(chunk[skipped + meta :])
-        self._left = [self._left[0] - skipped, self._left[1] - meta]
-
-    @property
-    def meta(self) -> Digest:
-        return Digest(self._meta.hexdigest())
-
-    @property
-    def data_set(self) -> Digest:
-        return Digest(self._data_set.hexdigest())
 
 
 def read_record(record: bytes) -> tuple[Record, bytes]:

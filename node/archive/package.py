@@ -32,9 +32,8 @@ from node.archive.manifest import (
     member_name,
     read_manifest,
 )
-from node.archive.members import OriginalDigests, turned_back
 from node.archive.source import FileSource, Seekable, Source, as_damaged, compare
-from node.archive.unzipping import CHUNK_BYTES, Hashed, Unzipped, read_place
+from node.archive.unzipping import CHUNK_BYTES, Hashed, OriginalDigests, Unzipped, read_place
 from node.archive.zip64 import HEAD_BYTES
 from node.errors import Damaged, GridError, NotFound
 
@@ -129,6 +128,10 @@ class Package:
         Damaged
             At its end: it is not what was archived.
         """
+        from node.archive.members import (
+            turned_back,  # with the codecs, which whoever only looks does not need
+        )
+
         each = self.instance(number)
         read = Hashed(Unzipped(self.source, *self._content(member_name(number))))
         original = OriginalDigests(each.meta_bytes)

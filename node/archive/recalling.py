@@ -20,19 +20,28 @@ from node.errors import Damaged, GridError
 from node.events import StudyRecalled
 from node.failpoints import failpoint
 from node.journal.cursors import advance
-from node.names import Cause, StudyKey
+from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
 from node.store.merging import MergedPack
 from node.store.packs import index_cursor
 
 
-def bring(node: Node, key: StudyKey, *, who: str, why: str) -> None:
+def recall_study(node: Node, *, origin: str, study_uid: str, ticket: str) -> None:
+    """Bring a study that somebody asked for, by her ticket; a job."""
+    key = StudyKey(origin=NodeId(origin), study_uid=StudyUID(study_uid))
+    bring(node, key, who="", why="", ticket=ticket)
+    _end(node, ticket, state="done", words="")  # it may have been here already
+
+
+def bring(node: Node, key: StudyKey, *, who: str, why: str, ticket: str = "") -> None:
     """Bring all of a study online that lies in the archive alone; blocks until it is there.
 
     Parameters
     ----------
     who
         A person, a program or an AE title, for the list of recalls; empty for the node itself.
+    ticket
+        Of a recall that was asked for; without one another is made.
 
     Raises
     ------
@@ -44,28 +53,29 @@ def bring(node: Node, key: StudyKey, *, who: str, why: str) -> None:
     with node.archive.alone(f"recall-{key.origin}-{key.study_uid}"):
         rows = [row for row in instances_of(node.database, key, chosen_only=False) if is_archived(row.pack)]
         for pack in sorted({row.pack for row in rows}):
-            _bring(node, key, pack, [row for row in rows if row.pack == pack], who=who, why=why)
+            meant = [row for row in rows if row.pack == pack]
+            opened = _begin(node, key, meant, who=who, why=why, ticket=ticket)
+            try:
+                _bring(node, key, pack, meant)
+            except GridError as error:
+                _end(node, opened, state="failed", words=error.message)
+                raise
+            failpoint("recalled")
+            _end(node, opened, state="done", words="")
 
 
-def _bring(node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow], *, who: str, why: str) -> None:
+def _bring(node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow]) -> None:
     archived = peek_archived_pack(node.database, pack)
     if archived is None:
         raise Damaged(f"Recalling a study failed: no package is known as {pack}. Run 'meridian verify'.")
     node.packs.check_room(sum(row.data_bytes for row in rows))
-    ticket = _begin(node, archived, rows, who=who, why=why)
-    try:
-        with (
-            node.archive.work_folder(node.clock) as folder,
-            local_package(node, archived.digest, folder) as (package, path),
-        ):
-            merged = MergedPack(node.packs, node.clock)
-            places = _filled(node, merged, package, path, folder, rows)
-        move_rows(node, merged, _moved(node, key, archived, merged, places))
-    except GridError as error:
-        _end(node, ticket, state="failed", words=error.message)
-        raise
-    failpoint("recalled")
-    _end(node, ticket, state="done", words="")
+    with (
+        node.archive.work_folder(node.clock) as folder,
+        local_package(node, archived.digest, folder) as (package, path),
+    ):
+        merged = MergedPack(node.packs, node.clock)
+        places = _filled(node, merged, package, path, folder, rows)
+    move_rows(node, merged, _moved(node, key, archived, merged, places))
 
 
 def _filled(
@@ -136,33 +146,30 @@ def _row_statements(
         )
 
 
-def _begin(node: Node, archived: ArchivedRow, rows: Sequence[InstanceRow], *, who: str, why: str) -> str:
-    ticket, now = node.new_id(), node.now()
-    row = Statement(
-        "INSERT INTO recall (id, origin, study_uid, who, why, priority, state, instances, bytes, at, began_at)"
-        " VALUES (?, ?, ?, ?, ?, 0, 'running', ?, ?, ?, ?)",
-        (
-            ticket,
-            archived.origin,
-            archived.study_uid,
-            who,
-            why,
-            len(rows),
-            sum(row.data_bytes for row in rows),
-            now,
-            now,
-        ),
+def _begin(node: Node, key: StudyKey, rows: Sequence[InstanceRow], *, who: str, why: str, ticket: str) -> str:
+    """Open a ticket, or go on with one that waits; give its id."""
+    opened, now = ticket or node.new_id(), node.now()
+    size = sum(row.data_bytes for row in rows)
+    node.write(
+        [
+            Statement(
+                "INSERT INTO recall (id, origin, study_uid, who, why, priority, state, instances, bytes, at, began_at)"
+                " VALUES (?, ?, ?, ?, ?, 0, 'running', ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = 'running',"
+                " instances = excluded.instances, bytes = excluded.bytes, began_at = excluded.began_at",
+                (opened, key.origin, key.study_uid, who, why, len(rows), size, now, now),
+            )
+        ]
     )
-    node.write([row])
-    return ticket
+    return opened
 
 
 def _end(node: Node, ticket: str, *, state: str, words: str) -> None:
     node.write(
         [
             Statement(
-                "UPDATE recall SET state = ?, words = ?, ended_at = ? WHERE id = ?",
-                (state, words, node.now(), ticket),
+                "UPDATE recall SET state = ?, words = ?, ended_at = ?, done = CASE ? WHEN 'done' THEN instances ELSE done END"
+                " WHERE id = ?",
+                (state, words, node.now(), state, ticket),
             )
         ]
     )

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from node.archive.coder import TurnBack
 from node.archive.manifest import Instance
 from node.archive.package import Package
+from node.archive.requests import TurnBack
 from node.archive.workers import Ask, Workers
 from node.errors import Damaged
 from node.imaging.codec_process import Died

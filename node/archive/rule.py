@@ -10,8 +10,7 @@ Source: DICOM PS3.3 C.7.6.3 (Image Pixel), C.9.2 (Overlay Plane); PS3.5 8.1, 8.2
 
 from __future__ import annotations
 
-from enum import Enum
-
+from node.archive.requests import Profile
 from node.dicom.header import Header
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from node.dicom.walk import PIXEL_DATA, PIXELS
@@ -24,13 +23,6 @@ _OVERLAY_GROUPS, _OVERLAY_BIT = 0x6000, 0x0102
 _GREY = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 RGB = "RGB"
 _COLOUR = (RGB, "YBR_FULL")
-
-
-class Profile(Enum):
-    """How an archive is made: as small as can be, or at 2.5 times the speed for 8 % more bytes."""
-
-    SMALL = "small"
-    FAST = "fast"
 
 
 class AsReceived(Exception):

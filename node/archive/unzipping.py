@@ -12,6 +12,7 @@ from collections.abc import Callable
 from node.archive.manifest import Place
 from node.archive.source import Source, as_damaged, cut_off
 from node.archive.stream import BLOCK_BYTES, BLOCK_HEAD_BYTES, DEFLATED, STORED, blocks_bytes
+from node.dicom.part10 import PREAMBLE
 from node.errors import Damaged
 from node.names import Digest
 
@@ -89,6 +90,30 @@ class Hashed:
     @property
     def digest(self) -> Digest:
         return Digest(self._hash.hexdigest())
+
+
+class OriginalDigests:
+    """Digests of an original as it comes back in chunks: of its file meta, and of its data set."""
+
+    def __init__(self, meta_bytes: int) -> None:
+        self._left = [len(PREAMBLE), meta_bytes]
+        self._meta, self._data_set = hashlib.sha256(), hashlib.sha256()
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes of the file."""
+        skipped = min(self._left[0], len(chunk))
+        meta = min(self._left[1], len(chunk) - skipped)
+        self._meta.update(chunk[skipped : skipped + meta])
+        self._data_set.update(chunk[skipped + meta :])
+        self._left = [self._left[0] - skipped, self._left[1] - meta]
+
+    @property
+    def meta(self) -> Digest:
+        return Digest(self._meta.hexdigest())
+
+    @property
+    def data_set(self) -> Digest:
+        return Digest(self._data_set.hexdigest())
 
 
 def read_place(source: Source, place: Place) -> bytes:

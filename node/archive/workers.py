@@ -9,8 +9,7 @@ from queue import LifoQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
-from node.archive.coder import Code, Done, TurnBack
-from node.archive.members import MOST_OLD_BYTES
+from node.archive.requests import MOST_OLD_BYTES, Code, Done, TurnBack
 from node.imaging.codec_process import CodecProcess, Died
 
 WAIT_S = 120.0

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import msgspec
 
-from node.archive.coder import Code, Done, TurnBack
 from node.archive.manifest import (
     ARRIVALS,
     FORMAT,
@@ -36,9 +35,8 @@ from node.archive.manifest import (
     Series,
     member_name,
 )
-from node.archive.members import Coded
 from node.archive.package import Package
-from node.archive.rule import Profile
+from node.archive.requests import Code, Coded, Done, Profile, TurnBack
 from node.archive.source import FileSource
 from node.archive.stream import DEFLATED, STORED
 from node.archive.workers import Ask, Workers

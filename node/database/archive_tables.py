@@ -28,8 +28,9 @@ ARCHIVE: tuple[str, ...] = (
     # Local. What becomes of each study's copies, as last decided, and when that is looked at again.
     """CREATE TABLE lifecycle (origin TEXT NOT NULL, study_uid TEXT NOT NULL, decision TEXT NOT NULL,
         reason TEXT NOT NULL, figures TEXT NOT NULL, decided_at INTEGER NOT NULL, next_at INTEGER,
-        read_at INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
+        PRIMARY KEY (origin, study_uid)) STRICT, WITHOUT ROWID""",
     "CREATE INDEX lifecycle_next ON lifecycle (next_at) WHERE next_at IS NOT NULL",
+    "CREATE INDEX audit_subject ON audit (subject, act, at)",
     # Local. Studies asked back from the archive. state: waiting, running, done, failed. who: a person, a program or an AE.
     """CREATE TABLE recall (id TEXT PRIMARY KEY, origin TEXT NOT NULL, study_uid TEXT NOT NULL, who TEXT NOT NULL,
         why TEXT NOT NULL, priority INTEGER NOT NULL, state TEXT NOT NULL, instances INTEGER NOT NULL,

@@ -25,8 +25,8 @@ from types import ModuleType
 from typing import TypeVar
 
 from node.archive.package import Package
+from node.archive.requests import Profile
 from node.archive.restoring import restore
-from node.archive.rule import Profile
 from node.archive.source import FileSource
 from node.archive.workers import Workers
 from node.archive.writing import Made

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.archive.package import Package
-from node.archive.rule import Profile
+from node.archive.requests import Profile
 from node.archive.source import FileSource
 from node.archive.workers import Workers
 from node.archive.writing import Made, Original, Study, make_package

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.archive.manifest import Instance
-from node.archive.rule import Profile
+from node.archive.requests import Profile
 from node.archive.workers import Workers
 from node.dicom.header import scan
 from node.dicom.part10 import read_part10

@@ -1,0 +1,110 @@
+"""``meridian archive``: a node's archive from the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from node.names import NodeId, StudyKey, StudyUID
+from node.node import Node
+
+app = typer.Typer(no_args_is_help=True, help="Packages of studies: made, looked at, brought back.")
+State = Annotated[Path, typer.Argument(help="The node's state folder.", show_default=False)]
+Study = Annotated[str, typer.Argument(help="[ORIGIN/]STUDYUID; the node's own when no origin is given.")]
+
+
+@app.command()
+def show(state: State, study: Study) -> None:
+    """Say where a study lies, and what was decided about it."""
+    from node.archive.archived import copies_of, peek_archived
+    from node.catalogue.search import get_study
+
+    node, key = _opened(state, study)
+    get_study(node.database, key)
+    archived = peek_archived(node.database, key)
+    if archived is None:
+        typer.echo("Online alone; it was not archived yet.")
+    else:
+        where = "online and in the archive" if archived.online else "in the archive alone"
+        typer.echo(f"Lies {where}; generation {archived.generation}, {archived.instances} instances.")
+        typer.echo(
+            f"Package {archived.digest}: {archived.bytes} bytes, of {archived.online_bytes} as received."
+        )
+        for copy in copies_of(node.database, archived.digest):
+            typer.echo(f"  store {copy.store}: {copy.state}")
+    sql = "SELECT decision, reason, figures FROM lifecycle WHERE origin = ? AND study_uid = ?"
+    for row in node.database.read(sql, (key.origin, key.study_uid)):
+        typer.echo(f"Decided: {row['decision']}, because {row['reason']} {row['figures']}")
+
+
+@app.command()
+def make(state: State, study: Study) -> None:
+    """Archive a study now, whatever the rules say of when."""
+    from node.archive.archiving import archive_study
+
+    node, key = _opened(state, study)
+    archive_study(node, origin=key.origin, study_uid=key.study_uid)
+    node.archive.close()
+    show(state, study)
+
+
+@app.command()
+def expire(state: State, study: Study) -> None:
+    """Let a study's online copy go now, unless somebody holds it or a copy is missing."""
+    from node.archive.expiring import expire_study
+
+    node, key = _opened(state, study)
+    expire_study(node, key, reason="asked")
+    show(state, study)
+
+
+@app.command()
+def recall(state: State, study: Study) -> None:
+    """Bring a study back from the archive."""
+    from node.archive.recalling import bring
+
+    node, key = _opened(state, study)
+    bring(node, key, who="operator", why="asked")
+    node.archive.close()
+    show(state, study)
+
+
+@app.command()
+def mend(state: State, study: Study) -> None:
+    """Put a study's package into each store that has no whole copy of it."""
+    from node.archive.archived import peek_archived
+    from node.archive.copies import mend_copies
+
+    node, key = _opened(state, study)
+    archived = peek_archived(node.database, key)
+    if archived is None:
+        typer.echo("It was not archived yet.")
+        raise typer.Exit(1)
+    put = mend_copies(node, archived.digest)
+    typer.echo(f"Put into {', '.join(put)}." if put else "Each store has a verified copy.")
+
+
+@app.command()
+def prepare(state: State) -> None:
+    """Make each configured store this node's, once: writes its marker where none is."""
+    from node.archive.stores.opening import prepare_store
+    from node.config import load_config
+
+    config = load_config(state)
+    for described in config.archive.store:
+        prepare_store(described, state / "keys")
+        typer.echo(f"Store {described.name} is ready.")
+    if not config.archive.store:
+        typer.echo(
+            "No store is configured; packages lie in the state folder. Add [[archive.store]] for another disk."
+        )
+
+
+def _opened(state: Path, study: str) -> tuple[Node, StudyKey]:
+    from ops.compose import compose_node
+
+    node = compose_node(state)
+    origin, _, uid = study.rpartition("/")
+    return node, StudyKey(origin=NodeId(origin or node.id), study_uid=StudyUID(uid))
