@@ -1,17 +1,26 @@
-"""A study that is archived, expired and recalled in a bare node, as the actors and jobs do."""
+"""A study that is archived, expired and recalled in a bare node, as the actors and jobs do.
+
+``python -m tests.kit.archived_study FOLDER archive|expire|recall ...`` takes these steps one after the other, over node ``alpha`` in a
+folder, as a process that can be killed.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from node.archive.archived import ArchivedRow, copies_of, is_archived, peek_archived
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
 from node.archive.recalling import bring
 from node.catalogue.fresh import read_fresh
-from node.catalogue.moving import RETIRED_FOR, retire_packs
+from node.catalogue.moving import RETIRED_FOR, retire_packs, settle_merges
+from node.clock import SystemClock
 from node.node import Node
 from tests.kit.archived_kinds import ct, picture, words
+from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, STUDY, associate, complete, ingest, rows_of
 
@@ -81,3 +90,24 @@ def stores_of(node: Node) -> set[str]:
     found = peek_archived(node.database, KEY)
     assert found is not None
     return {copy.store for copy in copies_of(node.database, found.digest)}
+
+
+def main(arguments: Sequence[str]) -> None:
+    node = bare_node(Path(arguments[0]), "alpha", SystemClock())
+    settle_merges(node)
+    node.archive.clean()
+    for act in arguments[1:]:
+        match act:
+            case "archive":
+                archive(node)
+            case "expire":
+                expire_study(node, KEY, reason="age")
+            case "recall":
+                recall(node)
+            case _:
+                raise AssertionError(act)
+    node.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,93 @@
+"""A study in the archive alone, asked for at every way out of a node: each gives what it gave while it was online."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from node.archive.archived import is_archived
+from node.archive.archiving import archive_study
+from node.archive.expiring import expire_study
+from node.catalogue.moving import retire_packs
+from node.catalogue.search import instances_of
+from node.clock import SystemClock
+from node.database.port import Statement
+from node.names import NodeId, StudyKey, StudyUID
+from node.node import Node
+from ops.verify import CHECKS, verify_part
+from tests.kit.bare_node import bare_node
+from tests.kit.exits import EXITS, Doors, Exit, open_doors
+from tests.kit.holding import hold
+from tests.kit.instances import IMPLICIT, make_ct
+from tests.kit.merging import complete
+from tests.kit.site import add_quickly, open_site
+
+STUDY = "2.25.1"
+KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID(STUDY))
+FROM_ROWS = frozenset({"page", "list", "delivery", "C-FIND"})
+"""Exits that give what stands in rows, and bring nothing back for it."""
+MAY_BE_KEPT = ("QIDO-RS", "instances of", "series of", "ETag", "picture")
+"""... and those that may have what they gave before in memory."""
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    folder = tmp_path_factory.mktemp("archive")
+    node = bare_node(folder, "alpha", SystemClock())
+    hold(node, [_ct(1)])
+    hold(node, [_ct(2, transfer_syntax=IMPLICIT)], transfer_syntax=IMPLICIT)
+    complete(node, KEY)
+    for pack in node.packs.landing():
+        node.packs.landed(pack)
+    with open_site(node) as site:
+        person = site.signed_in(add_quickly(node, "chen", "technician"))
+        with open_doors(site, person, folder, STUDY) as opened:
+            yield opened
+    node.close()
+
+
+def _ct(n: int, **changes: str) -> bytes:
+    return make_ct(
+        study_uid=STUDY,
+        series_uid=f"{STUDY}.1",
+        sop_uid=f"{STUDY}.1.{n}",
+        number=n,
+        rows=160,
+        columns=160,
+        change={0x00280004: ("CS", "MONOCHROME2")},
+        **changes,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("way", EXITS, ids=[one.name for one in EXITS])
+def test_every_exit_gives_what_it_gave_while_the_study_was_online(doors: Doors, way: Exit) -> None:
+    online = way.ask(doors)
+    leave_to_archive(doors.site.node)
+    assert way.ask(doors) == online
+    brought = not any(_in_archive(doors.site.node))
+    assert brought or way.name in FROM_ROWS or way.name.startswith(MAY_BE_KEPT)
+    assert [finding for name in CHECKS for finding in verify_part(doors.site.node, name)] == []
+
+
+def test_what_an_expired_study_leaves_on_the_disk_is_its_package_alone(doors: Doors) -> None:
+    node = doors.site.node
+    leave_to_archive(node)
+    assert all(_in_archive(node))
+    packs = {row.pack for row in instances_of(node.database, KEY, chosen_only=False)}
+    assert not any(node.packs.path(pack).exists() for pack in packs)
+    assert len(list((node.state / "archive").glob("store-0/??/*"))) == 1
+    assert list((node.state / "archive" / "work").iterdir()) == []
+
+
+def leave_to_archive(node: Node) -> None:
+    """Archive the study, let its online copy go, and the packs with it at once."""
+    archive_study(node, origin=KEY.origin, study_uid=KEY.study_uid)
+    expire_study(node, KEY, reason="age")
+    node.write([Statement("UPDATE retired_pack SET due = 0")])
+    retire_packs(node)
+    assert all(_in_archive(node))
+
+
+def _in_archive(node: Node) -> list[bool]:
+    return [is_archived(row.pack) for row in instances_of(node.database, KEY, chosen_only=False)]
