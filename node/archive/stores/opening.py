@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from node.archive.stores.described import DescribedStore, check_described
+from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.folder import FolderStore
 from node.archive.stores.port import ArchiveStore
 from node.archive.stores.slow import SlowStore
 from node.clock import Clock
+from node.failpoints import planted
+from node.keys.archive_keys import ArchiveKeys
 
 
 def open_store(described: DescribedStore, keys_folder: Path, clock: Clock) -> ArchiveStore:
@@ -18,10 +21,14 @@ def open_store(described: DescribedStore, keys_folder: Path, clock: Clock) -> Ar
     ------
     InvalidRequest
         What is said of it cannot work or is not safe.
+    Refused
+        Others may read the key folder.
     """
     store: ArchiveStore = _plain(described, keys_folder)
     if described.slow_minutes:
         store = SlowStore(store, slow_minutes=described.slow_minutes, clock=clock)
+    if described.leaves and not planted("leaves-unsealed"):
+        store = EncryptedStore(store, ArchiveKeys.open(keys_folder, clock))
     return store
 
 
