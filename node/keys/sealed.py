@@ -17,7 +17,7 @@ import io
 import os
 import secrets
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,28 +149,32 @@ class _Buffer(Protocol):
         """Give its memory."""
 
 
-class SealedReader(io.RawIOBase):
-    """The content of a sealed file; seekable, and safe to `read_at` from several threads."""
+class SealedBytes(Protocol):
+    """Where a sealed file lies: on a disk, or in a store that gives ranges of it, from any thread."""
 
-    def __init__(self, path: Path, key: str) -> None:
-        self._fd = -1
-        self._name = path.name
-        self._key = from_base64(key, size_bytes=KEY_BYTES)
+    @property
+    def size(self) -> int: ...
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Give a range; fewer bytes only at the end."""
+
+    def close(self) -> None: ...
+
+
+class SealedReader(io.RawIOBase):
+    """The content of a sealed file; seekable, and safe to `read_at` from several threads. It closes what it reads."""
+
+    def __init__(self, sealed: Path | SealedBytes, key: str, *, name: str = "") -> None:
+        """Open a file, or what lies elsewhere under a name that messages use."""
+        self._sealed: SealedBytes | None = None
+        self._name = name or (sealed.name if isinstance(sealed, Path) else "in a store")
         self._cached: tuple[int, bytes] = (-1, b"")
         self._position = 0
         try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._sealed = _OnDisk(sealed) if isinstance(sealed, Path) else sealed
+            self._key = from_base64(key, size_bytes=KEY_BYTES)
             self._count = self._count_chunks()
             self._length = (self._count - 1) * CHUNK_BYTES + len(self._chunk(self._count - 1))
-        except FileNotFoundError as error:
-            raise NotFound(
-                f"Opening sealed file {path.name} failed: it is not here. Fetch it again."
-            ) from error
-        except OSError as error:
-            self.close()
-            raise Unavailable(
-                f"Opening sealed file {path.name} failed ({error.strerror}): see to the disk, then try again."
-            ) from error
         except GridError:
             self.close()
             raise
@@ -220,41 +224,64 @@ class SealedReader(io.RawIOBase):
         return True
 
     def close(self) -> None:
-        if not self.closed and self._fd >= 0:
-            os.close(self._fd)
+        if self._sealed is not None:
+            self._sealed.close()
+            self._sealed = None
         super().close()
 
     def _count_chunks(self) -> int:
-        if self._pread(len(HEADER), 0) != HEADER:
-            raise Damaged(
-                f"Opening sealed file {self._name} failed: it does not begin as one, or a newer version wrote it."
-            )
-        whole, rest = divmod(os.fstat(self._fd).st_size - len(HEADER), _SEALED_CHUNK_BYTES)
+        if self._read(len(HEADER), 0) != HEADER:
+            raise _no_sealed_file(self._name)
+        whole, rest = divmod(self._size - len(HEADER), _SEALED_CHUNK_BYTES)
         return whole + 1 if rest else max(whole, 1)
 
     def _chunk(self, index: int) -> bytes:
         cached_index, content = self._cached
         if cached_index == index:
             return content
-        sealed = self._pread(_SEALED_CHUNK_BYTES, len(HEADER) + index * _SEALED_CHUNK_BYTES)
-        try:
-            nonce = chunk_nonce(index, last=index == self._count - 1)
-            content = decrypt(self._key, sealed, nonce=nonce, aad=HEADER)
-        except Damaged as error:
-            raise Damaged(
-                f"Reading sealed file {self._name} failed: chunk {index} of {self._count} was altered, moved or"
-                " cut off, or the key is another one. Fetch it again."
-            ) from error
+        sealed = self._read(_SEALED_CHUNK_BYTES, len(HEADER) + index * _SEALED_CHUNK_BYTES)
+        content = _open_chunk(self._key, sealed, index, last=index == self._count - 1, name=self._name)
         self._cached = (index, content)
         return content
 
-    def _pread(self, size: int, offset: int) -> bytes:
+    @property
+    def _size(self) -> int:
+        return 0 if self._sealed is None else self._sealed.size
+
+    def _read(self, size: int, offset: int) -> bytes:
+        if self._sealed is None:
+            raise ValueError("I/O operation on closed file")
+        return self._sealed.read_at(offset, max(0, min(size, self._size - offset)))
+
+
+class _OnDisk:
+    """A sealed file of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._name = path.name
         try:
-            return os.pread(self._fd, size, offset)
-        except OSError as error:
-            raise Unavailable(
-                f"Reading sealed file {self._name} failed ({error.strerror}): see to the disk, then try again."
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.size = os.fstat(self._fd).st_size
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"Opening sealed file {path.name} failed: it is not here. Fetch it again."
             ) from error
+        except OSError as error:
+            raise self._failing(error) from error
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        try:
+            return os.pread(self._fd, length, offset)
+        except OSError as error:
+            raise self._failing(error) from error
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _failing(self, error: OSError) -> Unavailable:
+        return Unavailable(
+            f"Reading sealed file {self._name} failed ({error.strerror}): see to the disk, then try again."
+        )
 
 
 def open_sealed(path: Path, key: str) -> SealedReader:
@@ -270,9 +297,52 @@ def open_sealed(path: Path, key: str) -> SealedReader:
     return SealedReader(path, key)
 
 
+def unseal(pieces: Iterable[bytes], key: str, *, name: str) -> Iterator[bytes]:
+    """Give the content of a sealed file that comes from its beginning to its end, cut in any way.
+
+    What is given out is proved as far as it goes; only the end of the iterator proves that it is all.
+
+    Raises
+    ------
+    Damaged
+        It is not a sealed file, was altered or cut off, or its key is another one.
+    """
+    raw, held, index, began = from_base64(key, size_bytes=KEY_BYTES), bytearray(), 0, False
+    for piece in pieces:
+        held += piece
+        if not began and len(held) >= len(HEADER):
+            if held[: len(HEADER)] != HEADER:
+                raise _no_sealed_file(name)
+            del held[: len(HEADER)]
+            began = True
+        while began and len(held) > _SEALED_CHUNK_BYTES:  # a whole chunk may be the last one
+            yield _open_chunk(raw, bytes(held[:_SEALED_CHUNK_BYTES]), index, last=False, name=name)
+            del held[:_SEALED_CHUNK_BYTES]
+            index += 1
+    if not began:
+        raise _no_sealed_file(name)
+    yield _open_chunk(raw, bytes(held), index, last=True, name=name)
+
+
 def chunk_nonce(index: int, *, last: bool) -> bytes:
     """Give the 12 bytes: the chunk's number in 11, then 1 for the last chunk and 0 for others."""
     return index.to_bytes(11) + bytes((last,))
+
+
+def _open_chunk(key: bytes, sealed: bytes, index: int, *, last: bool, name: str) -> bytes:
+    try:
+        return decrypt(key, sealed, nonce=chunk_nonce(index, last=last), aad=HEADER)
+    except Damaged as error:
+        raise Damaged(
+            f"Reading sealed file {name} failed: chunk {index} was altered, moved or cut off, or the key is another"
+            " one. Fetch it again."
+        ) from error
+
+
+def _no_sealed_file(name: str) -> Damaged:
+    return Damaged(
+        f"Opening sealed file {name} failed: it does not begin as one, or a newer version wrote it."
+    )
 
 
 def sweep_parts(directory: Path) -> int:

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from node.archive.stores.credentials import keep_credentials
 from node.archive.stores.described import DescribedStore
+from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.folder import FolderStore
 from node.archive.stores.opening import open_store, prepare_store
 from node.archive.stores.port import ArchiveStore, Stored
+from node.archive.stores.s3 import S3Store
 from node.archive.stores.slow import SlowStore
 from node.archive.stores.verifying import verify_copy
 from node.errors import Damaged, NotFound, NotReady, Unavailable
@@ -28,8 +32,10 @@ from tests.kit.archive_stores import (
     once_ready,
 )
 from tests.kit.clock import FrozenClock
+from tests.kit.seaweed import WRITER, Seaweed
 
-PIECES = 3 * (1 << 20) + 17
+BUCKET = "packages"
+PIECES = 9 * (1 << 20) + 17
 """More than one piece of any adapter."""
 
 
@@ -56,23 +62,45 @@ class Place:
         once_ready(self.clock, lambda: verify_copy(store or self.store, stored, self.clock))
 
 
-KINDS = ["folder", "slow"]
+KINDS: dict[str, type[ArchiveStore]] = {
+    "folder": FolderStore,
+    "s3": S3Store,
+    "slow": SlowStore,
+    "encrypted": EncryptedStore,
+    "slow and encrypted s3": EncryptedStore,
+}
+
+
+@pytest.fixture(scope="module")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    with Seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        server.make_bucket(BUCKET)
+        yield server
+
+
+def described_of(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> DescribedStore:
+    """Make a place for a store, empty, and say where it is."""
+    rest = {"name": "cellar", "slow_minutes": 240 if "slow" in kind else 0, "leaves": "encrypted" in kind}
+    if "s3" not in kind:
+        (tmp_path / "store").mkdir()
+        return DescribedStore(kind="folder", path=str(tmp_path / "store"), **rest)
+    server: Seaweed = request.getfixturevalue("seaweed")
+    return DescribedStore(
+        kind="s3", endpoint=server.endpoint, bucket=BUCKET, prefix=f"{uuid4().hex}/", **rest
+    )
 
 
 @pytest.fixture(params=KINDS)
 def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     kind: str = request.param
-    clock = FrozenClock()
-    disk, keys, folder = tmp_path / "disk", tmp_path / "keys", tmp_path / "store"
+    clock, disk, keys = FrozenClock(), tmp_path / "disk", tmp_path / "keys"
     disk.mkdir()
-    folder.mkdir()
     keys.mkdir(mode=0o700)
-    described = DescribedStore(
-        name="cellar", kind="folder", path=str(folder), slow_minutes=240 if kind == "slow" else 0
-    )
+    described = described_of(kind, tmp_path, request)
+    keep_credentials(keys, "cellar", WRITER)
     prepare_store(described, keys)
     with closing(open_store(described, keys, clock)) as store:
-        assert isinstance(store, {"folder": FolderStore, "slow": SlowStore}[kind])
+        assert isinstance(store, KINDS[kind])
         yield Place(kind, store, clock, disk)
 
 
@@ -196,8 +224,13 @@ def test_a_store_that_changes_a_bit_is_found_out(place: Place, at: int) -> None:
 
 def test_a_planted_copy_that_is_not_compared_is_caught(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = place.put(content_of(1000))
+    store = Stale(place.store)
+    store.first = stored
+    other = store.put(*file_with(place.disk, content_of(1000, "other")))
+    with pytest.raises(Damaged):
+        place.verify(other, store=store)
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"copy-not-compared"}))
-    place.verify(stored, store=Flipping(place.store, 500))
+    place.verify(other, store=store)
 
 
 def test_a_store_that_takes_minutes_for_a_piece_is_given_up(place: Place) -> None:
@@ -214,7 +247,7 @@ def test_a_planted_waiting_for_a_slow_store_is_caught(place: Place, monkeypatch:
 
 def test_a_slow_medium_says_when_it_will_be_ready(place: Place) -> None:
     stored = place.put(b"x")
-    if place.kind != "slow":
+    if "slow" not in place.kind:
         assert place.read(stored) == b"x"
         return
     for _ in range(2):

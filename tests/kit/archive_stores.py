@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from tests.kit.clock import FrozenClock
 T = TypeVar("T")
 
 
+@lru_cache(maxsize=8)
 def content_of(size: int, word: str = "phantom") -> bytes:
     """Give bytes that no compression makes less of."""
     return hashlib.shake_128(word.encode()).digest(size)

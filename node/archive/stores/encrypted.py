@@ -1,0 +1,120 @@
+"""A store outside the building: packages are sealed here before they go there, and opened here.
+
+Each put draws a fresh key and so makes other bytes, which have a name of their own: a put that was repeated after a
+crash never takes away the bytes that a row means. The package's name is not told to the store either.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from node.archive.source import FileSource, cut_off
+from node.archive.stores.port import ArchiveStore, Stored, StoredFile
+from node.errors import Damaged, NotFound, Unavailable
+from node.failpoints import planted
+from node.keys.archive_keys import ArchiveKeys, unwrap, wrap, wrapped_by
+from node.keys.sealed import CHUNK_BYTES, SealedFile, SealedReader, SealedWriter, unseal
+from node.names import Digest
+
+
+class EncryptedStore:
+    """A store around another, which sees only sealed files."""
+
+    def __init__(self, inner: ArchiveStore, keys: ArchiveKeys) -> None:
+        self._inner = inner
+        self._keys = keys
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    def put(self, package: Digest, file: Path) -> Stored:
+        """Keep a file; it is sealed beside itself, on the node's disk, and that one is removed again."""
+        sealed_path = file.with_name(f"{package}.{self.name}.sealed")
+        try:
+            sealed = self._seal(package, file, sealed_path)
+            stored = self._inner.put(sealed.digest, sealed.path)
+        finally:
+            sealed_path.unlink(missing_ok=True)
+        wrapped = wrap(sealed.key, self._keys.current, package=package)
+        return replace(stored, package=package, wrapped_key=wrapped)
+
+    def open(self, stored: Stored) -> StoredFile:
+        key = self._key(stored)
+        return _Unsealed(SealedReader(self._inner.open(_as_lies(stored)), key, name=_label(stored)))
+
+    def read_back(self, stored: Stored) -> Iterator[bytes]:
+        yield from unseal(self._inner.read_back(_as_lies(stored)), self._key(stored), name=_label(stored))
+
+    def remove(self, stored_name: Digest) -> None:
+        self._inner.remove(stored_name)
+
+    def names(self) -> Iterator[Digest]:
+        return self._inner.names()
+
+    def room(self) -> int | None:
+        return self._inner.room()
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def _seal(self, package: Digest, file: Path, target: Path) -> SealedFile:
+        hash_ = hashlib.sha256()
+        try:
+            with closing(FileSource(file)) as source, SealedWriter(target) as writer:
+                for at in range(0, source.size, CHUNK_BYTES):
+                    piece = source.read_at(at, min(CHUNK_BYTES, source.size - at))
+                    hash_.update(piece)
+                    writer.write(piece)
+                if hash_.hexdigest() != package and not planted("put-unchecked"):
+                    raise Damaged(
+                        f"Sealing a package for archive store {self.name!r} failed: {file.name} is not what its name says."
+                        " Make it again."
+                    )
+                return writer.finish()
+        except OSError as error:
+            raise Unavailable(
+                f"Sealing a package for archive store {self.name!r} failed ({error.strerror}): see to the node's disk,"
+                " try again."
+            ) from error
+
+    def _key(self, stored: Stored) -> str:
+        if not stored.wrapped_key:
+            raise NotFound(
+                f"Opening a package in archive store {self.name!r} failed: its key was forgotten. Use its other copy."
+            )
+        archive_key = self._keys.get(wrapped_by(stored.wrapped_key))
+        return unwrap(stored.wrapped_key, archive_key, package=stored.package)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsealed:
+    """A sealed package as its readers see it."""
+
+    _reader: SealedReader
+
+    @property
+    def size(self) -> int:
+        return self._reader.length
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        raw = self._reader.read_at(offset, length)
+        if len(raw) < length:
+            raise cut_off()
+        return raw
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _as_lies(stored: Stored) -> Stored:
+    """Give what the inner store knows: sealed bytes, by their own name."""
+    return replace(stored, package=stored.stored_name, wrapped_key="")
+
+
+def _label(stored: Stored) -> str:
+    return stored.stored_name[:12]
