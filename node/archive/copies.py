@@ -67,7 +67,7 @@ def open_package(node: Node, digest: Digest) -> Iterator[Package]:
         No store has it now; no copy of it is whole.
     """
     errors: list[GridError] = []
-    for copy in _usable(node, digest):
+    for copy in usable_copies(node, digest):
         try:
             file = node.archive.store(copy.store).open(stored_of(copy))
         except GridError as error:
@@ -99,7 +99,7 @@ def local_package(node: Node, digest: Digest, folder: Path) -> Iterator[tuple[Pa
         As `open_package`.
     """
     path, errors = folder / "package.zip", list[GridError]()
-    for copy in _usable(node, digest):
+    for copy in usable_copies(node, digest):
         store = node.archive.store(copy.store)
         try:
             _fetch(store, copy, path)
@@ -176,7 +176,7 @@ def stored_of(copy: CopyRow) -> Stored:
     )
 
 
-def _usable(node: Node, digest: Digest) -> list[CopyRow]:
+def usable_copies(node: Node, digest: Digest) -> list[CopyRow]:
     """Give verified copies in the order of the configuration's stores."""
     order = {store.name: n for n, store in enumerate(node.archive.stores)}
     copies = [

@@ -117,6 +117,18 @@ def turned_back(member: Callable[[int], bytes], record: bytes) -> Iterator[bytes
     yield from iter(lambda: member(_CHUNK_BYTES), b"")
 
 
+def turned_beginning(member: bytes, record: bytes) -> bytes:
+    """Give the original up to the value of its pixel data; all of one as received."""
+    if not record:
+        return member
+    plan, old = read_record(record)
+    found, at, taken = [], 0, 0
+    for start, stop, length in plan.undo[:-1]:
+        found += [member[at:start], old[taken : taken + length]]
+        at, taken = stop, taken + length
+    return b"".join([*found, member[at : plan.undo[-1][0]]])
+
+
 def read_record(record: bytes) -> tuple[Record, bytes]:
     """Take a record apart: the plan, and the bytes that were replaced."""
     (length,) = struct.unpack_from("<L", record)

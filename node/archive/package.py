@@ -141,6 +141,15 @@ class Package:
         compare(read.digest, each.member)
         compare(original.data_set, each.digest)
 
+    def beginning(self, number: int, member: bytes) -> bytes:
+        """Give the original up to the value of its pixel data, of a member as unzipped; all of one as received.
+
+        Nothing is decoded.
+        """
+        from node.archive.members import turned_beginning
+
+        return turned_beginning(member, self.record(number))
+
     def record(self, number: int) -> bytes:
         """Give what turns a member back; empty for one as received."""
         if not self.instance(number).syntax:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from node.archive.opened import OpenPackages
 from node.archive.stores.port import ArchiveStore
 from node.archive.workers import Workers
 from node.clock import Clock, new_id
@@ -34,6 +35,8 @@ class ArchiveTier:
         self.folder = folder
         self.stores = tuple(stores)
         self.copies = copies
+        self.opened = OpenPackages()
+        """Packages that are read where they lie."""
         self._processes = processes
         self._workers: Workers | None = None
         self._lock = threading.Lock()
@@ -99,7 +102,8 @@ class ArchiveTier:
             os.close(descriptor)
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes, and let go of packages."""
+        self.opened.close()
         with self._lock:
             if self._workers is not None:
                 self._workers.close()

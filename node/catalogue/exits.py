@@ -18,7 +18,13 @@ from functools import partial
 from node.catalogue.fresh import read_fresh
 from node.catalogue.overlays import Overlay, overlay_digest, peek_overlay, values_for
 from node.catalogue.search import InstanceRow
-from node.catalogue.stored import BEGINNING_BYTES, stored_beginning, stored_region, stored_whole
+from node.catalogue.stored import (
+    BEGINNING_BYTES,
+    stored_beginning,
+    stored_described,
+    stored_region,
+    stored_whole,
+)
 from node.clock import SECOND, Micros
 from node.dicom.attributes import read_attributes
 from node.dicom.encoding import Encoding
@@ -96,7 +102,7 @@ def read_leaving(node: Node, row: InstanceRow) -> Header:
 
 def read_header(node: Node, row: InstanceRow) -> Header:
     """Index a whole data set, as corrected; two bytes then stand for its pixels. See `read_bulk`."""
-    whole = stored_whole(node, row)
+    whole = stored_described(node, row)
     corrected = _corrected(node, row, whole)
     parts = None if corrected is None else overlaid(whole, corrected, size=len(whole.data))
     if parts is None:

@@ -9,6 +9,8 @@ import mmap
 import os
 from pathlib import Path
 
+from node.archive.archived import is_archived
+from node.archive.reading import peek_described
 from node.catalogue.fresh import peek_moved
 from node.catalogue.search import InstanceRow
 from node.dicom.header import Header, scan
@@ -49,6 +51,12 @@ def stored_whole(node: Node, row: InstanceRow) -> Header:
     if row.data_bytes < MAPPED_FROM_BYTES:
         return scan(read_pieces([_here(node, row, row.data_bytes)]), row.transfer_syntax)
     return scan(_mapped(node.packs.path(row.pack), row), row.transfer_syntax)
+
+
+def stored_described(node: Node, row: InstanceRow) -> Header:
+    """Index a whole data set for its words; two bytes stand for the pixels of one that is read in the archive."""
+    described = peek_described(node, row) if is_archived(row.pack) else None
+    return stored_whole(node, row) if described is None else described
 
 
 def _here(node: Node, row: InstanceRow, length: int) -> Region:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import imagecodecs
 import pytest
 
 from node.archive.archived import is_archived
@@ -13,22 +14,24 @@ from node.catalogue.moving import retire_packs
 from node.catalogue.search import instances_of
 from node.clock import SystemClock
 from node.database.port import Statement
+from node.imaging.lossless import JPEG_LS
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
 from ops.verify import CHECKS, verify_part
 from tests.kit.bare_node import bare_node
-from tests.kit.exits import EXITS, Doors, Exit, open_doors
+from tests.kit.exits import EXITS, FRAME, PLACE, Doors, Exit, open_doors
 from tests.kit.holding import hold
 from tests.kit.instances import IMPLICIT, make_ct
 from tests.kit.merging import complete
 from tests.kit.site import add_quickly, open_site
 
 STUDY = "2.25.1"
+JSON = "application/dicom+json"
 KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID(STUDY))
 FROM_ROWS = frozenset({"page", "list", "delivery", "C-FIND"})
 """Exits that give what stands in rows, and bring nothing back for it."""
-MAY_BE_KEPT = ("QIDO-RS", "instances of", "series of", "ETag", "picture")
-"""... and those that may have what they gave before in memory."""
+MAY_BE_KEPT = ("QIDO-RS", "instances of", "series of", "ETag", "picture", "metadata")
+"""... those that may have what they gave before in memory, and those that read the package where it lies."""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,24 @@ def test_every_exit_gives_what_it_gave_while_the_study_was_online(doors: Doors, 
     brought = not any(_in_archive(doors.site.node))
     assert brought or way.name in FROM_ROWS or way.name.startswith(MAY_BE_KEPT)
     assert [finding for name in CHECKS for finding in verify_part(doors.site.node, name)] == []
+
+
+def test_metadata_and_frames_are_given_from_the_package_and_nothing_is_brought(doors: Doors) -> None:
+    node = doors.site.node
+    (_, online), (_, frame) = (
+        doors.raw(f"{PLACE}/metadata", JSON),
+        doors.raw(FRAME, "application/octet-stream"),
+    )
+    leave_to_archive(node)
+    headers, body = doors.raw(f"{PLACE}/metadata", JSON)
+    assert body == online
+    headers, coded = doors.raw(FRAME, "image/jls")
+    assert headers["content-type"] == f"image/jls; transfer-syntax={JPEG_LS}"
+    assert imagecodecs.jpegls_decode(coded).astype("<u2").tobytes() == frame
+    assert all(_in_archive(node))
+    headers, body = doors.raw(FRAME, "application/octet-stream")  # takes no other syntax than native
+    assert body == frame
+    assert not any(_in_archive(node))
 
 
 def test_what_an_expired_study_leaves_on_the_disk_is_its_package_alone(doors: Doors) -> None:

@@ -8,12 +8,13 @@ Source: DICOM PS3.18 10.4.1.1.6 and 8.7.3.3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from node.archive.archived import is_archived
+from node.archive.reading import peek_frame
 from node.catalogue.search import InstanceRow, peek_instance
 from node.dicom.syntax import EXPLICIT_LITTLE, is_encapsulated
 from node.errors import InvalidRequest
@@ -64,7 +65,8 @@ def _at_once(call: Call[NoBody]) -> web.Response | None:
 def retrieve_frames(call: Call[NoBody]) -> Later | web.Response:
     """Give frames by their numbers from 1: one alone or as a part, several as parts in the order asked for."""
     numbers = frame_numbers(call.path["numbers"])
-    return with_held(call, lambda held: _frames(call, held[0], numbers))
+    archived = _from_archive(call, numbers)
+    return archived or with_held(call, lambda held: _frames(call, held[0], numbers))
 
 
 def frame_numbers(text: str) -> list[int]:
@@ -85,6 +87,28 @@ def frame_numbers(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
+def _from_archive(call: Call[NoBody], numbers: Sequence[int]) -> Later | web.Response | None:
+    """Give frames as their package has them, to whoever takes its transfer syntax; None when they are to be brought."""
+    held = peek_instance(call.node.database, call.study, call.path["sop_uid"])
+    if held is None or not is_archived(held.pack) or "digest" in call.query:
+        return None
+    frames = [peek_frame(call.node, held, number) for number in numbers]
+    found = [frame for frame in frames if frame is not None]
+    if len(found) < len(numbers) or held.series_uid != call.path["series_uid"]:
+        return None
+    try:
+        answer = _described(call, held, found[0].transfer_syntax)
+    except NotAcceptable:
+        return None
+    if not answer.multipart and len(numbers) > 1:
+        return None
+    note_read(call)
+    if unchanged(call, answer.tag):
+        return not_modified(answer.tag)
+    bodies: list[list[Piece]] = [[frame.content] for frame in found]
+    return _given(call, held, answer, dict(zip(numbers, bodies, strict=True)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Described:
     """How frames are given."""
@@ -100,14 +124,15 @@ class _Described:
         return {"ETag": self.tag, "Cache-Control": PRIVATE, "Content-Type": self.typed}
 
 
-def _described(call: Call[NoBody], held: InstanceRow) -> _Described:
-    media, multipart = choose_frame_media(wanted(call.request), held.transfer_syntax)
-    syntax = held.transfer_syntax if is_encapsulated(held.transfer_syntax) else EXPLICIT_LITTLE
+def _described(call: Call[NoBody], held: InstanceRow, lies_as: str = "") -> _Described:
+    stored = lies_as or held.transfer_syntax
+    media, multipart = choose_frame_media(wanted(call.request), stored)
+    syntax = stored if is_encapsulated(stored) else EXPLICIT_LITTLE
     return _Described(
         media=media,
         typed=f"{media}; transfer-syntax={syntax}",
         multipart=multipart,
-        tag=etag_of([held], "frames", call.path["numbers"], media),
+        tag=etag_of([held], "frames", call.path["numbers"], media, *([syntax] if lies_as else [])),
     )
 
 
@@ -120,14 +145,21 @@ def _frames(call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]) -> La
     note_read(call)
     if unchanged(call, answer.tag):
         return not_modified(answer.tag)
+    pieces = {number: call.around.frames.pieces(call.node, held, number) for number in numbers}
+    return _given(call, held, answer, pieces)
+
+
+def _given(
+    call: Call[NoBody], held: InstanceRow, answer: _Described, frames: Mapping[int, list[Piece]]
+) -> Later | web.Response:
     threads, headers = call.around.threads, answer.headers
-    frames = [call.around.frames.pieces(call.node, held, number) for number in numbers]
     if not answer.multipart:
-        return answer_pieces(frames[0], threads=threads, headers=headers)
+        (frame,) = frames.values()
+        return answer_pieces(frame, threads=threads, headers=headers)
     where = _place(call, held)
     parts = [
         part_of_pieces(media=answer.typed, location=f"{where}/{number}", body=frame)
-        for number, frame in zip(numbers, frames, strict=True)
+        for number, frame in frames.items()
     ]
     return answer_parts(parts, media=answer.media, threads=threads, headers=headers)
 

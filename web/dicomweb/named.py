@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from node.archive.archived import is_archived
@@ -27,10 +28,15 @@ def held_by_call(call: Call[NoBody]) -> list[InstanceRow]:
     )
 
 
-def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T]) -> T:
+def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brought: bool = True) -> T:
     """Use the instances a request names; look them up once more when packs were merged meanwhile.
 
     What lies in the archive alone is brought first, and waited for.
+
+    Parameters
+    ----------
+    brought
+        False for whoever reads rows that lie in the archive through `node.catalogue.fresh`.
 
     Raises
     ------
@@ -39,25 +45,25 @@ def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T]) -> T:
     Unavailable
         No store of the archive has them now.
     """
-    return _twice(call, lambda: held_by_call(call), use)
+    find = partial(held_by_call, call)
+    return _twice(partial(_online, call, find) if brought else find, use)
 
 
 def with_named(
     call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, series_uid: str, sop_uid: str
 ) -> T:
     """Use the instance that a query names, as `with_held` does."""
-    return _twice(call, lambda: find_held(call.node, call.study, series_uid=series_uid, sop_uid=sop_uid), use)
+    find = partial(find_held, call.node, call.study, series_uid=series_uid, sop_uid=sop_uid)
+    return _twice(partial(_online, call, find), use)
 
 
-def _twice(
-    call: Call[NoBody], find: Callable[[], list[InstanceRow]], use: Callable[[list[InstanceRow]], T]
-) -> T:
+def _twice(find: Callable[[], list[InstanceRow]], use: Callable[[list[InstanceRow]], T]) -> T:
     try:
-        return use(_online(call, find))
+        return use(find())
     except FileNotFoundError:
         pass
     try:
-        return use(_online(call, find))
+        return use(find())
     except FileNotFoundError as error:
         raise Damaged("Reading an instance failed: its pack is missing. Run 'meridian verify'.") from error
 

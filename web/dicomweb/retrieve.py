@@ -138,7 +138,7 @@ async def _metadata(call: Call[NoBody]) -> web.StreamResponse:
         note_read(call)
         return held, tag, b"" if unchanged(call, tag) else _written(call, held[:BATCH])
 
-    held, tag, first = await call.run(lambda: with_held(call, prepare))
+    held, tag, first = await call.run(lambda: with_held(call, prepare, brought=False))
     if not first:
         return not_modified(tag)
     response = web.StreamResponse(headers={"ETag": tag, "Cache-Control": PRIVATE})
