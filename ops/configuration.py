@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from node.config import Config, check_config
+from node.config import ArchiveSection, Config, check_config
 from node.dimse.tls import dicom_tls_context
 from node.errors import Conflict
 from node.names import NodeId, node_id
@@ -46,6 +46,15 @@ advertise = ""             # host:port that peers dial, when it differs
 [storage]
 reserve_mb = {reserve_mb}          # below this much free space instances are refused with words, nothing is lost
 roll_mb = 1024
+
+[archive]
+copies = 0                 # stores that must hold a verified package before the online copy goes; 0: two, or the only one
+processes = 2              # that code at once
+# [[archive.store]]        # without any, packages lie in the state folder, on the same disk as the packs
+# name = "nas"
+# kind = "folder"          # or "s3", with endpoint, bucket, prefix, region; its keys lie in keys/stores/NAME.json
+# path = "/mnt/archive"    # then once: meridian archive prepare STATE
+# leaves = false           # true: packages leave the building there, and are encrypted
 
 [study]
 quiet_s = {quiet_s}            # no new instance for this long: complete
@@ -110,7 +119,15 @@ def describe(config: Config) -> list[str]:
         *_tls_words(config),
         f"people come to {'https' if config.web.certificate else 'http'}://{config.web.host}:{config.web.port}",
         f"toward the alliance it {listener}",
+        _archive_words(config.archive),
     ]
+
+
+def _archive_words(archive: ArchiveSection) -> str:
+    stores = ", ".join(f"{store.name} ({store.path or store.bucket})" for store in archive.store)
+    where = stores or "the state folder alone, on the same disk as the packs"
+    copies = "one copy" if archive.wanted == 1 else f"{archive.wanted} copies"
+    return f"packages of archived studies are kept in {where}; an online copy goes when {copies} are verified"
 
 
 def _tls_words(config: Config) -> list[str]:

@@ -5,6 +5,7 @@ a package, records, manifest and ZIP with it. Ratios are theirs by ours: CT, MR,
 
 Speeds: the chest CT of the open sets, ``ARCHIVE_ROUNDS`` times (3), by turns: the prototype, and this node's packages with one process and
 with two, as small as can be and fast; each package is read back and compared in all of them. Restoring is with SHA-256 of each original.
+Frames: of a CT of 200 slices over WADO-RS, as stored, online and where its package lies; ``first_frame_ratio`` is the latter by the former.
 ``identical`` is how many instances came back byte for byte of all.
 """
 
@@ -36,11 +37,14 @@ from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from node.dicom.walk import PIXEL_DATA
 from ops.free_ports import free_ports
 from tests.bench._apart import ROOT, is_apart, run_apart
+from tests.bench._archive_web import Served, serve
 from tests.bench._servers import Orthanc
 from tests.kit.archiving import Given, Shelf, file_of, opened
 from tests.kit.corpus import CORPUS, Taken, readable
+from tests.kit.seaweed import Seaweed
 
 ROUNDS = int(os.environ.get("ARCHIVE_ROUNDS", "3"))
+SLICES = int(os.environ.get("ARCHIVE_SLICES", "200"))
 CHEST = "o01-chest-ct-lungfcp-0001"
 KINDS = {"CT": "ct", "MR": "mr", "CR": "cr", "DX": "cr", "XA": "cr"}
 PROTOTYPE = CORPUS.parents[1] / "reference" / "package_prototype.py"
@@ -58,6 +62,7 @@ def main() -> None:
         sizes, identical, count = _sizes(Path(folder), two)
         ratios = _print_sizes(sizes)
         spent, small, fast = _speeds(Path(folder), one, two)
+        local, cloud = _frames(Path(folder))
     _print_speeds(spent, small, fast)
     medians = {name: statistics.median(each) for name, each in spent.items()}
     packed = medians["pack, two processes"] / medians["pack, prototype"]
@@ -70,10 +75,28 @@ def main() -> None:
         f" two processes by one: pack {medians['pack, two processes'] / medians['pack, one process']:.2f},"
         f" restore {medians['restore, two processes'] / medians['restore, one process']:.2f}"
     )
+    _say(
+        f"a first frame out of the archive: {local.archived.first_s * 1e3:.1f} ms, then {local.archived.median_ms:.2f} ms"
+        f" (online {local.online.median_ms:.2f} ms); encrypted in a bucket {cloud.archived.first_s * 1e3:.1f} ms, then"
+        f" {cloud.archived.median_ms:.2f} ms; recalled at {local.recalled_mb_s:.0f} MB/s, {cloud.recalled_mb_s:.0f} from there"
+    )
+    first = local.archived.median_ms / local.online.median_ms
     found = " ".join(f"{kind}_ratio={ratios[kind]:.2f}" for kind in ("ct", "mr", "cr", "us", "all"))
     print(
         f"archive: {found} identical={identical}/{count} pack_ratio={packed:.2f} restore_ratio={restored:.2f}"
+        f" first_frame_ratio={first:.2f}"
     )
+
+
+def _frames(folder: Path) -> tuple[Served, Served]:
+    """Serve a study of ``ARCHIVE_SLICES`` (200) online, then out of a folder, and out of a bucket."""
+    _say("Serving frames ...")
+    local = serve(folder / "local", SLICES)
+    (folder / "weed").mkdir()
+    with Seaweed(folder / "weed") as server:
+        server.make_bucket("packages")
+        cloud = serve(folder / "cloud", SLICES, bucket=server.endpoint)
+    return local, cloud
 
 
 def _sizes(folder: Path, workers: Workers) -> tuple[dict[str, list[tuple[int, int, int]]], int, int]:
