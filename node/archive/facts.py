@@ -28,7 +28,7 @@ class Tier(StrEnum):
     ONLINE = "online"
     ARCHIVED = "archived"
     BOTH = "both"
-    """All of them online, and a package of all or of those before the last arrival."""
+    """Online, at least what came last; and a package of all, or of those before the last arrival."""
 
 
 class Kind(StrEnum):
