@@ -90,7 +90,7 @@ def _may_go(facts: StudyFacts, rules: Rules, *, now: Micros, wanted: int) -> Exp
         return barred.reason.code
     if now < facts.last_used + rules.limits.floor_hours * HOUR:
         return Why.RECENT
-    due_at = expires_at(facts, rule, rules.limits)
+    due_at = expires_at(facts, rule, limits=rules.limits)
     figures = {"last_used": facts.last_used, "due_at": due_at}
     why = Why.DUE
     if now < due_at:

@@ -93,8 +93,8 @@ def try_rules(old: Rules, new: Rules, facts: Iterable[StudyFacts], *, now: Micro
                 bytes=one.bytes,
                 before=before,
                 after=after,
-                archive=_effect(before.archive_at, after.archive_at, now),
-                expire=_effect(before.expire_at, after.expire_at, now),
+                archive=_effect(before.archive_at, after.archive_at, now=now),
+                expire=_effect(before.expire_at, after.expire_at, now=now),
                 at_once=at_once,
             )
         )
@@ -104,7 +104,7 @@ def try_rules(old: Rules, new: Rules, facts: Iterable[StudyFacts], *, now: Micro
 def course(facts: StudyFacts, rules: Rules, *, now: Micros) -> Course:
     """Say when what happens to a study by these rules, as though nothing had been done yet."""
     rule = rules.rule_for(facts)
-    years = years_of(facts, rule, rules.limits)
+    years = years_of(facts, rule, limits=rules.limits)
     archive_at = None
     if facts.state is State.COMPLETE and not facts.rejected:
         archive_at = archives_at(replace(facts, tier=Tier.ONLINE), rule)
@@ -120,7 +120,7 @@ def course(facts: StudyFacts, rules: Rules, *, now: Micros) -> Course:
 
 def leaves_at(facts: StudyFacts, rules: Rules, *, now: Micros) -> Micros | None:
     """Give when a study's time is over and nobody holds its online copy; None while a hold has no end."""
-    due_at = expires_at(facts, rules.rule_for(facts), rules.limits)
+    due_at = expires_at(facts, rules.rule_for(facts), limits=rules.limits)
     holds = tuple(hold for hold in facts.in_force(now) if hold.kind is Kind.ONLINE)
     if not holds:
         return due_at
@@ -128,7 +128,7 @@ def leaves_at(facts: StudyFacts, rules: Rules, *, now: Micros) -> Micros | None:
     return None if lapse is None else max(due_at, lapse)
 
 
-def _effect(before: Micros | None, after: Micros | None, now: Micros) -> Effect:
+def _effect(before: Micros | None, after: Micros | None, *, now: Micros) -> Effect:
     if before is None or after is None or before == after:
         return Effect.SAME  # whether a moment comes at all is not the rules' to say
     if after <= now < before:

@@ -44,6 +44,7 @@ def plot(title: str, unit: str, lines: Sequence[Line], *, ticks: Sequence[tuple[
             f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{escape(name)}</text>'
         )
     parts += [_drawn(line, places, highest) for line in lines]
+    parts += _named(lines, highest)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -52,11 +53,18 @@ def _drawn(line: Line, places: int, highest: float) -> str:
     chosen = [*range(0, len(line.values), step), len(line.values) - 1]
     points = " ".join(f"{_x(n, places):.1f},{_y(line.values[n], highest):.1f}" for n in chosen)
     dashes = ' stroke-dasharray="6 4"' if line.dashed else ""
-    y = _y(line.values[-1], highest) + 4
-    return (
-        f'<polyline points="{points}" fill="none" stroke="{line.colour}" stroke-width="1.5"{dashes}/>'
-        f'<text x="{WIDTH - RIGHT + 8}" y="{y:.1f}" fill="{line.colour}">{escape(line.name)}</text>'
-    )
+    return f'<polyline points="{points}" fill="none" stroke="{line.colour}" stroke-width="1.5"{dashes}/>'
+
+
+def _named(lines: Sequence[Line], highest: float) -> list[str]:
+    """Write each name beside its line's end, none over another."""
+    names, lowest = [], 0.0
+    for line in sorted(lines, key=lambda line: -line.values[-1]):
+        lowest = max(_y(line.values[-1], highest) + 4, lowest + 14)
+        names.append(
+            f'<text x="{WIDTH - RIGHT + 8}" y="{lowest:.1f}" fill="{line.colour}">{escape(line.name)}</text>'
+        )
+    return names
 
 
 def _x(place: float, places: int) -> float:
