@@ -1,7 +1,7 @@
 """What of a study its copies' lifecycle looks at: facts, as rows give them. Decides nothing about them.
 
-Every time here was written by `steady`: never before one written earlier. So a clock that is set back
-makes a study look younger than it is, and never older. A clock that runs ahead is not noticed here.
+Every time here was written by `steady`, so a clock that is a year behind makes no study a year older
+when it is right again. A clock that runs ahead is not noticed here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Tier(StrEnum):
     ONLINE = "online"
     ARCHIVED = "archived"
     BOTH = "both"
-    """All of them online, and a package of all or of those before the last arrival."""
+    """Online, at least what came last; and a package of all, or of those before the last arrival."""
 
 
 class Kind(StrEnum):
@@ -137,15 +137,18 @@ class StudyFacts:
         return tuple(hold for hold in self.holds if hold.until is None or hold.until > now)
 
 
-def steady(clock: Micros, *, newest: Micros) -> Micros:
-    """Give the time to decide by and to write down: the clock's, but never before one that was written already.
+def steady(clock: Micros, *, newest: Micros, since: Micros = 0) -> Micros:
+    """Give the time to decide by and to write down: the clock's, unless it has been set back.
 
     Parameters
     ----------
     newest
-        The latest time in the journal.
+        The latest time that was given, or stands in the journal.
+    since
+        How long ago that was, by a counter that nobody sets. After a restart that is not known: with 0
+        time stands still until the clock has caught up, and ages are wrong by as long as that takes.
     """
-    return max(clock, newest)
+    return max(clock, newest + since)
 
 
 def verified_copies(copies: Iterable[StoredCopy]) -> int:

@@ -28,7 +28,7 @@ def decide(facts: StudyFacts, rules: Rules, *, now: Micros) -> Decision:
         return unfinished
     if facts.tier is Tier.ARCHIVED:
         return retained(facts, rule, limits=rules.limits, now=now)
-    due_at = expires_at(facts, rule, rules.limits)
+    due_at = expires_at(facts, rule, limits=rules.limits)
     figures = {"last_used": facts.last_used, "due_at": due_at}
     if now < due_at:
         return Keep(reason=Reason(code=Why.YOUNG, rule=rule.name, figures=figures), next_at=due_at)
@@ -64,7 +64,7 @@ def archives_at(facts: StudyFacts, rule: Rule) -> Micros:
     return facts.last_at + rule.archive_after_hours * HOUR
 
 
-def expires_at(facts: StudyFacts, rule: Rule, limits: Limits) -> Micros:
+def expires_at(facts: StudyFacts, rule: Rule, *, limits: Limits) -> Micros:
     """Give when an online copy has had its time."""
     used = facts.last_used
     return max(months_after(used, rule.expire_after_months), used + limits.floor_hours * HOUR)

@@ -20,7 +20,7 @@ ADMINISTRATORS = 2
 
 def retained(facts: StudyFacts, rule: Rule, *, limits: Limits, now: Micros) -> Keep | MayBeDeleted:
     """Decide whether an archived study is past its retention."""
-    years = years_of(facts, rule, limits)
+    years = years_of(facts, rule, limits=limits)
     if years is None:
         return Keep(reason=Reason(code=Why.LEGAL_HOLD, rule=rule.name))
     over_at = retained_until(facts, years)
@@ -37,7 +37,7 @@ def retained(facts: StudyFacts, rule: Rule, *, limits: Limits, now: Micros) -> K
     )
 
 
-def years_of(facts: StudyFacts, rule: Rule, limits: Limits) -> int | None:
+def years_of(facts: StudyFacts, rule: Rule, *, limits: Limits) -> int | None:
     """Give how many years a study is kept; None: for good. Of a patient of unknown care the longer counts."""
     if Care.LEGAL_HOLD is facts.care or rule.retention == LEGAL_HOLD:
         return None

@@ -192,9 +192,9 @@ def decode_rules(content: str | bytes) -> Rules:
 
 def _check_rule(rule: Rule) -> None:
     where = f"rule {rule.name!r}"
-    _between(where, "archive_after_hours", rule.archive_after_hours, 0, MOST_HOURS)
-    _between(where, "expire_after_months", rule.expire_after_months, 1, MOST_MONTHS)
-    _between(where, "copies", rule.copies, 1, MOST_COPIES)
+    _between(where, "archive_after_hours", value=rule.archive_after_hours, least=0, most=MOST_HOURS)
+    _between(where, "expire_after_months", value=rule.expire_after_months, least=1, most=MOST_MONTHS)
+    _between(where, "copies", value=rule.copies, least=1, most=MOST_COPIES)
     for what, low, high in (
         ("months", rule.older_than_months, rule.younger_than_months),
         ("bytes", rule.at_least_bytes, rule.less_than_bytes),
@@ -214,18 +214,22 @@ def _check_rule(rule: Rule) -> None:
 
 def _check_limits(limits: Limits) -> None:
     where = "the node"
-    _between(where, "online_bytes", limits.online_bytes, 0, 2**62)
-    _between(where, "reserve_bytes", limits.reserve_bytes, 0, max(0, limits.online_bytes - 1))
-    _between(where, "pressure_percent", limits.pressure_percent, 1, 100)
-    _between(where, "relieved_percent", limits.relieved_percent, 1, limits.pressure_percent)
-    _between(where, "floor_hours", limits.floor_hours, 1, MOST_HOURS)
-    _between(where, "outpatient_years", limits.outpatient_years, LEAST_YEARS, MOST_YEARS)
-    _between(where, "inpatient_years", limits.inpatient_years, limits.outpatient_years, MOST_YEARS)
+    _between(where, "online_bytes", value=limits.online_bytes, least=0, most=2**62)
+    _between(
+        where, "reserve_bytes", value=limits.reserve_bytes, least=0, most=max(0, limits.online_bytes - 1)
+    )
+    _between(where, "pressure_percent", value=limits.pressure_percent, least=1, most=100)
+    _between(where, "relieved_percent", value=limits.relieved_percent, least=1, most=limits.pressure_percent)
+    _between(where, "floor_hours", value=limits.floor_hours, least=1, most=MOST_HOURS)
+    _between(where, "outpatient_years", value=limits.outpatient_years, least=LEAST_YEARS, most=MOST_YEARS)
+    _between(
+        where, "inpatient_years", value=limits.inpatient_years, least=limits.outpatient_years, most=MOST_YEARS
+    )
 
 
-def _between(where: str, what: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise _refused(f"{what} of {where} is {value}", f"Choose {low} to {high}")
+def _between(where: str, what: str, *, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise _refused(f"{what} of {where} is {value}", f"Choose {least} to {most}")
 
 
 def _refused(why: str, remedy: str) -> InvalidRequest:

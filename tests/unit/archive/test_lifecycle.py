@@ -138,6 +138,8 @@ def test_a_clock_set_back_delays_and_never_hastens() -> None:
         assert isinstance(back, Keep)
     assert steady(NOW - YEAR, newest=NOW) == NOW
     assert steady(NOW + 1, newest=NOW) == NOW + 1
+    assert steady(NOW - YEAR, newest=NOW, since=DAY) == NOW + DAY
+    assert steady(NOW + 2 * DAY, newest=NOW, since=DAY) == NOW + 2 * DAY
 
 
 def test_a_study_that_came_while_the_clock_was_set_back_is_not_a_year_old_afterwards() -> None:
