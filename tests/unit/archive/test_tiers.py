@@ -119,10 +119,17 @@ def test_a_planted_hold_that_is_not_guarded_is_caught(node: Node, monkeypatch: p
     assert lies_in_archive(node)
 
 
-def hold(node: Node, *, until: int | None) -> None:
+def test_a_consult_is_content_with_a_verified_copy(node: Node) -> None:
+    archive(node)
+    hold(node, until=None, reason="consult")
+    expire_study(node, KEY, reason="age")
+    assert lies_in_archive(node)
+
+
+def hold(node: Node, *, until: int | None, reason: str = "teaching") -> None:
     row = Statement(
-        "INSERT INTO hold (origin, study_uid, reason, who, until) VALUES (?, ?, 'consult', 'case-1', ?)",
-        (KEY.origin, KEY.study_uid, until),
+        "INSERT INTO hold (origin, study_uid, reason, who, until) VALUES (?, ?, ?, 'case-1', ?)",
+        (KEY.origin, KEY.study_uid, reason, until),
     )
     node.write([row])
 
