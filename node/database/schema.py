@@ -406,6 +406,11 @@ _ALL_HERE: Migration = (
     "CREATE INDEX study_all_here ON study (state) WHERE state = 'receiving' AND expected > 0 AND instance_count >= expected",
 )
 
+_BLOCKS: Migration = (
+    # Which of the node's keys signed a block (base64); digest, previous, signature: see node/journal/README.md.
+    "ALTER TABLE block ADD COLUMN verify_key TEXT NOT NULL DEFAULT ''",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
@@ -417,5 +422,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     _STUDY_ID,
     _BEGINNINGS,
     _ALL_HERE,
+    _BLOCKS,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

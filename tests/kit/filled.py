@@ -24,6 +24,7 @@ from node.store.packs import index_cursor
 from tests.kit.alliance import Alliance
 from tests.kit.alliance_keys import CHEAP
 from tests.kit.bare_node import bare_node
+from tests.kit.blocks import few_a_block, seal_all
 from tests.kit.clock import FrozenClock
 from tests.kit.consult import make_form
 from tests.kit.site import add_quickly
@@ -32,6 +33,8 @@ from tests.kit.travelling import complete, receive_ct
 STUDY, WAITING = "2.25.41", ("2.25.42", "2.25.43")
 """The study that was read, and those whose parts and announcements cannot leave."""
 CENTRE = NodeId("centre")
+RECORDS = 4
+"""In a block."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,17 @@ def fill(folder: Path) -> Filled:
         complete(node, key)
     alliance.deliver_all()
     for node in (alpha, centre):
+        _seal(node)
         _finish_landing(node)
     _leave_under_way(alliance)
     alliance.close()
     return Filled(folder, report_id)
+
+
+def _seal(node: Node) -> None:
+    """Seal all that has happened, and leave what comes after it unsealed."""
+    with few_a_block(RECORDS):
+        assert seal_all(node) >= 3
 
 
 def _finish_landing(node: Node) -> None:

@@ -400,6 +400,8 @@ export const catalogue = {
   'problem.sealing-failed': { zh: '加密封装失败', en: 'Sealing failed' },
   'problem.study-differs': { zh: '两院检查不一致', en: 'Study differs there' },
   'problem.job': { zh: '后台任务', en: 'Background job' },
+  'problem.journal-damaged': { zh: '日志损坏', en: 'Damaged journal' },
+  'problem.block-set-aside': { zh: '日志区块已另存', en: 'A journal block set aside' },
   'problem.damaged-pack': { zh: '存储损坏', en: 'Damaged storage' },
   'problemHow.delivery': { zh: '报告没有送达推送目标。系统会继续重试；请在“远程节点”中测试连接并核对 AE Title、地址和端口。', en: 'A report did not reach its destination. It is tried again; test the connection under Remote AEs and check AE title, address and port.' },
   'problemHow.instance-conflict': { zh: '同一 SOP Instance UID 收到了不同内容，各份均已保留。请打开检查对照，并核对发送设备。', en: 'Different contents came under one SOP Instance UID; all are kept. Open the study, compare, and check the sending device.' },
