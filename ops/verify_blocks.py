@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
+from federation.heads import read_head
 from federation.statements import KeysRotated, NodeAdmitted, SignedStatement, founding_key, read_statement
 from node.clock import SECOND, Micros
 from node.database.port import convert_row, text
@@ -54,6 +55,7 @@ def verify_blocks(node: Node) -> Iterator[Finding]:
         for what, todo in _faults(node, row, before=before, keys=keys):
             yield Finding(where=f"block {row.n}", what=what, todo=todo)
         before = row
+    yield from _told(node)
     for what in lasting(lambda: _without_row(node)):
         yield Finding(where=what, what="no row knows this file", todo=_WHO)
 
@@ -144,6 +146,18 @@ def _record_faults(node: Node, row: BlockRow, block: Block | None) -> Iterator[t
         if left.get(record.seq) != record:
             how = "is not the one that was sealed" if record.seq in left else "is gone"
             yield f"record {record.seq} ({record.type} of {record.subject}) {how}", _FROM_BACKUP
+
+
+def _told(node: Node) -> Iterator[Finding]:
+    """Hold the blocks that peers were told of, as the outbox has kept it, against those that are here."""
+    for said in node.database.read("SELECT DISTINCT head FROM outbox WHERE head > '' ORDER BY head"):
+        head = read_head(text(said, "head"))
+        if head is None:
+            continue  # not the message that was sealed: `verify_outbox` names it
+        rows = node.database.read("SELECT digest FROM block WHERE n = ?", (head.n,))
+        if not rows or rows[0]["digest"] != head.digest:
+            what = "peers were told of another one" if rows else "peers were told of it, and it is gone"
+            yield Finding(where=f"block {head.n}", what=what, todo=_WHO)
 
 
 def _without_row(node: Node) -> list[str]:

@@ -409,6 +409,13 @@ _ALL_HERE: Migration = (
 _BLOCKS: Migration = (
     # Which of the node's keys signed a block (base64); digest, previous, signature: see node/journal/README.md.
     "ALTER TABLE block ADD COLUMN verify_key TEXT NOT NULL DEFAULT ''",
+    # Which block an envelope tells of, fixed when it is first sealed: sealed again it must keep its digest. Empty: none,
+    # as in all that an earlier version sealed; NULL: not sealed yet.
+    "ALTER TABLE outbox ADD COLUMN head TEXT",
+    "UPDATE outbox SET head = ''",
+    # Content. The newest block of its journal that a peer told of. stream: numbered, receipts.
+    """CREATE TABLE peer_head (peer TEXT NOT NULL, stream TEXT NOT NULL, inc TEXT NOT NULL, n INTEGER NOT NULL,
+        digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (peer, stream)) STRICT, WITHOUT ROWID""",
 )
 
 MIGRATIONS: tuple[Migration, ...] = (

@@ -178,6 +178,8 @@ CASES = (
     Case("a block dropped in the middle", "alpha", lambda state: block_dropped(state, 3, file=True), r"blocks 3 to 3: their rows are gone"),
     Case("a block's row gone", "alpha", lambda state: block_dropped(state, 3, file=False), r"0000000003\.jsonl: no row knows this file"),
     Case("the newest block's row gone, and its records changed", "alpha", lambda state: (block_dropped(state, 5, file=False), record_changed(state, 17)), r"0000000005\.jsonl: no row knows this file"),
+    Case("the newest block dropped", "alpha", lambda state: block_dropped(state, 5, file=True), r"block 5: peers were told of it, and it is gone"),
+    Case("what peers were told of", "alpha", sql("UPDATE outbox SET head = '5:' || substr(head, 4) || 'a' WHERE n = 9"), r"block 5: peers were told of another one"),
     Case("a block signed by another", "centre", lambda state: block_forged(state, 4), r"block 4: it is signed by a key that this node never had"),
     Case("a past rewritten with the node's own key", "alpha", lambda state: past_rewritten(state, 2), r"block 3: it does not follow the block before it"),
     Case("a journal row gone", "alpha", sql("DELETE FROM journal WHERE seq = 7"), r"journal records 7 to 7: they are gone"),

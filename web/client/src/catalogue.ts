@@ -375,6 +375,8 @@ export const catalogue = {
   'problem.instance-conflict': { zh: '图像内容冲突', en: 'Instance conflict' },
   'problem.patient-conflict': { zh: '患者冲突', en: 'Patient conflict' },
   'problem.unreadable-instance': { zh: '图像无法读取', en: 'Unreadable instance' },
+  'problem.journal-rewritten': { zh: '成员单位日志被改写', en: 'A peer’s journal was rewritten' },
+  'problem.head-unreadable': { zh: '成员单位日志位置无法读取', en: 'A peer’s journal head is unreadable' },
   'problem.node-restored': { zh: '成员单位曾恢复', en: 'A peer was restored' },
   'problem.message-refused': { zh: '消息被拒绝', en: 'Message refused' },
   'problem.tls-refused': { zh: 'TLS 连接被拒绝', en: 'TLS connection refused' },
