@@ -85,12 +85,13 @@ def seal_next(node: Node) -> BlockRow | None:
     Unavailable
         The disk is full or failing.
     """
-    due = due_at(node)
-    if due is None or due > node.now():
+    if not _is_due(node):
         return None
     with folder_lock(_made_folder(node)):
         if adopt_next(node) is not None:
             return newest_block(node.database)
+        if not _is_due(node):
+            return None  # another sealer took what was
         before = newest_block(node.database)
         block = make_block(node.keys, _next_records(node, before), after=before, at=node.now())
         write_block_file(block_path(blocks_folder(node), block.header.n), block)
@@ -153,6 +154,11 @@ def records_of(node: Node, row: BlockRow) -> list[Record]:
     """Give the journal's records that a block covers; those that are gone are missing here too."""
     found = node.journal.since(row.first_seq - 1, limit=RECORDS)
     return [record for record in found if record.seq <= row.last_seq]
+
+
+def _is_due(node: Node) -> bool:
+    due = due_at(node)
+    return due is not None and due <= node.now()
 
 
 def _last_seq(block: BlockRow | None) -> int:

@@ -17,7 +17,7 @@ from node.journal.chain import blocks_folder, mend, seal_next
 from node.node import Node
 from tests.kit.bare_node import bare_node
 from tests.kit.blocks import FEW, covered, few_a_block, findings, happen, rows, seal_all
-from tests.kit.clock import FrozenClock
+from tests.kit.clock import NOON, FrozenClock
 
 EXAMPLES = 600 if os.environ.get("MERIDIAN_LONG") else 40
 FAILPOINTS = ("block-written", "block-rowed")
@@ -104,7 +104,8 @@ def test_any_order_gives_one_chain_that_covers_every_record_once(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, object]], changed: tuple[int, int, int]
 ) -> None:
     folder = tmp_path_factory.mktemp("chain")
-    nodes = (bare_node(folder, "alpha", FrozenClock()), bare_node(folder, "alpha", FrozenClock()))
+    clocks = FrozenClock(), FrozenClock(NOON + 1)  # so that two never seal the same bytes
+    nodes = (bare_node(folder, "alpha", clocks[0]), bare_node(folder, "alpha", clocks[1]))
     with few_a_block():
         for step in steps:
             take(step, nodes)
