@@ -38,9 +38,14 @@ class Relief:
 
 def to_free(limits: Limits, online_bytes: int) -> int:
     """Give how many bytes must go before their time; 0 while there is room."""
-    if not limits.online_bytes or online_bytes <= _share(limits, limits.pressure_percent):
+    if not limits.online_bytes or online_bytes <= begins_above(limits):
         return 0
     return online_bytes - _share(limits, limits.relieved_percent)
+
+
+def begins_above(limits: Limits) -> int:
+    """Give the size of the online tier above which copies go before their time; 0 without a limit."""
+    return _share(limits, limits.pressure_percent)
 
 
 def relieve(candidates: Iterable[StudyFacts], rules: Rules, *, now: Micros, wanted_bytes: int) -> Relief:

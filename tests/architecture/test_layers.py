@@ -115,7 +115,7 @@ def test_pure_modules_know_no_time_and_no_chance() -> None:
         "node/dicom/overlay.py", "node/dicom/recoding.py", "node/dicom/encoding.py", "node/catalogue/resolving.py",
         "node/catalogue/matching.py", "node/catalogue/patterns.py", "node/catalogue/moments.py",
         *(f"node/archive/{name}.py" for name in (
-            "facts", "rules", "decisions", "lifecycle", "pressure", "retention", "periods",
+            "facts", "rules", "decisions", "lifecycle", "pressure", "retention", "periods", "trial", "forecast",
         )),
     ]  # fmt: skip
     for name in pure:
