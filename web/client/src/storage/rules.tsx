@@ -3,7 +3,7 @@
 import { Alert, Button } from 'antd'
 import { useState } from 'react'
 import { useAction } from '../api/action'
-import { post, put } from '../api/client'
+import { get, post, put } from '../api/client'
 import { useResource } from '../api/resource'
 import type { CopyRule, CopyRules, RulesBody, Trial } from '../api/storage'
 import { useText } from '../language'
@@ -22,18 +22,14 @@ export function Rules() {
   const rules = useResource<CopyRules>(PATH)
   const { value, error, reload } = rules
   if (!value) return error ? <Failure error={error} again={reload} /> : <Waiting />
-  return <Editor key={value.version} counting={value} saved={rules.put} reload={reload} />
+  return <Editor first={value} />
 }
 
-interface EditorProps {
-  counting: CopyRules
-  saved: (rules: CopyRules) => void
-  reload: () => void
-}
-
-function Editor({ counting, saved, reload }: EditorProps) {
+/** Keeps what is being changed whatever becomes of the node's own: that somebody else saved meanwhile is said when this is saved. */
+function Editor({ first }: { first: CopyRules }) {
   const text = useText()
-  const [draft, setDraft] = useState<RulesBody>({ version: counting.version, rules: counting.rules, limits: counting.limits })
+  const [counting, setCounting] = useState(first)
+  const [draft, setDraft] = useState<RulesBody>(bodyOf(first))
   const [edited, setEdited] = useState<number | 'new' | null>(null)
   const [trial, setTrial] = useState<Trial | null>(null)
   const [stale, setStale] = useState(false)
@@ -45,10 +41,17 @@ function Editor({ counting, saved, reload }: EditorProps) {
     setDraft({ ...draft, ...next })
     setTrial(null)
   }
+  const take = (rules: CopyRules) => {
+    setCounting(rules)
+    setDraft(bodyOf(rules))
+    setTrial(null)
+    setStale(false)
+  }
+  const reload = () => saving.run(async () => take(await get<CopyRules>(PATH)))
   const attempt = () => trying.run(async () => setTrial(await post<Trial>(`${PATH}/try`, draft)))
   const save = () =>
     saving.run(
-      async () => saved(await put<CopyRules>(PATH, draft)),
+      async () => take(await put<CopyRules>(PATH, draft)),
       (error) => {
         setStale(error.status === 409)
         return error.status === 409
@@ -80,7 +83,7 @@ function Editor({ counting, saved, reload }: EditorProps) {
             {text('common.save')}
           </Button>
           {changed && (
-            <Button onClick={() => change({ rules: counting.rules, limits: counting.limits })} data-testid="copy-rules-discard">
+            <Button onClick={() => change(bodyOf(counting))} data-testid="copy-rules-discard">
               {text('copyRules.discard')}
             </Button>
           )}
@@ -93,7 +96,7 @@ function Editor({ counting, saved, reload }: EditorProps) {
             title={text('copyRules.stale')}
             description={text('copyRules.staleHow')}
             action={
-              <Button size="small" onClick={reload}>
+              <Button size="small" onClick={() => void reload()} data-testid="copy-rules-reload">
                 {text('copyRules.reload')}
               </Button>
             }
@@ -137,4 +140,8 @@ function Editor({ counting, saved, reload }: EditorProps) {
       />
     </>
   )
+}
+
+function bodyOf({ version, rules, limits }: CopyRules): RulesBody {
+  return { version, rules, limits }
 }
