@@ -30,7 +30,7 @@ from node.events import StudyArchived
 from node.failpoints import failpoint
 from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
-from node.store.directory import ARCHIVED
+from node.store.directory import ARCHIVED, is_damaged
 from node.store.facts import Entry
 
 QUEUE = "archive"
@@ -77,6 +77,10 @@ def _archive(node: Node, key: StudyKey, profile: Profile) -> None:
         bring(node, key, who="", why="archive")
         raise Conflict(
             "Archiving a study was put off: it came back from the archive first. It is archived again."
+        )
+    if any(is_damaged(row.pack) for row in rows):
+        raise Damaged(
+            "Archiving a study was refused: records of it are damaged, and no whole copy of them is here. Have it sent again."
         )
     generation = before.generation + 1 if before is not None else 1
     with node.archive.work_folder(node.clock) as folder:
