@@ -42,7 +42,7 @@ class Coverage:
 def coverage(node: Node) -> Coverage:
     """Say how far the scrub has come; packs of the last hour may be missing."""
     return Coverage(
-        online=_tier(node, "online", "scrubbed WHERE 1"),
+        online=_tier(node, "online", "scrubbed WHERE state = 'whole'"),
         archive=_tier(node, "archive", "package_copy WHERE state = 'verified'"),
     )
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from node.archive.rotation import BROKEN, enrolled
+from node.archive.examining import examine
+from node.archive.rotation import BROKEN, begun_at, enrolled
 from node.catalogue.search import InstanceRow
 from node.database.port import Statement, read_as, text
 from node.errors import Damaged
@@ -31,7 +32,7 @@ def note_damage(node: Node, pack: str, rows: Sequence[InstanceRow], words: str) 
         A row was moved meanwhile: nothing was written; look again.
     """
     statements = [
-        enrolled(node, pack, verified_at=0),
+        enrolled(node, pack, verified_at=begun_at(pack)),
         Statement("UPDATE scrubbed SET state = ?, position = 0 WHERE pack = ?", (BROKEN, pack)),
     ]
     for row in rows:
@@ -43,6 +44,20 @@ def note_damage(node: Node, pack: str, rows: Sequence[InstanceRow], words: str) 
         " They are put right from the archive where it has them. Check the disk."
     )
     node.write([*statements, *_shown_once(node, "damaged-record", f"pack/{pack}", detail)])
+
+
+def look_at(node: Node, pack: str) -> bool:
+    """Compare all of a pack that somebody could not read, now; say whether it is damaged, which is noted.
+
+    Raises
+    ------
+    Conflict, Unavailable
+        As `note_damage` and `examine`.
+    """
+    found = examine(node, pack, after=0, most_bytes=1 << 62)
+    if found.words:
+        note_damage(node, pack, found.damaged, found.words)
+    return bool(found.words)
 
 
 def moved(row: InstanceRow, pack: str, offset: int, data_offset: int) -> Statement:

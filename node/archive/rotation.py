@@ -39,7 +39,7 @@ def enrol(node: Node) -> None:
     rows = node.database.read("SELECT pack, state FROM scrubbed")
     known = {text(row, "pack") for row in rows}
     stale = {text(row, "pack") for row in rows if text(row, "state") == WHOLE} - meant
-    statements = [enrolled(node, pack, verified_at=_begun_at(pack)) for pack in sorted(meant - known)]
+    statements = [enrolled(node, pack, verified_at=begun_at(pack)) for pack in sorted(meant - known)]
     statements += [
         Statement("DELETE FROM scrubbed WHERE pack = ? AND state = ?", (pack, WHOLE))
         for pack in sorted(stale)
@@ -150,7 +150,7 @@ def _meant(node: Node) -> Iterator[str]:
         yield text(row, "pack")
 
 
-def _begun_at(pack: str) -> Micros:
+def begun_at(pack: str) -> Micros:
     """Read the time in a pack's name. Source: RFC 9562 5.7."""
     return (UUID(pack.partition("-")[2]).int >> 80) * 1000
 

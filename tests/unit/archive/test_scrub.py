@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +22,7 @@ from node.archive.tier import ArchiveTier
 from node.catalogue.moving import retire_packs
 from node.catalogue.stored import stored_region
 from node.clock import MINUTE
-from node.errors import Damaged
+from node.errors import Damaged, Unavailable
 from node.node import Node
 from node.store.directory import is_damaged
 from node.store.regions import read_pieces
@@ -250,6 +252,33 @@ def test_a_pack_that_is_gone_is_healed_unless_all_are(node: Node, clock: FrozenC
     ingest(node)
     assert scrub(node, clock).healed == COUNT
     assert before.items() <= read_everything(node).items()
+
+
+def test_a_place_that_the_disk_cannot_read_is_damage(
+    node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, bad, pread = read_everything(node), rows_of(node)[2], os.pread
+    archive(node)
+    inode = the_pack(node).stat().st_ino
+
+    def failing(descriptor: int, size: int, offset: int) -> bytes:
+        inside = bad.data_offset < offset + size and offset < bad.data_offset + bad.data_bytes
+        if inside and offset >= bad.data_offset and os.fstat(descriptor).st_ino == inode:
+            raise OSError(errno.EIO, "Input/output error")
+        return pread(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", failing)
+    assert (scrub(node, clock).healed, scrub(node, clock).damaged) == (1, 0)
+    assert read_everything(node) == before
+
+
+def test_a_pack_that_could_not_be_archived_is_looked_at_at_once(node: Node) -> None:
+    flip(the_pack(node), rows_of(node)[2].data_offset + 7)
+    with pytest.raises(Unavailable):
+        archive(node)
+    assert len(packs_to_heal(node)) == 1
+    with pytest.raises(Damaged, match="Have it sent again"):
+        archive(node)
 
 
 def test_without_a_package_the_rest_is_saved_and_the_loss_is_listed(node: Node, clock: FrozenClock) -> None:
