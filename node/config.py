@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from node.archive.pacing import is_window
 from node.archive.stores.described import DescribedStore, check_described
 from node.errors import InvalidRequest
 from node.names import NodeId, node_id
@@ -84,6 +85,12 @@ class ArchiveSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """In how many stores a package is verified before the online copy may go; 0: in two, or in the only one."""
     processes: int = 2
     """That code at once."""
+    scrub_mb_s: float = 20.0
+    """So fast packs and packages are read to be compared; 0: never, unless somebody asks."""
+    scrub_days: int = 14
+    """What was verified within this time rests."""
+    scrub_hours: str = ""
+    """Hours of the day in the node's zone, as ``20-6``; empty: all day."""
 
     @property
     def wanted(self) -> int:
@@ -185,6 +192,14 @@ def _check_archive(archive: ArchiveSection) -> None:
         )
     if not 1 <= archive.processes <= 64:
         raise InvalidRequest("Reading [archive] processes was refused: write 1 to 64.")
+    if not 0 <= archive.scrub_mb_s <= 10_000 or not 1 <= archive.scrub_days <= 3650:
+        raise InvalidRequest(
+            "Reading [archive] was refused: write 0 to 10000 for scrub_mb_s, 1 to 3650 for scrub_days."
+        )
+    if not is_window(archive.scrub_hours):
+        raise InvalidRequest(
+            "Reading [archive] scrub_hours was refused: write two hours, as 20-6, or nothing."
+        )
 
 
 def _check_tls(dicom: DicomSection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -84,6 +85,22 @@ def mend(state: State, study: Study) -> None:
         raise typer.Exit(1)
     put = mend_copies(node, archived.digest)
     typer.echo(f"Put into {', '.join(put)}." if put else "Each store has a verified copy.")
+
+
+@app.command()
+def scrub(state: State) -> None:
+    """Compare all packs and packages with what was received now, and heal what is damaged; exit code 1 if something is lost."""
+    from ops.compose import compose_node
+    from ops.scrubbing import scrub_now
+
+    node = compose_node(state)
+    try:
+        for line in (found := scrub_now(node, sys.stderr)).lines:
+            typer.echo(line)
+    finally:
+        node.archive.close()
+    if found.lost:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -50,6 +50,9 @@ roll_mb = 1024
 [archive]
 copies = 0                 # stores that must hold a verified package before the online copy goes; 0: two, or the only one
 processes = 2              # that code at once
+scrub_mb_s = 20            # so fast packs and packages are read and compared with what was received; 0: never
+scrub_days = 14            # what was verified within so many days rests
+scrub_hours = ""           # "20-6": only at these hours of the day; empty: all day
 # [[archive.store]]        # without any, packages lie in the state folder, on the same disk as the packs
 # name = "nas"
 # kind = "folder"          # or "s3", with endpoint, bucket, prefix, region; its keys lie in keys/stores/NAME.json

@@ -23,6 +23,7 @@ from actors.merge import Merge
 from actors.peers import Peers
 from actors.publish import Publish
 from actors.reach import Reach
+from actors.scrub import Scrub
 from actors.supervisor import Start, Supervisor
 from actors.sync import Carriers
 from actors.tidy import Tidy
@@ -121,6 +122,7 @@ class Grid:
             Chain.NAME: lambda failed: Chain.start(failed, node),
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
             Archive.NAME: lambda failed: Archive.start(failed, node),
+            Scrub.NAME: lambda failed: Scrub.start(failed, node),
             Merge.NAME: lambda failed: Merge.start(failed, node),
             Completion.NAME: lambda failed: Completion.start(failed, node),
             Consult.NAME: lambda failed: Consult.start(failed, node),

@@ -15,6 +15,7 @@ from node.database.port import read_as, text
 from node.errors import Damaged, GridError, NotFound
 from node.journal.cursors import position
 from node.node import Node
+from node.store.directory import is_damaged
 from node.store.facts import Location, MarkedRecord
 from node.store.packs import index_cursor
 from ops.findings import Finding
@@ -24,7 +25,8 @@ def verify_packs(node: Node) -> Iterator[Finding]:
     """Give what is wrong with packs, pack by pack."""
     # Rows first: a pack that appears in between has its file, not yet its rows.
     rows = node.database.read("SELECT DISTINCT pack FROM instance")
-    meant = {pack for row in rows if not is_archived(pack := text(row, "pack"))}
+    meant = {pack for row in rows if not is_archived(pack := text(row, "pack")) and not is_damaged(pack)}
+    yield from _verify_damaged(node)
     here = set(node.packs.names())
     for pack in sorted(meant | here):
         if pack in here:
@@ -103,6 +105,17 @@ def _verify_unlisted(node: Node, record: MarkedRecord) -> Iterator[Finding]:
             where=_place(location),
             what=f"instance {record.sop_uid} was indexed, and the catalogue has no row of it",
             todo="restore the database from the backup, or let the index be built again",
+        )
+
+
+def _verify_damaged(node: Node) -> Iterator[Finding]:
+    """Name the rows whose records were found damaged already."""
+    sql = "SELECT * FROM instance WHERE pack >= 'damaged-' AND pack < 'damaged.' ORDER BY pack, offset"
+    for row in read_as(node.database, InstanceRow, sql):
+        yield Finding(
+            where=f"{_place(row.location)}, {_named(row)}",
+            what="its record is known to be damaged, and it is not served",
+            todo="have the study sent again, fetch it from a peer, or let 'meridian archive scrub' try to heal it",
         )
 
 

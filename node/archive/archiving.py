@@ -20,6 +20,7 @@ from node.archive.archived import (
     verified_stores,
 )
 from node.archive.copies import copy_row, mend_copies, put_copy, remove_copy
+from node.archive.damage import look_at
 from node.archive.recalling import bring
 from node.archive.requests import Profile
 from node.archive.writing import Made, Original, Study, make_package
@@ -30,7 +31,7 @@ from node.events import StudyArchived
 from node.failpoints import failpoint
 from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
-from node.store.directory import ARCHIVED
+from node.store.directory import ARCHIVED, is_damaged
 from node.store.facts import Entry
 
 QUEUE = "archive"
@@ -78,9 +79,19 @@ def _archive(node: Node, key: StudyKey, profile: Profile) -> None:
         raise Conflict(
             "Archiving a study was put off: it came back from the archive first. It is archived again."
         )
+    if any(is_damaged(row.pack) for row in rows):
+        raise Damaged(
+            "Archiving a study was refused: records of it are damaged, and no whole copy of them is here. Have it sent again."
+        )
     generation = before.generation + 1 if before is not None else 1
     with node.archive.work_folder(node.clock) as folder:
-        made = _made(node, key, generation, folder, profile)
+        try:
+            made = _made(node, key, generation, folder, profile)
+        except (Damaged, Unavailable):
+            for pack in sorted({row.pack for row in rows}):
+                with suppress(GridError):
+                    look_at(node, pack)  # what cannot be read may be damaged: then it is served no more
+            raise
         copies = _put(node, made)
     _write_down(node, key, made, copies, before=before, version=version, cause=study.cause, rows=rows)
 

@@ -14,13 +14,20 @@ from node.archive.stores.port import ArchiveStore, Stored
 from node.archive.stores.verifying import verify_copy
 from node.database.port import Statement
 from node.errors import Damaged, GridError, NotFound, Unavailable
-from node.failpoints import planted
+from node.failpoints import failpoint, planted
 from node.names import Cause, Digest
 from node.node import Node
 
 
-def put_copy(node: Node, store: ArchiveStore, *, digest: Digest, file: Path) -> CopyRow:
+def put_copy(
+    node: Node, store: ArchiveStore, *, digest: Digest, file: Path, believed: bool = False
+) -> CopyRow:
     """Put a package into a store, read it back from there, and give the row that says so.
+
+    Parameters
+    ----------
+    believed
+        A planted fault: it is not read back.
 
     Raises
     ------
@@ -30,7 +37,7 @@ def put_copy(node: Node, store: ArchiveStore, *, digest: Digest, file: Path) -> 
         It gives back other bytes than it was given.
     """
     stored = store.put(digest, file)
-    if not planted("copy-unverified"):
+    if not believed and not planted("copy-unverified"):
         verify_copy(store, stored, node.clock)
     return CopyRow(
         digest=digest,
@@ -84,7 +91,7 @@ def open_package(node: Node, digest: Digest) -> Iterator[Package]:
         finally:
             file.close()
         return
-    raise _nowhere(errors)
+    raise _nowhere(errors, copies_of(node.database, digest))
 
 
 @contextmanager
@@ -117,7 +124,7 @@ def local_package(node: Node, digest: Digest, folder: Path) -> Iterator[tuple[Pa
         with FileSource(path) as source:
             yield Package(source), path
         return
-    raise _nowhere(errors)
+    raise _nowhere(errors, copies_of(node.database, digest))
 
 
 def copy_row(copy: CopyRow) -> Statement:
@@ -139,13 +146,20 @@ def mend_copies(node: Node, digest: Digest) -> tuple[str, ...]:
     Unavailable, Damaged
         No store has it whole, or one does not take it; what was put until then is written down.
     """
-    verified = verified_stores(copies_of(node.database, digest))
+    before = {copy.store: copy for copy in copies_of(node.database, digest)}
+    verified = verified_stores(before.values())
     lacking = [store for store in node.archive.stores if store.name not in verified]
     if not lacking:
         return ()
     with node.archive.work_folder(node.clock) as folder, local_package(node, digest, folder) as (_, path):
         for store in lacking:
-            node.write([copy_row(put_copy(node, store, digest=digest, file=path))])
+            copy = put_copy(node, store, digest=digest, file=path, believed=planted("heal-unverified"))
+            node.write([copy_row(copy), _healed(node, copy)])
+            failpoint("copy-mended")
+            old = before.get(store.name)
+            if old is not None and old.stored != copy.stored:
+                with suppress(GridError):  # `verify` names one that stays
+                    remove_copy(node, old)
     return tuple(store.name for store in lacking)
 
 
@@ -158,12 +172,29 @@ def note_copy(node: Node, copy: CopyRow, state: str, error: GridError) -> None:
     )
     shown = node.problem(
         "archive-copy",
-        about=f"store/{copy.store}/{copy.digest}",
+        about=copy_subject(copy),
         detail=error.message,
         cause=Cause(node.new_id()),
     )
+    found = Statement(
+        "INSERT INTO damage (subject, found_at, tier, pack, digest, state) VALUES (?, ?, 'archive', '', ?, 'found')"
+        " ON CONFLICT DO NOTHING",
+        (copy_subject(copy), node.now(), copy.digest),
+    )
     with suppress(GridError):
-        node.write([row, *shown])
+        node.write([row, found, *shown])
+
+
+def copy_subject(copy: CopyRow) -> str:
+    """Name a copy in tables of what was found."""
+    return f"store/{copy.store}/{copy.digest}"
+
+
+def _healed(node: Node, copy: CopyRow) -> Statement:
+    return Statement(
+        "UPDATE damage SET state = 'healed', ended_at = ? WHERE subject = ? AND state <> 'healed'",
+        (node.now(), copy_subject(copy)),
+    )
 
 
 def stored_of(copy: CopyRow) -> Stored:
@@ -194,6 +225,11 @@ def _fetch(store: ArchiveStore, copy: CopyRow, path: Path) -> None:
     _compare(hash_.hexdigest(), copy.digest, store)
 
 
+def _is_lost(copies: list[CopyRow]) -> bool:
+    """Say whether every copy that there was is known to be spoiled."""
+    return bool(copies) and not verified_stores(copies)
+
+
 def _compare(found: str, expected: Digest, store: ArchiveStore) -> None:
     if found != expected:
         raise Damaged(
@@ -202,8 +238,9 @@ def _compare(found: str, expected: Digest, store: ArchiveStore) -> None:
         )
 
 
-def _nowhere(errors: list[GridError]) -> GridError:
-    if errors and all(isinstance(error, Damaged | NotFound) for error in errors):
-        return Damaged(f"Reading a package failed: no copy of it is whole. {errors[0].message}")
+def _nowhere(errors: list[GridError], copies: list[CopyRow]) -> GridError:
+    if all(isinstance(error, Damaged | NotFound) for error in errors) and (errors or _is_lost(copies)):
+        said = errors[0].message if errors else "Look at the stores."
+        return Damaged(f"Reading a package failed: no copy of it is whole. {said}")
     said = errors[0].message if errors else "No verified copy is known. Run 'meridian verify'."
     return Unavailable(f"Reading a package was put off: no store has it now. {said}")

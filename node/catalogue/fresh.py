@@ -1,7 +1,8 @@
 """Reading through a row that may be old: a pack that was merged is gone, and its row says where the bytes are now.
 
 Whoever holds a row for longer than one read, or reads while packs are merged,
-reads through this. A row that lies in the archive alone brings its study online first, and waits for it.
+reads through this. A row that lies in the archive alone brings its study online first, and waits for it; one whose
+record is known to be damaged is healed first, or refused (`node.archive.damage` says what that does not protect).
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from node.archive.archived import is_archived
+from node.archive.damage import refusal
+from node.archive.healing import heal_study
 from node.archive.recalling import bring
 from node.catalogue.search import InstanceRow
 from node.database.port import Database, read_as
 from node.errors import NotFound
 from node.names import StudyKey
 from node.node import Node
+from node.store.directory import is_damaged
 
 T = TypeVar("T")
 
@@ -49,10 +53,17 @@ def peek_moved(node: Node, row: InstanceRow) -> InstanceRow | None:
 
     Raises
     ------
-    Unavailable, Damaged
+    Unavailable
         As `node.archive.recalling.bring`.
+    Damaged
+        The same, or its record is damaged and no whole copy of it is here.
     """
     again = peek_content(node.database, row)
+    if again is not None and is_damaged(again.pack):
+        heal_study(node, StudyKey(origin=row.origin, study_uid=row.study_uid))
+        again = peek_content(node.database, row)
+        if again is not None and is_damaged(again.pack):
+            raise refusal()
     if again is not None and is_archived(again.pack):
         bring(node, StudyKey(origin=row.origin, study_uid=row.study_uid), who="", why="read")
         again = peek_content(node.database, row)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from node.catalogue.overlays import Choice
 from node.catalogue.search import InstanceRow
+from node.store.directory import is_damaged
 
 CHOSEN, ALTERNATIVE, CONFLICT = "chosen", "alternative", "conflict"
 ASIDE, REJECTED = "aside", "rejected"
@@ -95,5 +96,10 @@ def _states(
 
 
 def earlier(one: InstanceRow, other: InstanceRow) -> InstanceRow:
-    """Of two receipts of the same data set, give the first: its place is the one kept."""
-    return min(one, other, key=lambda row: (row.received_at, row.pack, row.offset))
+    """Of two receipts of the same data set, give the first: its place is the one kept, unless it is known to be damaged."""
+    first = min(one, other, key=lambda row: (row.received_at, row.pack, row.offset))
+    whole = other if first is one else one
+    if not is_damaged(first.pack):
+        return first
+    place = {name: getattr(whole, name) for name in ("pack", "offset", "meta_bytes", "data_offset")}
+    return replace(first, **place)

@@ -38,4 +38,21 @@ ARCHIVE: tuple[str, ...] = (
         began_at INTEGER, ended_at INTEGER) STRICT, WITHOUT ROWID""",
     "CREATE INDEX recall_study ON recall (origin, study_uid, state)",
     "CREATE INDEX recall_waiting ON recall (state, priority, at)",
+    "CREATE INDEX package_copy_spoiled ON package_copy (digest) WHERE state <> 'verified'",
+    # Local. How far the scrub is with each pack that rows mean; verified_at: when all of it was last compared. position:
+    # what stands before it was compared in this turn. state: whole; damaged, its rows go to another pack; aside, they
+    # went, and its file goes to damaged/.
+    """CREATE TABLE scrubbed (pack TEXT PRIMARY KEY, bytes INTEGER NOT NULL, verified_at INTEGER NOT NULL,
+        position INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'whole') STRICT, WITHOUT ROWID""",
+    "CREATE INDEX scrubbed_oldest ON scrubbed (state, verified_at)",
+    # Local. What the scrub leaves alone until a time. subject: store/NAME, store/NAME/DIGEST, package/DIGEST, pack/NAME.
+    "CREATE TABLE scrub_later (subject TEXT PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    # Catalogue. Records and copies that were found damaged, by whomever. tier: online, archive. subject: pack/NAME/OFFSET,
+    # where the record stood, or store/NAME/DIGEST. state: found, healed, lost. Of a copy the study stays empty.
+    """CREATE TABLE damage (subject TEXT NOT NULL, found_at INTEGER NOT NULL, tier TEXT NOT NULL, pack TEXT NOT NULL,
+        origin TEXT NOT NULL DEFAULT '', study_uid TEXT NOT NULL DEFAULT '', sop_uid TEXT NOT NULL DEFAULT '',
+        digest TEXT NOT NULL, state TEXT NOT NULL, ended_at INTEGER,
+        PRIMARY KEY (subject, found_at)) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX damage_state ON damage (tier, state, pack)",
+    "CREATE INDEX damage_study ON damage (origin, study_uid, state)",
 )

@@ -29,6 +29,8 @@ MERGED = "merged"
 """The kind of packs that take the place of others; no process writes under it, so none recovers them."""
 ARCHIVED = "archive"
 """The kind of name that rows mean while their bytes are in the archive alone: no such pack lies here."""
+DAMAGED = "damaged"
+"""The kind of name that rows mean whose record is known to be damaged: no such pack lies here, so nobody serves it."""
 _KIND = re.compile(r"[a-z][a-z0-9]{0,15}")
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -37,9 +39,9 @@ class PackDirectory:
     """Where a node's packs lie."""
 
     def __init__(self, path: Path, clock: Clock, kind: str) -> None:
-        if not _KIND.fullmatch(kind) or kind in (MERGED, ARCHIVED):
+        if not _KIND.fullmatch(kind) or kind in (MERGED, ARCHIVED, DAMAGED):
             raise InvalidRequest(
-                f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9, and neither {MERGED!r} nor {ARCHIVED!r}."
+                f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9, not {MERGED!r}, {ARCHIVED!r} or {DAMAGED!r}."
             )
         self._path = path
         self._landing = path / "landing"
@@ -188,6 +190,16 @@ class PackDirectory:
         if names:
             sync_directory(self._path)
 
+    def set_aside(self, name: str) -> None:
+        """Move a damaged pack, that no row means any more, into ``damaged/``: for whoever finds out what happened to it."""
+        folder = self._path / DAMAGED
+        folder.mkdir(exist_ok=True, mode=0o700)
+        with suppress(FileNotFoundError):
+            self.path(name).rename(folder / self.path(name).name)
+        (self._landing / name).unlink(missing_ok=True)
+        sync_directory(folder)
+        sync_directory(self._path)
+
     def free_bytes(self) -> int:
         """Give the free space on the disk under the packs."""
         found = os.statvfs(self._path)
@@ -224,6 +236,16 @@ class PackDirectory:
             yield
         finally:
             os.close(descriptor)
+
+
+def damaged_name(pack: str) -> str:
+    """Name what rows mean from when their records in a pack are known to be damaged."""
+    return f"{DAMAGED}-{pack.partition('-')[2]}"
+
+
+def is_damaged(pack: str) -> bool:
+    """Say whether a row that means this name has no bytes that may be served."""
+    return pack.startswith(f"{DAMAGED}-")
 
 
 @lru_cache(maxsize=1024)

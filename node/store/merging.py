@@ -97,6 +97,22 @@ class MergedPack:
         )
         return begin
 
+    def copy(self, record: MarkedRecord) -> int:
+        """Copy one record, of a pack whose place this one does not take as a whole; give where it stands here.
+
+        Raises
+        ------
+        Damaged
+            A byte is not what was received; nothing of it was taken.
+        """
+        begin, count = self.size, self._records
+        try:
+            self._copy(record)
+        except BaseException:
+            self._cut_back(begin, count)
+            raise
+        return begin
+
     def restore(self, entry: bytes, *, file: Path, meta_bytes: int, digest: Digest) -> tuple[int, int]:
         """Append an instance that comes back from the archive; give where its record stands, and its data set.
 
@@ -110,13 +126,17 @@ class MergedPack:
         size = file.stat().st_size
         header = Header(facts_bytes=len(entry), meta_bytes=meta_bytes, data_bytes=size - meta_bytes)
         begin = self.size
-        with _on_disk(), file.open("rb") as source:
-            head = header.encode() + entry + source.read(meta_bytes)
-            self._append(head)
-            while chunk := source.read(_CHUNK_BYTES):
-                self._append(chunk)
-            trailing = trailer(head, bytes.fromhex(digest))
-            self._append(trailing + end_mark(trailing))
+        try:
+            with _on_disk(), file.open("rb") as source:
+                head = header.encode() + entry + source.read(meta_bytes)
+                self._append(head)
+                while chunk := source.read(_CHUNK_BYTES):
+                    self._append(chunk)
+                trailing = trailer(head, bytes.fromhex(digest))
+                self._append(trailing + end_mark(trailing))
+        except BaseException:
+            self._cut_back(begin, self._records)
+            raise
         self._digests[begin] = digest
         self._records += 1
         return begin, begin + header.head_bytes

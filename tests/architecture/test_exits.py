@@ -16,6 +16,8 @@ MAY = {
     "node/catalogue/rejection_notes.py": "a device's note is read",
     "node/catalogue/speaking.py": "whoever chooses sees what each content says itself",
     "node/archive/archiving.py": "packages hold stored bytes; corrections stay rows",
+    "node/archive/examining.py": "bytes are compared with their digests",
+    "node/archive/healing.py": "whole records of a damaged pack are copied byte for byte",
     "node/catalogue/moving.py": "packs are merged byte for byte",
     "node/catalogue/crowding.py": "sizes of packs",
     "node/catalogue/stored.py": "where bytes lie",

@@ -9,7 +9,10 @@ import pytest
 
 from node.archive.archived import is_archived
 from node.archive.archiving import archive_study
+from node.archive.damage import look_at
 from node.archive.expiring import expire_study
+from node.archive.healing import heal_study
+from node.archive.recalling import bring
 from node.catalogue.moving import retire_packs
 from node.catalogue.search import instances_of
 from node.clock import SystemClock
@@ -17,6 +20,7 @@ from node.database.port import Statement
 from node.imaging.lossless import JPEG_LS
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
+from node.store.directory import is_damaged
 from ops.verify import CHECKS, verify_part
 from tests.kit.bare_node import bare_node
 from tests.kit.exits import EXITS, FRAME, PLACE, Doors, Exit, open_doors
@@ -73,6 +77,21 @@ def test_every_exit_gives_what_it_gave_while_the_study_was_online(doors: Doors, 
     assert [finding for name in CHECKS for finding in verify_part(doors.site.node, name)] == []
 
 
+@pytest.mark.parametrize("way", EXITS, ids=[one.name for one in EXITS])
+def test_every_exit_gives_what_it_gave_when_all_records_are_known_to_be_damaged(
+    doors: Doors, way: Exit
+) -> None:
+    node = doors.site.node
+    bring(node, KEY, who="", why="test")
+    heal_study(node, KEY)
+    online = way.ask(doors)
+    archive_study(node, origin=KEY.origin, study_uid=KEY.study_uid)
+    spoil_everything(node)
+    assert way.ask(doors) == online
+    healed = not any(is_damaged(row.pack) for row in instances_of(node.database, KEY, chosen_only=False))
+    assert healed or way.name in FROM_ROWS or way.name.startswith(MAY_BE_KEPT)
+
+
 def test_metadata_and_frames_are_given_from_the_package_and_nothing_is_brought(doors: Doors) -> None:
     node = doors.site.node
     (_, online), (_, frame) = (
@@ -99,6 +118,19 @@ def test_what_an_expired_study_leaves_on_the_disk_is_its_package_alone(doors: Do
     assert not any(node.packs.path(pack).exists() for pack in packs)
     assert len(list((node.state / "archive").glob("store-0/??/*"))) == 1
     assert list((node.state / "archive" / "work").iterdir()) == []
+
+
+def spoil_everything(node: Node) -> None:
+    """Spoil each record of the study, and find it out."""
+    rows = instances_of(node.database, KEY, chosen_only=False)
+    for pack in {row.pack for row in rows}:
+        raw = bytearray(node.packs.path(pack).read_bytes())
+        for row in rows:
+            if row.pack == pack:
+                raw[row.data_offset + row.data_bytes // 2] ^= 1
+        node.packs.path(pack).write_bytes(raw)
+        assert look_at(node, pack)
+    assert all(is_damaged(row.pack) for row in instances_of(node.database, KEY, chosen_only=False))
 
 
 def leave_to_archive(node: Node) -> None:

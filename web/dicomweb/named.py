@@ -7,9 +7,11 @@ from functools import partial
 from typing import TypeVar
 
 from node.archive.archived import is_archived
+from node.archive.healing import heal_study
 from node.archive.recalling import bring
 from node.catalogue.search import InstanceRow
 from node.errors import Damaged
+from node.store.directory import is_damaged
 from web.dicomweb.held import find_held
 from web.routes import TECHNICIAN, Call, NoBody
 
@@ -31,7 +33,7 @@ def held_by_call(call: Call[NoBody]) -> list[InstanceRow]:
 def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brought: bool = True) -> T:
     """Use the instances a request names; look them up once more when packs were merged meanwhile.
 
-    What lies in the archive alone is brought first, and waited for.
+    What lies in the archive alone is brought first, and waited for; what is known to be damaged is healed first.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brou
     Raises
     ------
     Damaged
-        Their pack is missing.
+        Their pack is missing, or no whole copy of one is here.
     Unavailable
         No store of the archive has them now.
     """
@@ -70,6 +72,9 @@ def _twice(find: Callable[[], list[InstanceRow]], use: Callable[[list[InstanceRo
 
 def _online(call: Call[NoBody], find: Callable[[], list[InstanceRow]]) -> list[InstanceRow]:
     held = find()
+    if any(is_damaged(row.pack) for row in held):
+        heal_study(call.node, call.study)
+        held = find()
     if not any(is_archived(row.pack) for row in held):
         return held
     person = call.caller.person

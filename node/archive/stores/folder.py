@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 from node.archive.source import FileSource
@@ -110,6 +110,8 @@ class FolderStore:
                 yield file.read_at(at, min(_PIECE_BYTES, file.size - at))
         finally:
             file.close()
+            with suppress(OSError):  # whoever reads packages keeps what the kernel remembers of others
+                forget(self._path(stored.stored_name))
 
     def remove(self, stored_name: Digest) -> None:
         path = self._path(stored_name)

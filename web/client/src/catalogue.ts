@@ -409,6 +409,8 @@ export const catalogue = {
   'problem.archive-copy': { zh: '归档副本损坏', en: 'Damaged archive copy' },
   'problem.journal-damaged': { zh: '日志损坏', en: 'Damaged journal' },
   'problem.block-set-aside': { zh: '日志区块已另存', en: 'A journal block set aside' },
+  'problem.damaged-record': { zh: '巡检发现损坏', en: 'Damage found by the scrub' },
+  'problem.scrub-lost': { zh: '图像丢失', en: 'Images lost' },
   'problem.damaged-pack': { zh: '存储损坏', en: 'Damaged storage' },
   'problemHow.delivery': { zh: '报告没有送达推送目标。系统会继续重试；请在“远程节点”中测试连接并核对 AE Title、地址和端口。', en: 'A report did not reach its destination. It is tried again; test the connection under Remote AEs and check AE title, address and port.' },
   'problemHow.instance-conflict': { zh: '同一 SOP Instance UID 收到了不同内容，各份均已保留。请打开检查对照，并核对发送设备。', en: 'Different contents came under one SOP Instance UID; all are kept. Open the study, compare, and check the sending device.' },
@@ -440,6 +442,8 @@ export const catalogue = {
   'problemHow.study-differs': { zh: '对方的检查与本院收到的不一致，各自保留。请与对方管理员核对。', en: 'The peer’s study is not what arrived here; both stand. Compare with its administrator.' },
   'problemHow.job': { zh: '后台任务多次失败后停止，原因见下。', en: 'A background job stopped after several failures; the reason is below.' },
   'problemHow.archive-copy': { zh: '某归档存储中的副本已损坏或丢失，系统改用其他副本。请检查该存储，再运行 meridian archive mend 补齐副本。', en: 'A copy in an archive store is damaged or gone; another one is used. Check the store, then run meridian archive mend.' },
+  'problemHow.damaged-record': { zh: '巡检发现存储的图像与接收时不一致，已停止提供；归档中有完好副本的已自动修复。请检查磁盘。', en: 'Stored instances are not what was received and are not served; those that the archive has were put right. Check the disk.' },
+  'problemHow.scrub-lost': { zh: '下列图像已没有完好的副本，不再提供。请从设备重新发送，或从其他医院取回；重新接收后自动恢复。', en: 'No whole copy is left of the instances below; they are not served. Send them again from the device or fetch them from a peer: that heals them.' },
   'problemHow.damaged-pack': { zh: '存储文件损坏，所涉图像未予显示。请运行 meridian verify 查看范围，并从备份恢复。', en: 'A stored file is damaged; its instances are not shown. Run meridian verify to see how far, and restore from the backup.' },
 
   'consults.title': { zh: '会诊', en: 'Consults' },
