@@ -33,8 +33,21 @@ app = typer.Typer(
     no_args_is_help=True, cls=_WithMake, help="Backups of a node: made while it runs, sealed, incremental."
 )
 State = Annotated[Path, typer.Argument(help="The node's state folder.", show_default=False)]
-Place = Annotated[str, typer.Argument(help="The folder of backups.", show_default=False)]
-To = Annotated[str, typer.Option("--to", help="The folder of backups, on another disk.", show_default=False)]
+Place = Annotated[
+    str,
+    typer.Argument(
+        help="A folder, or s3+https://HOST:PORT/BUCKET/PREFIX.", metavar="PLACE", show_default=False
+    ),
+]
+To = Annotated[
+    str,
+    typer.Option(
+        "--to", help="A folder on another disk, or s3+https://HOST:PORT/BUCKET/PREFIX.", metavar="PLACE"
+    ),
+]
+Credentials = Annotated[
+    Path | None, typer.Option(help="Of a bucket: a folder like STATE/keys, with stores/backup.json in it.")
+]
 Drawer = Annotated[
     Path, typer.Option("--key", help="The folder of the backup key, as it came from the drawer.")
 ]
@@ -43,17 +56,22 @@ Name = Annotated[str, typer.Option("--backup", help="How its name begins; the ne
 
 @app.command(MAKE)
 def make(state: State, to: To) -> None:
-    """Make a backup of a node, running or not; also as: meridian backup STATE --to FOLDER."""
+    """Make a backup of a node, running or not; also as: meridian backup STATE --to PLACE."""
+    from ops.backup.files import MEMORY
+    from ops.backup.known import is_remembered
     from ops.backup.making import back_up
-    from ops.backup.opening import open_place
+    from ops.backup.opening import label_of, open_place
     from ops.compose import compose_node
 
+    begin = not is_remembered(state / MEMORY, label_of(to))
     node = compose_node(state)
-    place = open_place(to, begin=True)
     try:
-        made = back_up(node, place, progress=_shown)
+        place = open_place(to, begin=begin, keys_folder=state / "keys")
+        try:
+            made = back_up(node, place, progress=_shown)
+        finally:
+            place.close()
     finally:
-        place.close()
         node.close()
     manifest = made.manifest
     typer.echo(
@@ -89,13 +107,14 @@ def check(
         Path | None, typer.Option("--key", help="The backup key, to know whose signature is right.")
     ] = None,
     backup: Name = "",
+    credentials: Credentials = None,
 ) -> None:
     """Read a whole backup and hold it against its digests and signature; no passphrase is needed."""
     from node.keys.backup_key import read_backup_key
     from ops.backup.checking import check_backup
     from ops.backup.opening import open_place
 
-    place = open_place(backups)
+    place = open_place(backups, keys_folder=credentials)
     signed = place.backup(backup)
     found = 0
     for line in check_backup(place, signed, key=read_backup_key(drawer) if drawer else None, progress=_shown):
@@ -110,11 +129,11 @@ def check(
 
 
 @app.command("list")
-def list_(backups: Place) -> None:
+def list_(backups: Place, credentials: Credentials = None) -> None:
     """Show the backups at a place, newest first."""
     from ops.backup.opening import open_place
 
-    place = open_place(backups)
+    place = open_place(backups, keys_folder=credentials)
     for signed in place.backups():
         manifest = signed.manifest
         typer.echo(
@@ -123,12 +142,14 @@ def list_(backups: Place) -> None:
     place.close()
 
 
-def restore(backups: Place, state: State, drawer: Drawer, backup: Name = "") -> None:
+def restore(
+    backups: Place, state: State, drawer: Drawer, backup: Name = "", credentials: Credentials = None
+) -> None:
     """Restore a backup into a folder that is empty, or not there yet; the node begins a new life in it."""
     from ops.backup.opening import open_place
     from ops.backup.restoring import restore as restore_backup
 
-    place = open_place(backups)
+    place = open_place(backups, keys_folder=credentials)
     restored = restore_backup(place, state, key=_opened(drawer), name=backup, progress=_shown)
     place.close()
     at = restored.manifest.at
@@ -137,6 +158,66 @@ def restore(backups: Place, state: State, drawer: Drawer, backup: Name = "") -> 
     if restored.packages:
         typer.echo(f"{restored.packages} packages lie in archive stores: mount them before the start.")
     typer.echo(f"Its incarnation is {restored.incarnation}. No other copy of it may run.")
+
+
+def drill(
+    backups: Place,
+    drawer: Drawer,
+    studies: Annotated[int, typer.Option(help="How many studies to open, at random.")] = 20,
+    state: Annotated[
+        Path | None, typer.Option(help="The state folder of the node that is to remember it.")
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option("--in", help="Where to restore it meanwhile; beside the state folder without it."),
+    ] = None,
+    backup: Name = "",
+    credentials: Credentials = None,
+) -> None:
+    """Try a backup out: restore it aside, open studies, compare every instance; nothing of it stays."""
+    from ops.backup.drill import drill as try_out
+    from ops.backup.drill import remember
+    from ops.backup.opening import open_place
+    from ops.compose import compose_node
+
+    place = open_place(backups, keys_folder=credentials or (state / "keys" if state else None))
+    folder = scratch or (state.parent if state else None)
+    now = SystemClock().now()
+    drilled = try_out(
+        place, key=_opened(drawer), at=now, name=backup, studies=studies, folder=folder, progress=_shown
+    )
+    place.close()
+    for line in drilled.differences:
+        typer.echo(line)
+    if state:
+        node = compose_node(state)
+        node.write([remember(drilled)])
+        node.close()
+    typer.echo(
+        f"Drill of backup {drilled.backup[:16]} of {_moment(drilled.made_at)}: {drilled.studies} studies,"
+        f" {drilled.instances} instances, {len(drilled.differences)} differences, {drilled.seconds:.1f} s."
+    )
+    raise typer.Exit(1 if drilled.differences else 0)
+
+
+@app.command()
+def last(state: State) -> None:
+    """Say when a backup of this node was last tried out, and what came of it."""
+    from ops.backup.drill import last_drill
+    from ops.compose import compose_node
+
+    node = compose_node(state)
+    found = last_drill(node)
+    node.close()
+    if found is None:
+        typer.echo(
+            "No backup of this node was ever tried out. Do: meridian drill PLACE --key DRAWER --state STATE"
+        )
+        raise typer.Exit(1)
+    typer.echo(
+        f"Last drill {_moment(found.at)}, of backup {found.backup[:16]} of {_moment(found.made_at)}: {found.studies} studies,"
+        f" {found.instances} instances, {found.differences} differences, {found.seconds:.1f} s."
+    )
 
 
 def _opened(drawer: Path) -> OpenBackupKey:

@@ -15,7 +15,7 @@ from node.errors import GridError
 from ops.alliance_cli import app as alliance_app
 from ops.archive_cli import app as archive_app
 from ops.backup_cli import app as backup_app
-from ops.backup_cli import restore
+from ops.backup_cli import drill, restore
 from ops.dimse_cli import app as dimse_app
 from ops.token_cli import app as token_app
 
@@ -28,6 +28,7 @@ app.add_typer(alliance_app, name="alliance")
 app.add_typer(archive_app, name="archive")
 app.add_typer(backup_app, name="backup")
 app.command()(restore)
+app.command()(drill)
 app.add_typer(dimse_app, name="dimse")
 app.add_typer(token_app, name="token")
 

@@ -11,6 +11,7 @@ or 1; JSON is canonical text.
 from __future__ import annotations
 
 from node.database.archive_tables import ARCHIVE
+from node.database.backup_tables import BACKUP
 
 Migration = tuple[str, ...]
 
@@ -420,5 +421,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     _BEGINNINGS,
     _ALL_HERE,
     ARCHIVE,
+    BACKUP,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -54,10 +54,12 @@ class Bundles:
                 self.send()
         return piece
 
-    def add_range(self, source: FileSource, begin: int, end: int) -> Iterator[Piece]:
+    def add_range(
+        self, source: FileSource, begin: int, end: int, *, piece_bytes: int = PIECE_BYTES
+    ) -> Iterator[Piece]:
         """Take a stretch of a file in."""
-        for at in range(begin, end, PIECE_BYTES):
-            yield self.add(source.read_at(at, min(PIECE_BYTES, end - at)))
+        for at in range(begin, end, piece_bytes):
+            yield self.add(source.read_at(at, min(piece_bytes, end - at)))
 
     def add_alone(self, content: bytes) -> Digest:
         """Put something as an object of its own; give the object's name."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from node.canonical import digest_of
+from node.clock import Micros
 from node.keys.private_files import write_private
 from node.names import Digest
 from ops.backup.manifest import FileEntry, Object, Spot
@@ -26,7 +27,13 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Last(msgspec.Struct, frozen=True, kw_only=True):
     manifest: str
+    at: Micros
     files: tuple[FileEntry, ...]
+
+
+def is_remembered(folder: Path, place: str) -> bool:
+    """Say whether anything was ever put to a place from here."""
+    return any(folder.glob(f"{digest_of(place)[:16]}-*"))
 
 
 class Known:
@@ -34,7 +41,7 @@ class Known:
 
     def __init__(self, folder: Path, place: str, key_id: str) -> None:
         """Read it; another place, or another backup key, is another memory."""
-        stem = digest_of(f"{place}|{key_id}")[:16]
+        stem = f"{digest_of(place)[:16]}-{key_id}"
         self._pieces_file = folder / f"{stem}.pieces"
         self._last_file = folder / f"{stem}.files"
         self.objects: dict[Digest, Object] = {}
@@ -43,12 +50,8 @@ class Known:
             self._take(line)
         last = self._read_last()
         self.manifest = last.manifest
+        self.at = last.at
         self.files = {entry.path: entry for entry in last.files}
-
-    @property
-    def is_new(self) -> bool:
-        """Whether nothing was ever put there."""
-        return not self.objects and not self.manifest
 
     def add(self, object_: Object, pieces: dict[Digest, tuple[int, int]]) -> None:
         """Write down that the place has an object, and what is in it."""
@@ -69,7 +72,7 @@ class Known:
         """Say whether all pieces of a file lie at the place."""
         return all(piece.digest in self.pieces for piece in entry.pieces)
 
-    def finish(self, manifest: Digest, files: Iterable[FileEntry]) -> None:
+    def finish(self, manifest: Digest, at: Micros, *, files: Iterable[FileEntry]) -> None:
         """Remember a backup that counts, and forget what it does not need."""
         kept = tuple(files)
         needed = {piece.digest for entry in kept for piece in entry.pieces}
@@ -79,7 +82,7 @@ class Known:
             held.setdefault(spot.object, {})[digest] = (spot.offset, spot.bytes)
         lines = [_Line(object=self.objects[name], pieces=pieces) for name, pieces in held.items()]
         write_private(self._pieces_file, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
-        write_private(self._last_file, msgspec.json.encode(_Last(manifest=manifest, files=kept)))
+        write_private(self._last_file, msgspec.json.encode(_Last(manifest=manifest, at=at, files=kept)))
 
     def _take(self, line: _Line) -> None:
         self.objects[line.object.name] = line.object
@@ -101,4 +104,4 @@ class Known:
         try:
             return msgspec.json.decode(self._last_file.read_bytes(), type=_Last)
         except (FileNotFoundError, msgspec.DecodeError):
-            return _Last(manifest="", files=())
+            return _Last(manifest="", at=0, files=())

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.archive.source import FileSource
+from node.clock import Micros
 from node.database.port import Database
 from node.database.snapshot import snapshot_sqlite
 from node.database.sqlite_reading import SqliteReader
@@ -43,6 +44,8 @@ from ops.backup.place import Place
 from ops.compose import database_path
 
 DATABASE = "meridian.db"
+DATABASE_PIECE_BYTES = 128 << 10
+"""Rows that change lie far apart: small pieces, so that little of what did not change is copied with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +81,15 @@ def back_up(node: Node, place: Place, *, progress: Progress = lambda what, count
     key = read_backup_key(node.state / "keys")
     with _alone(node) as folder, _work_in(folder) as work:
         known = Known(folder, place.label, key.key_id)
-        _check_owner(node, place)
+        parent, parent_at = _parent(node, place, known)
         known.keep_only(place.objects.names())
         bundles = Bundles(place, key, known=known, work=work, progress=progress)
         try:
-            at = node.now()
+            at = max(node.now(), parent_at + 1)  # the newest is the newest, also when the clock went back
             taken = _take(node, bundles, known=known, work=work, progress=progress)
-            return _conclude(node, place, at, taken=taken, bundles=bundles, known=known, work=work)
+            return _conclude(
+                node, place, taken, at=at, parent=parent, bundles=bundles, known=known, work=work
+            )
         except OSError as error:
             raise Unavailable(
                 f"Making a backup failed ({error.strerror}): see to the node's disk, then try again."
@@ -113,7 +118,7 @@ def _take(node: Node, bundles: Bundles, *, known: Known, work: Path, progress: P
             progress("packs", 0)
     failpoint("backup-packs-taken")
     with FileSource(snapshot) as source:
-        pieces = tuple(bundles.add_range(source, 0, source.size))
+        pieces = tuple(bundles.add_range(source, 0, source.size, piece_bytes=DATABASE_PIECE_BYTES))
         files.append(FileEntry(path=DATABASE, bytes=source.size, pieces=pieces))
     files += copy_files(node.state, bundles=bundles, known=known)
     found = (copy_file(node.state, path, bundles=bundles, known=known) for path in embedded)
@@ -124,7 +129,15 @@ def _take(node: Node, bundles: Bundles, *, known: Known, work: Path, progress: P
 
 
 def _conclude(
-    node: Node, place: Place, at: int, *, taken: _Taken, bundles: Bundles, known: Known, work: Path
+    node: Node,
+    place: Place,
+    taken: _Taken,
+    *,
+    at: Micros,
+    parent: str,
+    bundles: Bundles,
+    known: Known,
+    work: Path,
 ) -> Made:
     """Put what was gathered, the two lists, and then the manifest."""
     bundles.flush()
@@ -151,14 +164,14 @@ def _conclude(
         contents=contents_name,
         files=len(kept),
         bytes=sum(entry.bytes for entry in kept),
-        parent=known.manifest,
+        parent=parent,
         verify_key=node.keys.verify_key,
     )
     failpoint("backup-unnamed")
     name = place.put_manifest(sign_manifest(node.keys, manifest), work)
     failpoint("backup-named")
     bundles.send()
-    known.finish(name, taken.files)
+    known.finish(name, at, files=taken.files)
     return Made(name=name, manifest=manifest, put_bytes=bundles.put_bytes)
 
 
@@ -184,15 +197,23 @@ def _without_stamp(entry: FileEntry) -> FileEntry:
     )
 
 
-def _check_owner(node: Node, place: Place) -> None:
-    """Refuse a place where another node's backups lie: theirs and ours would be taken for each other."""
-    for name in place.manifests.names():
-        owner = place.backup(name).manifest.node
-        if owner != node.id:
-            raise Conflict(
-                f"Making a backup was refused: {place.label} holds those of {owner}. Choose another folder."
-            )
-        return
+def _parent(node: Node, place: Place, known: Known) -> tuple[str, Micros]:
+    """Give the backup before, and its time.
+
+    Raises
+    ------
+    Conflict
+        Another node's backups lie here: theirs and ours would be taken for each other.
+    """
+    first = next(iter(place.manifests.names()), None)
+    if first is None:
+        return "", 0
+    before = place.backup(first if known.manifest else "")
+    if before.manifest.node != node.id:
+        raise Conflict(
+            f"Making a backup was refused: {place.label} holds those of {before.manifest.node}. Choose another folder."
+        )
+    return (known.manifest, known.at) if known.manifest else (before.name, before.manifest.at)
 
 
 @contextmanager

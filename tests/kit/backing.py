@@ -65,11 +65,17 @@ class Backed:
     def key(self) -> OpenBackupKey:
         return open_backup_key(self.drawer, PASSPHRASE)
 
-    def make(self, node: Node | None = None, *, progress: Seen = lambda what, count: None) -> Made:
+    def make(
+        self,
+        node: Node | None = None,
+        *,
+        place: Place | None = None,
+        progress: Seen = lambda what, count: None,
+    ) -> Made:
         """Make a backup, of a node that is open or of one that is opened for it."""
         own = node or self.open()
         try:
-            return back_up(own, self.place(), progress=progress)
+            return back_up(own, place or self.place(), progress=progress)
         finally:
             if node is None:
                 own.close()
@@ -85,11 +91,13 @@ class Backed:
         return {path.name: path.read_bytes() for path in files}
 
 
-def arrive(node: Node, study: int, *numbers: int, rows: int = 4) -> None:
+def arrive(node: Node, study: int, *numbers: int, size: int = 4) -> None:
     """Let slices of a study come, in one pack, and be registered."""
     uid = f"2.25.{study}"
     slices = [
-        make_ct(study_uid=uid, series_uid=f"{uid}.1", sop_uid=f"{uid}.1.{n}", number=n, rows=rows)
+        make_ct(
+            study_uid=uid, series_uid=f"{uid}.1", sop_uid=f"{uid}.1.{n}", number=n, rows=size, columns=size
+        )
         for n in numbers
     ]
     for content in slices:
