@@ -169,4 +169,4 @@ class _Outer:
 
 
 def _signed_bytes(body: str) -> bytes:
-    return f"{FORMAT}\n{body}".encode()
+    return f"{FORMAT}{body}".encode()
