@@ -21,6 +21,7 @@ from node.node import Node
 from ops.backup.bundles import Bundles
 from ops.backup.known import Known
 from ops.backup.manifest import FileEntry, PackageEntry
+from ops.backup.packs import stamp_of
 from ops.compose import EMBEDDED_STORE
 
 MEMORY = "backup"
@@ -48,19 +49,18 @@ def copy_files(state: Path, *, bundles: Bundles, known: Known) -> Iterator[FileE
 def copy_file(state: Path, path: str, *, bundles: Bundles, known: Known) -> FileEntry | None:
     """Take one file in; None when it is gone."""
     try:
-        found = (state / path).lstat()
-        stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+        stamp = stamp_of(state / path)
         before = known.files.get(path)
         if before is not None and before.stamp == stamp and known.has(before):
             return before
         with FileSource(state / path) as source:
             pieces = tuple(bundles.add_range(source, 0, source.size))
-            size = source.size
+            size, mode = source.size, stat.S_IMODE(os.fstat(source.descriptor).st_mode)
     except (FileNotFoundError, NotFound):
         return None
     except Damaged:  # it was cut short while it was read: as it is now
         return copy_file(state, path, bundles=bundles, known=known)
-    return FileEntry(path=path, bytes=size, pieces=pieces, mode=stat.S_IMODE(found.st_mode), stamp=stamp)
+    return FileEntry(path=path, bytes=size, pieces=pieces, mode=mode, stamp=stamp)
 
 
 def embedded_packages(node: Node, snapshot: Database) -> list[str]:
@@ -88,7 +88,8 @@ def _walk(state: Path, below: str) -> Iterator[str]:
         path = f"{below}/{entry.name}" if below else entry.name
         if path in _LEFT_OUT or path.startswith((_DATABASE, "log.")) or path.endswith(".part"):
             continue
-        if entry.is_dir(follow_symlinks=False):
+        followed = not below  # a folder of the state folder may lie on another disk
+        if entry.is_dir(follow_symlinks=followed):
             yield from _walk(state, path)
-        elif entry.is_file(follow_symlinks=False):
+        elif entry.is_file(follow_symlinks=followed):
             yield path

@@ -84,6 +84,13 @@ class Known:
         write_private(self._pieces_file, b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
         write_private(self._last_file, msgspec.json.encode(_Last(manifest=manifest, at=at, files=kept)))
 
+    def adopt(
+        self, objects: dict[Digest, Object], pieces: dict[Digest, Spot], *, files: Iterable[FileEntry]
+    ) -> None:
+        """Take over what a backup at this place says, as after a restore from it."""
+        self.objects, self.pieces = dict(objects), dict(pieces)
+        self.files = {entry.path: entry for entry in files}
+
     def _take(self, line: _Line) -> None:
         self.objects[line.object.name] = line.object
         for digest, (offset, size) in line.pieces.items():

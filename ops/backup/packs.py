@@ -10,6 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
 
 from node.archive.source import FileSource
 from node.canonical import digest_of
@@ -59,14 +62,19 @@ def copy_packs(node: Node, packs: list[str], *, bundles: Bundles, known: Known) 
 
 def _copy_pack(node: Node, pack: str, *, bundles: Bundles, known: Known) -> FileEntry | None:
     """Take one in; None when it never held a record."""
+    path = node.packs.path(pack)
+    known_as = known.files.get(pack_path(pack))
     try:
-        source = FileSource(node.packs.path(pack))
-    except NotFound:
+        stamp = stamp_of(path)
+        if known_as is not None and known_as.ended and known_as.stamp == stamp and known.has(known_as):
+            return known_as  # nearly all are so, and none of them is opened
+        source = FileSource(path)
+    except (FileNotFoundError, NotFound):
         return None  # dropped since it was listed: it held nothing
     with source:
-        before = _covered(source, pack, known)
+        before = _covered(source, known_as, known)
         if before is not None and before.ended:
-            return before
+            return msgspec.structs.replace(before, stamp=stamp)
         reach = reach_of(node, pack, before.marked if before is not None else 0)
         if not reach.bytes:
             return None
@@ -79,6 +87,7 @@ def _copy_pack(node: Node, pack: str, *, bundles: Bundles, known: Known) -> File
             marked=reach.marked,
             ended=reach.ended,
             tail=_tail(source, reach.bytes),
+            stamp=stamp,
         )
 
 
@@ -94,9 +103,14 @@ def reach_of(node: Node, pack: str, begin: int) -> Reach:
     return Reach(marked=at, bytes=_size(node, pack) if ended else at, ended=ended)
 
 
-def _covered(source: FileSource, pack: str, known: Known) -> FileEntry | None:
+def stamp_of(path: Path) -> tuple[int, ...]:
+    """Give what the file system says of a file that tells whether it was changed."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def _covered(source: FileSource, entry: FileEntry | None, known: Known) -> FileEntry | None:
     """Give what the place has of a pack, if it is this very pack."""
-    entry = known.files.get(pack_path(pack))
     if entry is None or not known.has(entry) or source.size < entry.bytes:
         return None
     return entry if _tail(source, entry.bytes) == entry.tail else None

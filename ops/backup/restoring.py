@@ -19,9 +19,12 @@ from node.errors import Conflict, Damaged, InvalidRequest, Unavailable
 from node.failpoints import planted
 from node.journal.texts import sync_directory
 from node.keys.backup_key import OpenBackupKey
+from node.keys.private_files import make_private_folder
 from node.keys.sealed import SealedReader
 from node.names import Digest
 from ops.backup.bundles import Progress
+from ops.backup.files import MEMORY
+from ops.backup.known import Known
 from ops.backup.making import DATABASE
 from ops.backup.manifest import FileEntry, Manifest
 from ops.backup.opened import OpenedBackup, open_backup
@@ -78,6 +81,7 @@ def restore(
         _write_files(place, opened, part, key=key, progress=progress)
         _check_database(part, signed.manifest)
         incarnation = revive(part, opened.contents)
+        _remember(place, opened, part, key_id=key.known.key_id)
         _sync(part)
         _name(part, state)
     return Restored(
@@ -159,6 +163,16 @@ def _write(path: Path, content: bytes, at: int) -> None:
                 at, view = at + taken, view[taken:]
         finally:
             os.close(descriptor)
+
+
+def _remember(place: Place, opened: OpenedBackup, part: Path, *, key_id: str) -> None:
+    """Let the restored node know what the place has, so that its next backup copies only what is new."""
+    folder = part / MEMORY
+    make_private_folder(folder)
+    known = Known(folder, place.label, key_id)
+    files = opened.contents.files
+    known.adopt(opened.objects, opened.contents.pieces, files=files)
+    known.finish(opened.signed.name, opened.signed.manifest.at, files=files)
 
 
 def _check_database(part: Path, manifest: Manifest) -> None:

@@ -382,6 +382,32 @@ def test_two_at_once_and_two_nodes_in_one_place_are_refused(
     beta.close()
 
 
+def test_a_restored_node_goes_on_with_the_backups_of_its_place(backed: Backed, node: Node) -> None:
+    for study in (1, 2):
+        arrive(node, study, 1, size=512)
+    first = backed.make(node)
+    state = backed.restore().state
+    again = compose_node(state)
+    for pack in again.packs.landing():
+        if not again.packs.is_finished(pack, reach_of(again, pack, 0).marked):
+            raise AssertionError(pack)
+    arrive(again, 3, 1)
+    second = backed.make(again)
+    again.close()
+    assert second.manifest.parent == first.name
+    assert second.put_bytes < 512 * 512 * 2
+    assert wrong_in(backed.restore("once-more").state) == []
+
+
+def test_a_folder_on_another_disk_is_in_the_backup(backed: Backed, node: Node) -> None:
+    elsewhere = backed.folder / "elsewhere"
+    node.write([node.texts.put("finding", "one")[1]])
+    (backed.state / "texts").rename(elsewhere)
+    (backed.state / "texts").symlink_to(elsewhere)
+    backed.make(node)
+    assert wrong_in(backed.restore().state) == []
+
+
 def test_a_damaged_pack_is_copied_as_it_lies(backed: Backed, node: Node) -> None:
     arrive(node, 1, 1)
     (pack,) = packs_meant(node)
