@@ -57,8 +57,7 @@ Name = Annotated[str, typer.Option("--backup", help="How its name begins; the ne
 @app.command(MAKE)
 def make(state: State, to: To) -> None:
     """Make a backup of a node, running or not; also as: meridian backup STATE --to PLACE."""
-    from ops.backup.files import MEMORY
-    from ops.backup.known import is_remembered
+    from ops.backup.known import MEMORY, is_remembered
     from ops.backup.making import back_up
     from ops.backup.opening import label_of, open_place
     from ops.compose import compose_node
@@ -140,6 +139,23 @@ def list_(backups: Place, credentials: Credentials = None) -> None:
             f"{signed.name[:16]}  {_moment(manifest.at)}  {manifest.node}  {manifest.files} files  {_size(manifest.bytes)}"
         )
     place.close()
+
+
+@app.command()
+def prune(
+    state: State,
+    to: To,
+    keep: Annotated[int, typer.Option(help="How many of the newest stay.")] = 48,
+    daily: Annotated[int, typer.Option(help="Of how many days before the newest of each stays.")] = 60,
+) -> None:
+    """Remove older backups of a node, and what no other needs."""
+    from ops.backup.opening import open_place
+    from ops.backup.pruning import prune as remove_older
+
+    place = open_place(to, keys_folder=state / "keys")
+    pruned = remove_older(state, place, keep=keep, daily=daily)
+    place.close()
+    typer.echo(f"Removed {pruned.backups} backups and {pruned.objects} objects; {pruned.kept} backups stay.")
 
 
 def restore(

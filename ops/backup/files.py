@@ -19,13 +19,11 @@ from node.database.port import Database, text
 from node.errors import Damaged, NotFound
 from node.node import Node
 from ops.backup.bundles import Bundles
-from ops.backup.known import Known
+from ops.backup.known import MEMORY, Known
 from ops.backup.manifest import FileEntry, PackageEntry
 from ops.backup.packs import stamp_of
 from ops.compose import EMBEDDED_STORE
 
-MEMORY = "backup"
-"""Where a node remembers what it put where."""
 _LEFT_OUT = {
     "packs": "copied by their marks",
     "archive": "only packages that rows mean, and only those of the embedded store",

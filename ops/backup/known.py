@@ -6,17 +6,47 @@ the place has it, so that a backup that was killed half-way is not begun anew. I
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from node.canonical import digest_of
 from node.clock import Micros
-from node.keys.private_files import write_private
+from node.errors import Conflict
+from node.keys.private_files import make_private_folder, write_private
 from node.names import Digest
 from ops.backup.manifest import FileEntry, Object, Spot
+
+MEMORY = "backup"
+"""The folder of a state folder where it lies."""
+
+
+@contextmanager
+def alone(state: Path) -> Iterator[Path]:
+    """Give the folder of what a node remembers of places, to one who makes or removes backups at a time.
+
+    Raises
+    ------
+    Conflict
+        Somebody does.
+    """
+    folder = state / MEMORY
+    make_private_folder(folder)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(
+                "Making or removing backups was refused: another one of this node runs. Wait until it has ended."
+            ) from error
+        yield folder
+    finally:
+        os.close(descriptor)
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,9 +7,7 @@ or not. A manifest is put when the place has all that it names: until then the b
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,8 +25,8 @@ from node.keys.private_files import make_private_folder
 from node.names import Digest
 from node.node import Node
 from ops.backup.bundles import Bundles, Progress
-from ops.backup.files import MEMORY, copy_file, copy_files, embedded_packages, packages_elsewhere
-from ops.backup.known import Known
+from ops.backup.files import copy_file, copy_files, embedded_packages, packages_elsewhere
+from ops.backup.known import Known, alone
 from ops.backup.manifest import (
     FORMAT,
     Contents,
@@ -79,7 +77,7 @@ def back_up(node: Node, place: Place, *, progress: Progress = lambda what, count
         on from what the place has.
     """
     key = read_backup_key(node.state / "keys")
-    with _alone(node) as folder, _work_in(folder) as work:
+    with alone(node.state) as folder, _work_in(folder) as work:
         known = Known(folder, place.label, key.key_id)
         parent, parent_at = _parent(node, place, known)
         known.keep_only(place.objects.names())
@@ -214,24 +212,6 @@ def _parent(node: Node, place: Place, known: Known) -> tuple[str, Micros]:
             f"Making a backup was refused: {place.label} holds those of {before.manifest.node}. Choose another folder."
         )
     return (known.manifest, known.at) if known.manifest else (before.name, before.manifest.at)
-
-
-@contextmanager
-def _alone(node: Node) -> Iterator[Path]:
-    """Give the folder of what this node remembers of places; one backup at a time."""
-    folder = node.state / MEMORY
-    make_private_folder(folder)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict(
-                "Making a backup was refused: another one of this node runs. Wait until it has ended."
-            ) from error
-        yield folder
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -23,8 +23,7 @@ from node.keys.private_files import make_private_folder
 from node.keys.sealed import SealedReader
 from node.names import Digest
 from ops.backup.bundles import Progress
-from ops.backup.files import MEMORY
-from ops.backup.known import Known
+from ops.backup.known import MEMORY, Known
 from ops.backup.making import DATABASE
 from ops.backup.manifest import FileEntry, Manifest
 from ops.backup.opened import OpenedBackup, open_backup

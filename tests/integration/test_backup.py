@@ -28,6 +28,7 @@ from ops.backup.checking import check_backup
 from ops.backup.drill import Drilled, drill, last_drill, remember
 from ops.backup.making import back_up
 from ops.backup.opening import CREDENTIALS, open_place
+from ops.backup.pruning import prune
 from ops.backup.restoring import restore
 from ops.cli import app
 from ops.compose import compose_node
@@ -86,13 +87,14 @@ def test_a_backup_in_full_ingest_has_each_row_s_bytes_and_all_that_was_answered_
         outages.close()
 
 
-def killed_at(backed: Backed, failpoint: str) -> int:
-    """Let the command make a backup, to be killed at a point; give how it ended."""
+def killed_at(backed: Backed, failpoint: str, *verb: str) -> int:
+    """Let the command make a backup, or do something else, to be killed at a point; give how it ended."""
     command = [
         sys.executable,
         "-m",
         "ops.cli",
         "backup",
+        *verb,
         str(backed.state),
         "--to",
         str(backed.folder / "backups"),
@@ -128,6 +130,23 @@ def test_kill_9_half_way_leaves_the_earlier_one_and_the_next_goes_on(backed: Bac
     there = compose_node(state)
     assert read_everything(there) == before
     there.close()
+
+
+def test_kill_9_amid_removing_leaves_those_that_stay_whole_and_the_next_goes_on(backed: Backed) -> None:
+    node = backed.open()
+    for study in range(1, 51):
+        arrive(node, study, 1)
+        newest = backed.make(node)
+    node.close()
+    place = backed.place()
+    assert killed_at(backed, "backup-pruned", "prune") == -9
+    assert len(place.backups()) == 48
+    there = len(backed.objects())
+    pruned = prune(backed.state, place, keep=1, daily=0)
+    assert (pruned.backups, pruned.kept) == (47, 1)
+    assert len(backed.objects()) < there / 2
+    assert place.backup().name == newest.name
+    assert wrong_in(backed.restore().state) == []
 
 
 def test_a_place_that_is_really_full_says_so(backed: Backed) -> None:

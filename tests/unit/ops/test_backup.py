@@ -14,7 +14,8 @@ import pytest
 
 from node.archive.stores.port import ArchiveStore, Stored
 from node.catalogue.moving import PINNED_FOR, RETIRED_FOR, merge_packs, retire_packs
-from node.errors import Conflict, Damaged, NotFound, Refused, Unavailable
+from node.clock import SECOND
+from node.errors import Conflict, Damaged, InvalidRequest, NotFound, Refused, Unavailable
 from node.keys.backup_key import open_backup_key, read_backup_key
 from node.names import Digest
 from node.node import Node
@@ -22,6 +23,7 @@ from ops.backup.checking import check_backup
 from ops.backup.known import is_remembered
 from ops.backup.opening import label_of, open_folder_place
 from ops.backup.packs import reach_of
+from ops.backup.pruning import prune
 from ops.compose import compose_node
 from tests.kit.alliance_keys import PASSPHRASE
 from tests.kit.archive_stores import Around
@@ -406,6 +408,41 @@ def test_a_folder_on_another_disk_is_in_the_backup(backed: Backed, node: Node) -
     (backed.state / "texts").symlink_to(elsewhere)
     backed.make(node)
     assert wrong_in(backed.restore().state) == []
+
+
+def test_older_backups_go_and_those_that_stay_are_whole(
+    backed: Backed, node: Node, clock: FrozenClock
+) -> None:
+    made = []
+    for n in range(6):
+        arrive(node, n + 1, 1)
+        made.append(backed.make(node).name)
+        clock.advance(16 * 3600 * SECOND)
+    place = backed.place()
+    pruned = prune(backed.state, place, keep=2, daily=3)
+    assert [one.name for one in place.backups()] == [made[5], made[4], made[2]], (
+        "two, and the newest of another day"
+    )
+    assert (pruned.backups, pruned.kept) == (3, 3)
+    assert pruned.objects > 0
+    for signed in place.backups():
+        assert list(check_backup(place, signed)) == []
+    arrive(node, 7, 1)
+    assert backed.make(node).manifest.parent == made[5]
+    assert wrong_in(backed.restore().state) == []
+    with pytest.raises(InvalidRequest, match="none would stay"):
+        prune(backed.state, place, keep=0, daily=0)
+
+
+def test_nothing_is_removed_while_one_that_stays_is_not_whole(backed: Backed, node: Node) -> None:
+    backed.make(node)
+    newest = backed.make(node)
+    (backed.folder / "backups" / "objects" / newest.manifest.table[:2] / newest.manifest.table).unlink()
+    before = backed.objects()
+    with pytest.raises(Damaged):
+        prune(backed.state, backed.place(), keep=1, daily=0)
+    assert backed.objects() == before
+    assert len(backed.place().backups()) == 2
 
 
 def test_a_damaged_pack_is_copied_as_it_lies(backed: Backed, node: Node) -> None:
