@@ -14,6 +14,8 @@ import typer
 from node.errors import GridError
 from ops.alliance_cli import app as alliance_app
 from ops.archive_cli import app as archive_app
+from ops.backup_cli import app as backup_app
+from ops.backup_cli import drill, restore
 from ops.dimse_cli import app as dimse_app
 from ops.token_cli import app as token_app
 
@@ -24,6 +26,9 @@ config_app = typer.Typer(no_args_is_help=True, help="Look at a node's configurat
 app.add_typer(config_app, name="config")
 app.add_typer(alliance_app, name="alliance")
 app.add_typer(archive_app, name="archive")
+app.add_typer(backup_app, name="backup")
+app.command()(restore)
+app.command()(drill)
 app.add_typer(dimse_app, name="dimse")
 app.add_typer(token_app, name="token")
 

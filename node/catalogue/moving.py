@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from node.catalogue.registration import register
 from node.catalogue.repointing import RETIRED_FOR, move_rows, retire, write_key
-from node.clock import Micros
+from node.clock import MINUTE, Micros
 from node.database.port import Statement, convert_row, integer, text
 from node.errors import Conflict, Damaged, GridError, InvalidRequest, NotFound
 from node.failpoints import failpoint
@@ -29,6 +29,8 @@ from node.store.packs import index_cursor
 from node.store.record import Source
 
 RETIRED_AT_ONCE = 100
+PINNED_FOR: Micros = MINUTE
+"""When unlinking is tried again while a backup pins packs."""
 _PLACE = ("pack", "offset", "meta_bytes", "data_offset", "data_bytes")
 _log = logging.getLogger(__name__)
 
@@ -99,6 +101,13 @@ def settle_merges(node: Node) -> None:
 
 def retire_packs(node: Node) -> Micros | None:
     """Unlink packs whose time has come, some at a time; give when the next one's does, None when there is none."""
+    with node.packs.directory.unpinned() as free:
+        if not free:
+            return node.now() + PINNED_FOR
+        return _unlink_due(node)
+
+
+def _unlink_due(node: Node) -> Micros | None:
     due = node.database.read(
         "SELECT pack, successor FROM retired_pack WHERE due <= ? ORDER BY due, pack LIMIT ?",
         (node.now(), RETIRED_AT_ONCE),

@@ -11,6 +11,7 @@ or 1; JSON is canonical text.
 from __future__ import annotations
 
 from node.database.archive_tables import ARCHIVE
+from node.database.backup_tables import BACKUP
 
 Migration = tuple[str, ...]
 
@@ -433,5 +434,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     _ALL_HERE,
     ARCHIVE,
     _BLOCKS,
+    BACKUP,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -8,6 +8,9 @@ short lock on the whole folder keeps a pack from being seen half made.
 A merged pack is written in ``merging/``, where nobody takes it for a pack, and
 gets its name once it is whole and synced. Its entry in ``merging/`` stays until
 the catalogue means it, so that what a crash left can be told from what counts.
+
+A backup pins packs while it copies: what its rows mean stays, although other rows
+mean a merged pack by then. The pin is a shared lock on ``merging/`` itself.
 """
 
 from __future__ import annotations
@@ -200,6 +203,26 @@ class PackDirectory:
         sync_directory(folder)
         sync_directory(self._path)
 
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Keep packs from being unlinked because their records stand elsewhere, until the block or its process ends."""
+        with _flocked(self._merging, fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def unpinned(self) -> Iterator[bool]:
+        """Say whether packs may be unlinked; while the block lasts nobody begins to pin them."""
+        descriptor = os.open(self._merging, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        free = True
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free = False
+            yield free
+        finally:
+            os.close(descriptor)
+
     def free_bytes(self) -> int:
         """Give the free space on the disk under the packs."""
         found = os.statvfs(self._path)
@@ -230,12 +253,19 @@ class PackDirectory:
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
-        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _flocked(self._path, fcntl.LOCK_EX):
             yield
-        finally:
-            os.close(descriptor)
+
+
+@contextmanager
+def _flocked(folder: Path, how: int) -> Iterator[None]:
+    """Hold the lock of a folder; the kernel takes it off a process that ends, however it ends."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def damaged_name(pack: str) -> str:

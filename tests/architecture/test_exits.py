@@ -28,6 +28,7 @@ MAY = {
     "federation/sealing.py": "peers get stored bytes, and the overlay beside them",
     "actors/ingest.py": "the index follows the packs",
     "actors/completion.py": "the index follows the packs",
+    "ops/backup/packs.py": "a backup holds stored bytes, and the rows beside them",
     "ops/verify_packs.py": "bytes are compared with their digests",
 }
 """Who reads packs, and why that is no exit."""

@@ -1,0 +1,1 @@
+"""Backups of a node: made while it runs, sealed, incremental; restored and tried out."""
