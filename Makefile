@@ -35,7 +35,7 @@ check: .venv/develop.stamp
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports
-	$(PYTHON) -m pytest -q tests/architecture tests/unit tests/contract tests/property
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/architecture tests/unit tests/contract tests/property
 
 test: .venv/develop.stamp
 	@$(MAKE) --no-print-directory client check

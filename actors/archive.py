@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from actors.base import Failed, Follower
 from node.archive.deciding import decide_due, look_again
+from node.archive.recalling import close_stale
 from node.clock import SECOND
 from node.events import StudyArchived, StudyCompleted, StudyExpired, StudyRecalled, event_type
 from node.journal.cursors import advance, position
@@ -34,6 +35,7 @@ class Archive(Follower):
         self._node = node
         self._seen = 0
         node.archive.clean()
+        close_stale(node)
 
     def step(self) -> float | None:
         """Note studies that changed, then decide about some; give the time until the next one is due."""

@@ -151,7 +151,7 @@ class Inner:
     prev: str
     """Digest of envelope n - 1 of this incarnation to this recipient; empty for the first and the unnumbered."""
     head: str | None
-    """Newest block of the sender's journal; None until blocks are signed."""
+    """Newest block of the sender's journal when this was first sealed (`federation.heads`); None before its first."""
     cause: Cause
     type: str
     body: str

@@ -26,6 +26,7 @@ from federation.envelope_errors import (
     RevokedSender,
     UnknownSender,
 )
+from federation.heads import notice_head
 from federation.messages import Received
 from federation.problems import problem_once
 from federation.receipts import ASK_AGAIN, ask_again, position, take_position, tell_again
@@ -137,7 +138,7 @@ def _take(node: Node, roster: Roster, envelope: Envelope, *, appliers: Appliers)
             else:
                 reason = "what it is about kept changing. Ask its sender to say it again."
                 statements, outcome = _skip(node, opened, envelope, reason), Outcome.SKIPPED
-            _write(node, opened, statements, last=last)
+            _write(node, opened, [*statements, *notice_head(node, opened)], last=last)
         except Conflict:
             continue  # something it was decided on has moved; read again
         failpoint("applied")

@@ -2,7 +2,8 @@
 
 `send` gives statements for the caller's own batch: the message and its number
 stand or fall with what it tells about. Sealing and depositing come later, in
-order, and may be repeated: a message's digest does not depend on when it is sealed.
+order, and may be repeated: a message's digest does not depend on when it is sealed again,
+so the block of the journal that it tells of is fixed when it is first sealed.
 Which receipts move what is in `federation.receipts`.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 import msgspec
 
 from federation.envelope import Inner, seal_envelope
+from federation.heads import own_head
 from federation.messages import Message, encode_message, message_type
 from federation.roster import RosterEntry
 from federation.transport.port import DEPOSIT_LIMIT_BYTES, MailboxLink
@@ -72,6 +74,8 @@ class _Waiting(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     message: str
     cause: Cause
+    head: str | None
+    """Empty: none; None: not sealed before."""
 
 
 def seal_waiting(node: Node, recipient: RosterEntry) -> int:
@@ -84,23 +88,26 @@ def seal_waiting(node: Node, recipient: RosterEntry) -> int:
     rows = read_as(
         node.database,
         _Waiting,
-        "SELECT inc, n, type, message, cause FROM outbox WHERE peer = ? AND state = 'waiting' ORDER BY n LIMIT ?",
+        "SELECT inc, n, type, message, cause, head FROM outbox WHERE peer = ? AND state = 'waiting' ORDER BY n LIMIT ?",
         (peer, BATCH),
     )
     if not rows:
         return 0
     (outgoing,) = node.database.read("SELECT inc, digest FROM outgoing WHERE peer = ?", (peer,))
     inc, before = text(outgoing, "inc"), text(outgoing, "digest")
+    # Read after the count: whoever sealed the one before has not told of a newer one.
+    head = own_head(node.database) or ""
     statements: list[Statement] = []
     prev = before
     for row in rows:
+        told = head if row.head is None else row.head
         inner = Inner(
             sender=node.id,
             recipient=peer,
             inc=row.inc,
             n=row.n,
             prev=prev,
-            head=None,
+            head=told or None,
             cause=row.cause,
             type=row.type,
             body=row.message,
@@ -109,9 +116,9 @@ def seal_waiting(node: Node, recipient: RosterEntry) -> int:
         prev = inner.digest
         statements.append(
             Statement(
-                "UPDATE outbox SET state = 'sealed', digest = ?, envelope = ?, envelope_digest = ?"
-                " WHERE peer = ? AND inc = ? AND n = ? AND state = 'waiting'",
-                (prev, sealed, digest_of(sealed), peer, inc, row.n),
+                "UPDATE outbox SET state = 'sealed', digest = ?, envelope = ?, envelope_digest = ?,"
+                " head = ? WHERE peer = ? AND inc = ? AND n = ? AND state = 'waiting'",
+                (prev, sealed, digest_of(sealed), told, peer, inc, row.n),
                 expect=1,
             )
         )
@@ -182,7 +189,7 @@ def begin_incarnation(node: Node, peer: NodeId, *, inc: str) -> list[Statement]:
     return [
         Statement(
             "UPDATE outbox SET inc = ?, state = 'waiting', digest = NULL, envelope = NULL, envelope_digest = NULL,"
-            f" n = n - {ours % 'received_n'}"
+            f" head = NULL, n = n - {ours % 'received_n'}"
             f" WHERE peer = ? AND inc <> ? AND inc = {ours % 'inc'} AND n > {ours % 'received_n'}",
             (inc, peer, inc),
         ),

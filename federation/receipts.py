@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from federation.envelope import Inner, seal_envelope
+from federation.heads import own_head
 from federation.messages import Receipt, Received, encode_message, message_type
 from federation.outbox import begin_incarnation
 from federation.roster import RosterEntry
@@ -91,7 +92,7 @@ def seal_receipt(node: Node, peer: RosterEntry) -> Due | None:
         inc=node.keys.incarnation,
         n=0,
         prev="",
-        head=None,
+        head=own_head(node.database),
         cause=Cause(""),
         type=message_type(Receipt),
         body=encode_message(receipt),

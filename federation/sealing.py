@@ -15,7 +15,7 @@ from federation.policy import Outcome
 from federation.problems import problem_once
 from federation.sharing import Pending, pending_studies, share_event, touch, unshared
 from federation.transport.port import BlobOffer
-from node.catalogue.fresh import peek_content, read_fresh
+from node.catalogue.fresh import peek_moved, read_fresh
 from node.catalogue.search import InstanceRow
 from node.clock import SECOND, Micros
 from node.database.port import Statement, integer, text
@@ -131,11 +131,11 @@ def _seal_next(node: Node, peer: NodeId, key: StudyKey) -> int:
 
 
 def _written(node: Node, key: StudyKey, k: int, rows: list[InstanceRow]) -> tuple[Manifest, SealedPart]:
-    """Write a part; when a pack is gone, its rows are looked up once more: it was merged meanwhile."""
+    """Write a part; when a pack is gone, its rows are looked up once more: it was merged meanwhile, or lies in the archive."""
     try:
         return _written_from(node, key, k, rows)
     except NotFound:
-        again = [peek_content(node.database, row) or row for row in rows]
+        again = [peek_moved(node, row) or row for row in rows]
         if again == rows:
             raise
     return _written_from(node, key, k, again)

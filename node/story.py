@@ -46,6 +46,9 @@ _NAMES = {
     "series-corrected": "corrected",
     "instances-rejected": "rejected",
     "content-chosen": "chosen",
+    "study-archived": "archived",
+    "study-expired": "expired",
+    "study-recalled": "recalled",
 }
 """What the story calls an event; one that is not here is told by a row instead."""
 _ORDER = (

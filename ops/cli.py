@@ -98,7 +98,7 @@ def story(
 def verify(state: State) -> None:
     """Hold packs, catalogue, journal and envelopes against each other; name whatever is wrong."""
     from ops.compose import compose_node
-    from ops.verify import counts
+    from ops.verify import UNSEALED, counts, unsealed_since
     from ops.verify import verify as findings
 
     node = compose_node(state)
@@ -106,7 +106,8 @@ def verify(state: State) -> None:
     for finding in findings(node):
         found += 1
         typer.echo(finding.line)
-    looked = ", ".join(f"{n} {what}" for what, n in sorted(counts(node).items()))
+    since = {UNSEALED: f" since {tail}"} if (tail := unsealed_since(node)) else {}
+    looked = ", ".join(f"{n} {what}{since.get(what, '')}" for what, n in sorted(counts(node).items()))
     typer.echo(f"Verified {looked}: {found or 'no'} {'finding' if found == 1 else 'findings'}.")
     raise typer.Exit(1 if found else 0)
 

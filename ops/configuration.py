@@ -126,8 +126,8 @@ def describe(config: Config) -> list[str]:
 def _archive_words(archive: ArchiveSection) -> str:
     stores = ", ".join(f"{store.name} ({store.path or store.bucket})" for store in archive.store)
     where = stores or "the state folder alone, on the same disk as the packs"
-    copies = "one copy" if archive.wanted == 1 else f"{archive.wanted} copies"
-    return f"packages of archived studies are kept in {where}; an online copy goes when {copies} are verified"
+    copies = "one copy is" if archive.wanted == 1 else f"{archive.wanted} copies are"
+    return f"packages of archived studies are kept in {where}; an online copy goes when {copies} verified"
 
 
 def _tls_words(config: Config) -> list[str]:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from actors.archive import Archive
+from actors.chain import Chain
 from actors.collect import Collect, Fetch
 from actors.completion import Completion
 from actors.consult import Consult
@@ -117,6 +118,7 @@ class Grid:
             **listens,
             Publish.NAME: lambda failed: Publish.start(failed, node),
             Tidy.NAME: lambda failed: Tidy.start(failed, node),
+            Chain.NAME: lambda failed: Chain.start(failed, node),
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
             Archive.NAME: lambda failed: Archive.start(failed, node),
             Merge.NAME: lambda failed: Merge.start(failed, node),

@@ -4,19 +4,22 @@ Reads only, also while the node runs. Every finding names the file or row, what
 is wrong with it, and what to do. Each part goes on where another cannot be read.
 
 Altered bytes are found by the digest that stands beside them. Whoever could write to the
-database could write that too: only signed blocks will tell, and the records
-that no block covers yet are counted as unsealed.
+database could write that too: only signed blocks tell, and the records that no
+block covers yet are named as the unsealed tail.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
+from node.clock import SECOND
 from node.database.port import integer, text
 from node.errors import GridError
 from node.node import Node
 from ops.findings import Finding
 from ops.verify_archive import verify_archive
+from ops.verify_blocks import verify_blocks
 from ops.verify_corrections import verify_corrections
 from ops.verify_found import verify_found
 from ops.verify_journal import verify_cases, verify_records, verify_studies
@@ -25,11 +28,13 @@ from ops.verify_packs import verify_packs
 from ops.verify_words import verify_reports, verify_texts
 
 Check = Callable[[Node], Iterator[Finding]]
+UNSEALED = "unsealed records"
 _COUNTED = {
     "instances": "SELECT count(*) AS n FROM instance",
     "journal records": "SELECT count(*) AS n FROM journal",
-    "unsealed records": "SELECT count(*) AS n FROM journal WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM block)",
     "packages": "SELECT count(*) AS n FROM archived",
+    UNSEALED: "SELECT count(*) AS n FROM journal WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM block)",
+    "blocks": "SELECT count(*) AS n FROM block",
     "texts": "SELECT count(*) AS n FROM text",
     "cases": "SELECT count(*) AS n FROM consult_case",
     "reports": "SELECT count(*) AS n FROM report",
@@ -59,6 +64,15 @@ def counts(node: Node) -> dict[str, int]:
     return {"packs": len(node.packs.names()), **counted}
 
 
+def unsealed_since(node: Node) -> str:
+    """Say since when records wait for a block, to the second, UTC; empty when none waits."""
+    sql = "SELECT min(at) AS at FROM journal WHERE seq > (SELECT coalesce(max(last_seq), 0) FROM block)"
+    (row,) = node.database.read(sql)
+    if row["at"] is None:
+        return ""
+    return datetime.fromtimestamp(integer(row, "at") // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
 def _database(node: Node) -> Iterator[Finding]:
     """The database by its own word: pages, indexes, constraints."""
     for row in node.database.read("PRAGMA integrity_check"):
@@ -75,6 +89,7 @@ CHECKS: dict[str, Check] = {
     "packs": verify_packs,
     "archive": verify_archive,
     "journal": verify_records,
+    "blocks": verify_blocks,
     "studies": verify_studies,
     "corrections": verify_corrections,
     "found": verify_found,

@@ -25,7 +25,7 @@ def verify_outbox(node: Node) -> Iterator[Finding]:
     for row in pages(
         node.database,
         "outbox",
-        columns="peer, inc, n, type, message, cause, digest, envelope, envelope_digest",
+        columns="peer, inc, n, type, message, cause, digest, envelope, envelope_digest, head",
         key=("peer", "inc", "n"),
     ):
         where = f"envelope {row['n']} for {row['peer']} in outbox"
@@ -152,7 +152,7 @@ def _inner_digest(node: Node, row: Row, prev: str) -> str:
         inc=text(row, "inc"),
         n=integer(row, "n"),
         prev=prev,
-        head=None,
+        head=text(row, "head") or None,
         cause=Cause(text(row, "cause")),
         type=text(row, "type"),
         body=text(row, "message"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 from federation.current_roster import CurrentRoster
+from node.archive.stores.probing import Probe
 from node.node import Node
 from web.auth import Attempts
 from web.dicomweb.pictures import Pictures
@@ -46,6 +47,7 @@ def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTE
         frames=frames,
         pictures=Pictures(frames=frames),
         readings=Readings(),
+        probe=Probe(node.archive.stores),
         pages=pages,
     )
     for route in routes:

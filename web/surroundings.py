@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from federation.current_roster import Rosters
+from node.archive.stores.probing import Probe
 from node.node import Node
 from web.auth import Attempts
 from web.dicomweb.pictures import Pictures
@@ -39,6 +40,8 @@ class Surroundings:
     frames: FramePlaces
     pictures: Pictures
     readings: Readings
+    probe: Probe
+    """Asks archive stores whether they are there."""
     pages: Path
     """The built client."""
 

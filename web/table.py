@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from web.api import (
     alliance,
+    archive,
     consults,
     corrections,
     deliveries,
@@ -48,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
     *live.ROUTES,
     *users.ROUTES,
     *alliance.ROUTES,
+    *archive.ROUTES,
     *devices.ROUTES,
     *remotes.ROUTES,
     *queries.ROUTES,

@@ -25,8 +25,8 @@ from node.transfers.transfers import QUEUE as TRANSFER_QUEUE
 
 THREADS = 2
 TRANSFER_THREADS = 3
-ARCHIVE_THREADS = 1
-"""One study after the other: each keeps all processes that code busy."""
+ARCHIVE_THREADS = 2
+"""So that a recall begins while a study is archived; both share the processes that code."""
 WAKE_MS = 1000
 """How often dramatiq's threads look whether to stop."""
 STOP_MS = 20_000

@@ -12,6 +12,8 @@ from node.database.port import Database, read_as
 from node.names import Digest, NodeId, StudyKey, StudyUID
 from node.store.directory import ARCHIVED
 
+NEEDS_A_COPY = ("consult",)
+"""Reasons of holds that are content with a verified copy, wherever it is; any other needs the online one."""
 VERIFIED, DAMAGED, GONE = "verified", "damaged", "gone"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from node.archive.archived import (
+    NEEDS_A_COPY,
     VERIFIED,
     ArchivedRow,
     contents_of,
@@ -101,7 +102,8 @@ def _guard(node: Node, archived: ArchivedRow) -> Statement:
         ""
         if planted("hold-unguarded")
         else " AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.origin = archived.origin"
-        " AND hold.study_uid = archived.study_uid AND (hold.until IS NULL OR hold.until > ?))"
+        f" AND hold.study_uid = archived.study_uid AND hold.reason NOT IN ({', '.join('?' * len(NEEDS_A_COPY))})"
+        " AND (hold.until IS NULL OR hold.until > ?))"
     )
     return Statement(
         "UPDATE archived SET online = 0 WHERE origin = ? AND study_uid = ? AND generation = ?"
@@ -112,7 +114,7 @@ def _guard(node: Node, archived: ArchivedRow) -> Statement:
             archived.generation,
             archived.digest,
             node.archive.copies,
-            *(() if planted("hold-unguarded") else (node.now(),)),
+            *(() if planted("hold-unguarded") else (*NEEDS_A_COPY, node.now())),
         ),
         expect=1,
         refusal="Expiring a study was refused: somebody holds it, or too few copies are verified.",

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from node.archive.archived import DAMAGED, VERIFIED, ArchivedRow, contents_of, copies_of, peek_archived
-from node.archive.facts import CopyState, Hold, State, StoredCopy, StudyFacts, Tier, verified_copies
+from node.archive.archived import (
+    DAMAGED,
+    NEEDS_A_COPY,
+    VERIFIED,
+    ArchivedRow,
+    contents_of,
+    copies_of,
+    peek_archived,
+)
+from node.archive.facts import CopyState, Hold, Kind, State, StoredCopy, StudyFacts, Tier, verified_copies
 from node.archive.periods import DAY, day_of
 from node.catalogue.search import StudyRow, instances_of, peek_study
 from node.clock import Micros
@@ -76,6 +84,7 @@ def _holds(node: Node, key: StudyKey) -> tuple[Hold, ...]:
             reason=text(row, "reason"),
             who=text(row, "who"),
             until=None if row["until"] is None else integer(row, "until"),
+            kind=Kind.COPY if text(row, "reason") in NEEDS_A_COPY else Kind.ONLINE,
         )
         for row in rows
     )

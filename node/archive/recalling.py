@@ -15,7 +15,8 @@ from node.archive.package import Package
 from node.archive.restoring import restore
 from node.catalogue.repointing import move_rows
 from node.catalogue.search import InstanceRow, instances_of
-from node.database.port import Statement
+from node.clock import SECOND
+from node.database.port import Statement, text
 from node.errors import Damaged, GridError
 from node.events import StudyRecalled
 from node.failpoints import failpoint
@@ -50,13 +51,13 @@ def bring(node: Node, key: StudyKey, *, who: str, why: str, ticket: str = "") ->
     Damaged
         No copy comes back as it was archived.
     """
-    with node.archive.alone(f"recall-{key.origin}-{key.study_uid}"):
+    with node.archive.alone(_lock_of(key)):
         rows = [row for row in instances_of(node.database, key, chosen_only=False) if is_archived(row.pack)]
         for pack in sorted({row.pack for row in rows}):
             meant = [row for row in rows if row.pack == pack]
             opened = _begin(node, key, meant, who=who, why=why, ticket=ticket)
             try:
-                _bring(node, key, pack, meant)
+                _bring(node, key, pack, meant, ticket=opened)
             except GridError as error:
                 _end(node, opened, state="failed", words=error.message)
                 raise
@@ -64,7 +65,24 @@ def bring(node: Node, key: StudyKey, *, who: str, why: str, ticket: str = "") ->
             _end(node, opened, state="done", words="")
 
 
-def _bring(node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow]) -> None:
+def close_stale(node: Node) -> None:
+    """Say of tickets whose recall was ended with its process that they failed; call when this process starts."""
+    for row in node.database.read("SELECT id, origin, study_uid FROM recall WHERE state = 'running'"):
+        key = StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid")))
+        if node.archive.is_free(_lock_of(key)):
+            _end(
+                node,
+                text(row, "id"),
+                state="failed",
+                words="Recalling a study was ended on its way. Ask again.",
+            )
+
+
+def _lock_of(key: StudyKey) -> str:
+    return f"recall-{key.origin}-{key.study_uid}"
+
+
+def _bring(node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow], *, ticket: str) -> None:
     archived = peek_archived_pack(node.database, pack)
     if archived is None:
         raise Damaged(f"Recalling a study failed: no package is known as {pack}. Run 'meridian verify'.")
@@ -74,18 +92,18 @@ def _bring(node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow]) ->
         local_package(node, archived.digest, folder) as (package, path),
     ):
         merged = MergedPack(node.packs, node.clock)
-        places = _filled(node, merged, package, path, folder, rows)
+        places = _filled(node, merged, package, path=path, rows=rows, ticket=ticket)
     move_rows(node, merged, _moved(node, key, archived, merged, places))
 
 
 def _filled(
-    node: Node, merged: MergedPack, package: Package, path: Path, folder: Path, rows: Sequence[InstanceRow]
+    node: Node, merged: MergedPack, package: Package, *, path: Path, rows: Sequence[InstanceRow], ticket: str
 ) -> list[tuple[InstanceRow, int, int]]:
     """Write originals into a new pack in the order of rows; give where each stands."""
     places = []
-    arrivals = package.arrivals()
+    arrivals, told = package.arrivals(), node.now()
     try:
-        restored = restore(package, path, folder, node.archive.workers, [row.offset for row in rows])
+        restored = restore(package, path, path.parent, node.archive.workers, [row.offset for row in rows])
         for row, one in zip(rows, restored, strict=True):
             if (one.instance.sop_uid, one.instance.digest) != (row.sop_uid, row.digest):
                 raise Damaged(
@@ -95,6 +113,9 @@ def _filled(
                 arrivals[row.offset - 1], file=one.file, meta_bytes=row.meta_bytes, digest=row.digest
             )
             places.append((row, offset, data_offset))
+            if node.now() - told >= SECOND:
+                told = node.now()
+                node.write([Statement("UPDATE recall SET done = ? WHERE id = ?", (len(places), ticket))])
         merged.finish()
     except BaseException:
         merged.drop()

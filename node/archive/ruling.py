@@ -35,8 +35,13 @@ def get_rules(node: Node) -> Ruled:
 
 
 def effective_rules(node: Node) -> Rules:
-    """Give the rules as this node can follow them: no more copies than it has stores."""
-    rules, stores = get_rules(node).rules, max(len(node.archive.stores), 1)
+    """Give the rules that count as this node can follow them."""
+    return followed(node, get_rules(node).rules)
+
+
+def followed(node: Node, rules: Rules) -> Rules:
+    """Give rules as this node can follow them: no more copies than it has stores."""
+    stores = max(len(node.archive.stores), 1)
     wanted = min(stores, node.archive.copies)
     others = msgspec.structs.replace(DEFAULT, copies=min(DEFAULT.copies, wanted))
     capped = [msgspec.structs.replace(rule, copies=min(rule.copies, stores)) for rule in rules.rules]

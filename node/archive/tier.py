@@ -101,6 +101,20 @@ class ArchiveTier:
         finally:
             os.close(descriptor)
 
+    def is_free(self, name: str) -> bool:
+        """Say whether nobody does anything under this name now."""
+        try:
+            descriptor = os.open(self.folder / "locks" / name, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
+
     def close(self) -> None:
         """End the processes, and let go of packages."""
         self.opened.close()

@@ -409,6 +409,18 @@ _ALL_HERE: Migration = (
     "CREATE INDEX study_all_here ON study (state) WHERE state = 'receiving' AND expected > 0 AND instance_count >= expected",
 )
 
+_BLOCKS: Migration = (
+    # Which of the node's keys signed a block (base64); digest, previous, signature: see node/journal/README.md.
+    "ALTER TABLE block ADD COLUMN verify_key TEXT NOT NULL DEFAULT ''",
+    # Which block an envelope tells of, fixed when it is first sealed: sealed again it must keep its digest. Empty: none,
+    # as in all that an earlier version sealed; NULL: not sealed yet.
+    "ALTER TABLE outbox ADD COLUMN head TEXT",
+    "UPDATE outbox SET head = ''",
+    # Content. The newest block of its journal that a peer told of. stream: numbered, receipts.
+    """CREATE TABLE peer_head (peer TEXT NOT NULL, stream TEXT NOT NULL, inc TEXT NOT NULL, n INTEGER NOT NULL,
+        digest TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (peer, stream)) STRICT, WITHOUT ROWID""",
+)
+
 MIGRATIONS: tuple[Migration, ...] = (
     _MACHINERY + _JOURNAL + _CATALOGUE + _PEOPLE + _FEDERATION + _CONSULT + _REPORTING,
     _MERGING,
@@ -421,6 +433,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     _BEGINNINGS,
     _ALL_HERE,
     ARCHIVE,
+    _BLOCKS,
     BACKUP,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

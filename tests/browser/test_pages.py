@@ -126,6 +126,7 @@ def pages_of(filled: Filled) -> list[Shown]:
         Shown("mine", "centre", "expert2", "/consults?box=mine", "consults-empty"),
         Shown("reading", "centre", "expert", f"/read/{filled.claimed}", "marker-left"),
         Shown("alliance", "alpha", "administrator", "/alliance", "peer-lag"),
+        Shown("storage", "alpha", "administrator", "/storage/overview", "tier-online"),
         Shown("devices", "alpha", "administrator", "/node/devices", "device-rule"),
         Shown("remotes", "alpha", "administrator", "/node/remotes", "remote-echo"),
         Shown("deliveries", "alpha", "administrator", "/node/deliveries", "delivery-state"),

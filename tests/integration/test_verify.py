@@ -18,14 +18,17 @@ import pytest
 
 from federation.policy import change_policy
 from node.database.port import integer
+from node.journal.blocks import block_path
 from node.node import Node
 from ops.configuration import write_configuration
 from ops.findings import Finding
 from ops.verify import CHECKS, counts, verify, verify_part
+from ops.verify_blocks import verify_blocks
 from ops.verify_packs import verify_packs
 from tests.kit.alliance import Alliance
 from tests.kit.clock import FrozenClock
 from tests.kit.filled import CENTRE, STUDY, Filled, fill
+from tests.kit.rewriting import block_dropped, block_forged, past_rewritten, record_changed
 from tests.kit.travelling import complete, contents_of, receive_ct
 
 ROOT = Path(__file__).parents[2]
@@ -98,7 +101,7 @@ def test_nothing_is_said_of_a_node_that_is_whole(whole: Filled, name: str) -> No
         assert list(verify(node)) == []
         counted = counts(node)
     empty = [what for what, n in counted.items() if not n]
-    assert empty == (["sealed files"] if name == "centre" else [])
+    assert empty == (["packages", "sealed files"] if name == "centre" else [])
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,12 @@ def a_pack_cut_off(state: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
+def a_strange_package(state: Path) -> None:
+    folder = state / "archive" / "store-0" / "ab"
+    folder.mkdir(exist_ok=True)
+    (folder / ("ab" * 32)).write_bytes(b"PK")
+
+
 CASES = (
     Case("a journal row, by its byte", "alpha", a_row_of_the_database, r"journal record \d+ \(study-completed/1 .*altered"),
     Case("an envelope, by its byte", "alpha", an_envelope_in_the_database, r"envelope 8 for centre in outbox: .*altered"),
@@ -160,10 +169,35 @@ CASES = (
         }.items()
     ),
     Case("a journal row moved", "alpha", sql("UPDATE journal SET version = 99 WHERE seq = (SELECT max(seq) FROM journal WHERE type = 'study-completed/1')"), r"journal of study/alpha/.*records are left"),
+    Case("a journal row that no block covers", "alpha", sql("UPDATE journal SET cause = 'other' WHERE seq = (SELECT max(seq) FROM journal)"), r"journal record 26 .*altered"),
+    Case("a block's file, by its byte", "alpha", lambda state: flip(block_path(state / "blocks", 2), 700), r"block 2: its file cannot be used .*altered"),
+    Case("a block's file gone", "centre", lambda state: block_path(state / "blocks", 3).unlink(), r"block 3: its file cannot be used .*is gone"),
+    Case("a sealed record and its digest", "alpha", lambda state: record_changed(state, 6), r"block 2: record 6 \(part-sealed/1 .*is not the one that was sealed"),
+    Case("a sealed record gone", "centre", sql("DELETE FROM journal WHERE seq = 5"), r"block 2: record 5 .* is gone"),
+    *(
+        Case(f"a block row's {column}", "alpha", sql(f"UPDATE block SET {column} = {value} WHERE n = 3"), rf"block 3: {column} by its row: .*, by its file: ")
+        for column, value in {
+            "first_seq": "8", "last_seq": "13", "previous": "digest", "digest": "previous", "at": "at + 1",
+            "signature": "(SELECT signature FROM block WHERE n = 1)", "verify_key": "'AAAA' || substr(verify_key, 5)",
+        }.items()
+    ),
+    Case("a block dropped in the middle", "alpha", lambda state: block_dropped(state, 3, file=True), r"blocks 3 to 3: their rows are gone"),
+    Case("a block's row gone", "alpha", lambda state: block_dropped(state, 3, file=False), r"0000000003\.jsonl: no row knows this file"),
+    Case("the newest block's row gone, and its records changed", "alpha", lambda state: (block_dropped(state, 5, file=False), record_changed(state, 17)), r"0000000005\.jsonl: no row knows this file"),
+    Case("the newest block dropped", "alpha", lambda state: block_dropped(state, 5, file=True), r"block 5: peers were told of it, and it is gone"),
+    Case("what peers were told of", "alpha", sql("UPDATE outbox SET head = '5:' || substr(head, 4) || 'a' WHERE n = 9"), r"block 5: peers were told of another one"),
+    Case("a block signed by another", "centre", lambda state: block_forged(state, 4), r"block 4: it is signed by a key that this node never had"),
+    Case("a past rewritten with the node's own key", "alpha", lambda state: past_rewritten(state, 2), r"block 3: it does not follow the block before it"),
     Case("a journal row gone", "alpha", sql("DELETE FROM journal WHERE seq = 7"), r"journal records 7 to 7: they are gone"),
     Case("a subject's newest row gone", "centre", sql("DELETE FROM journal WHERE type = 'case-signed/1'"), r"case .*: version by its row: 3, by the journal: 2"),
     Case("a pack gone", "alpha", lambda state: the("packs/**/*.pack", state).unlink(), r"pack .*: its file is gone, and with it 3 instances of study alpha/2\.25\.41"),
     Case("a pack cut off", "alpha", a_pack_cut_off, r"pack .* at byte \d+.*breaks off"),
+    Case("a package's copy", "alpha", lambda state: flip(the("archive/store-0/??/*", state), 300), r"package .* of study alpha/2\.25\.44: .*not what was put there"),
+    Case("a package's copy gone", "alpha", lambda state: the("archive/store-0/??/*", state).unlink(), r"package .* of study alpha/2\.25\.44: no copy of it is whole, and 2 instances lie in it alone"),
+    Case("a package that no study means", "alpha", a_strange_package, r"archive store store-0: package .* is meant by no study"),
+    Case("what a copy is said to be", "alpha", sql("UPDATE package_copy SET state = 'damaged'"), r"its copy in store store-0 is damaged"),
+    Case("a row's member of its package", "alpha", sql("UPDATE instance SET offset = 3 - offset WHERE pack LIKE 'archive-%'"), r"instance 2\.25\.44\.1\.1 is said to be its member 2, and is not"),
+    Case("what is known of a package", "alpha", sql("DELETE FROM archived"), r"package archive-.*: 2 instances lie in it, and nothing is known of it"),
     Case("a catalogue row gone", "alpha", sql(f"DELETE FROM instance WHERE sop_uid = '{STUDY}.1.2'"), rf"pack .* at byte \d+: instance {STUDY}\.1\.2 was indexed, and the catalogue has no row"),
     Case("a catalogue row gone at the peer", "centre", sql(f"DELETE FROM instance WHERE sop_uid = '{STUDY}.1.2'"), rf"instance {STUDY}\.1\.2 was indexed"),
     Case("a catalogue row's digest", "alpha", sql(f"UPDATE instance SET digest = replace(digest, 'a', 'b') WHERE sop_uid = '{STUDY}.1.2'"), r"the catalogue means digest"),
@@ -246,6 +280,34 @@ def _notices(node: Node, path: Path, at: int) -> bool:
         flip(path, at)
 
 
+def test_every_single_byte_of_a_block_counts(filled: Filled) -> None:
+    path = block_path(filled.folder / "alpha" / "blocks", 2)
+    with opened(filled, "alpha") as node:
+        silent = []
+        for at in range(path.stat().st_size):
+            flip(path, at)
+            if not any(finding.where == "block 2" for finding in verify_blocks(node)):
+                silent.append(at)
+            flip(path, at)
+        assert list(verify_blocks(node)) == []
+    assert silent == []
+
+
+def test_no_block_holds_a_word_of_a_patient_or_of_a_report(whole: Filled) -> None:
+    """Texts stand elsewhere and can be erased; what is signed for ever names them by digest."""
+    with opened(whole, "alpha") as node:
+        (study,) = node.database.read(
+            "SELECT patient_id, patient_name, birth_date, accession FROM study WHERE study_uid = ?", (STUDY,)
+        )
+        texts = [str(row["body"]) for row in node.database.read("SELECT body FROM text")]
+    words = {str(word) for word in study.values() if word} | set(texts) | {"两肺清晰", "未见异常"}
+    assert len(words) > 5
+    for name in ("alpha", "centre"):
+        for path in (whole.folder / name / "blocks").iterdir():
+            content = path.read_text("utf-8")
+            assert [word for word in words if word in content] == []
+
+
 def test_what_is_not_indexed_yet_is_no_finding(filled: Filled) -> None:
     with opened(filled, "alpha") as node:
         receive_ct(node, study_uid="2.25.77", slices=2)
@@ -264,9 +326,13 @@ def test_each_part_goes_on_where_another_cannot_be_read(filled: Filled) -> None:
 def test_the_command_says_how_much_is_whole_and_fails_when_something_is_not(filled: Filled) -> None:
     state = filled.folder / "alpha"
     write_configuration(state, id="alpha", name="First Clinic")
+    toml = state / "meridian.toml"
+    store = f'[[archive.store]]\nname = "store-0"\nkind = "folder"\npath = "{state}/archive/store-0"\n'
+    toml.write_text(f"{toml.read_text()}\n{store}")
     whole = run_verify(state)
     assert (whole.returncode, whole.stdout.count("\n")) == (0, 1)
     assert "4 packs" in whole.stdout
+    assert re.search(r" 5 blocks, .* 8 unsealed records since 2026-03-02 04:\d\d:\d\dZ: ", whole.stdout)
     assert "no findings" in whole.stdout
     flip(the("packs/**/*.pack", state), 700)
     broken = run_verify(state)

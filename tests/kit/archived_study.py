@@ -1,6 +1,6 @@
 """A study that is archived, expired and recalled in a bare node, as the actors and jobs do.
 
-``python -m tests.kit.archived_study FOLDER archive|expire|recall ...`` takes these steps one after the other, over node ``alpha`` in a
+``python -m tests.kit.archived_study FOLDER archive|expire|retire|recall ...`` takes these steps one after the other, over node ``alpha`` in a
 folder, as a process that can be killed.
 """
 
@@ -18,6 +18,7 @@ from node.archive.recalling import bring
 from node.catalogue.fresh import read_fresh
 from node.catalogue.moving import RETIRED_FOR, retire_packs, settle_merges
 from node.clock import SystemClock
+from node.database.port import Statement
 from node.node import Node
 from tests.kit.archived_kinds import ct, picture, words
 from tests.kit.bare_node import bare_node
@@ -102,6 +103,9 @@ def main(arguments: Sequence[str]) -> None:
                 archive(node)
             case "expire":
                 expire_study(node, KEY, reason="age")
+            case "retire":
+                node.write([Statement("UPDATE retired_pack SET due = 0")])
+                retire_packs(node)
             case "recall":
                 recall(node)
             case _:

@@ -13,7 +13,10 @@ from federation.consult.writing import sign
 from federation.inbox import take
 from federation.policy import change_policy
 from federation.transport.port import Delivery
-from node.database.port import text
+from node.archive.archiving import archive_study
+from node.archive.expiring import expire_study
+from node.catalogue.moving import retire_packs
+from node.database.port import Statement, text
 from node.journal.cursors import position
 from node.keys.encoding import from_base64
 from node.names import NodeId
@@ -24,14 +27,19 @@ from node.store.packs import index_cursor
 from tests.kit.alliance import Alliance
 from tests.kit.alliance_keys import CHEAP
 from tests.kit.bare_node import bare_node
+from tests.kit.blocks import few_a_block, seal_all
 from tests.kit.clock import FrozenClock
 from tests.kit.consult import make_form
+from tests.kit.holding import hold
+from tests.kit.instances import make_ct
 from tests.kit.site import add_quickly
 from tests.kit.travelling import complete, receive_ct
 
-STUDY, WAITING = "2.25.41", ("2.25.42", "2.25.43")
-"""The study that was read, and those whose parts and announcements cannot leave."""
+STUDY, WAITING, ARCHIVED = "2.25.41", ("2.25.42", "2.25.43"), "2.25.44"
+"""The study that was read, those whose parts and announcements cannot leave, and one that lies in the archive alone."""
 CENTRE = NodeId("centre")
+RECORDS = 4
+"""In a block."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +84,18 @@ def fill(folder: Path) -> Filled:
         complete(node, key)
     alliance.deliver_all()
     for node in (alpha, centre):
+        _seal(node)
         _finish_landing(node)
     _leave_under_way(alliance)
+    _leave_to_archive(alpha)
     alliance.close()
     return Filled(folder, report_id)
+
+
+def _seal(node: Node) -> None:
+    """Seal all that has happened, and leave what comes after it unsealed."""
+    with few_a_block(RECORDS):
+        assert seal_all(node) >= 3
 
 
 def _finish_landing(node: Node) -> None:
@@ -87,6 +103,17 @@ def _finish_landing(node: Node) -> None:
     for pack in node.packs.landing():
         if node.packs.is_finished(pack, position(node.database, index_cursor(pack))):
             node.packs.landed(pack)
+
+
+def _leave_to_archive(node: Node) -> None:
+    slices = [make_ct(study_uid=ARCHIVED, sop_uid=f"{ARCHIVED}.1.{n}", number=n) for n in (1, 2)]
+    key = hold(node, slices)
+    complete(node, key)
+    _finish_landing(node)
+    archive_study(node, origin=key.origin, study_uid=key.study_uid)
+    expire_study(node, key, reason="due")
+    node.write([Statement("UPDATE retired_pack SET due = 0")])
+    retire_packs(node)
 
 
 def _leave_under_way(alliance: Alliance) -> None:

@@ -68,7 +68,7 @@ PARAMETER = re.compile(r"\{(\w+)[^}]*\}")
 
 @dataclass(frozen=True)
 class House:
-    """A node with four studies, a case, a report and a transfer of each, and somebody of every kind."""
+    """A node with four studies, a case, a report, a transfer and a recall of each, and somebody of every kind."""
 
     node: Node
     people: dict[str, Person]
@@ -135,7 +135,7 @@ def _furnish(node: Node, name: str) -> None:
             _report(key, canary), text=text, late_cancel=False, documents="waiting", cause=Cause("c")
         )
     )
-    statements.append(_transfer(key, label=f"{canary}\tA-17"))
+    statements += [_transfer(key, label=f"{canary}\tA-17"), _recall(key)]
     if pool is not None:
         statements.append(open_study(f"pool/{pool}", key, reason=f"case/{case.case_id}"))
     node.write(statements)
@@ -175,6 +175,15 @@ def _transfer(key: StudyKey, *, label: str) -> Statement:
     return Statement(f"INSERT INTO transfer ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
 
 
+def _recall(key: StudyKey) -> Statement:
+    """Give one that failed."""
+    return Statement(
+        "INSERT INTO recall (id, origin, study_uid, who, why, priority, state, instances, bytes, at)"
+        " VALUES (?, ?, ?, 'somebody', 'asked', 1, 'failed', 1, 1, 1)",
+        (f"recall-{key.study_uid}", key.origin, key.study_uid),
+    )
+
+
 def path_of(route: Route, study: str) -> str:
     """Fill an address in with what belongs to a study; an unknown parameter fails, so that it gets an example."""
     origin, uid = ALL[study]
@@ -204,6 +213,8 @@ def searched(route: Route, study: str) -> str:
 def body_of(route: Route, study: str) -> object:
     if route.method in ("GET", "OPTIONS"):
         return None
+    if route.path.endswith("/rules/try"):  # which every study would be kept otherwise by
+        return {"version": 0, "rules": [{"name": "all", "retention": "20y"}], "limits": {}}
     origin, uid = ALL[study]
     return {"origin": origin, "studyUid": uid} if route.sees is Sees.BODY else {}
 

@@ -84,14 +84,14 @@ class Disk:
 
 @dataclass(frozen=True)
 class Machine:
-    """A state folder over two disks: the database on one, packs and their landing on the other."""
+    """A state folder over several disks: the database on one, packs and their landing on another, what else is asked for."""
 
     state: Path
-    disks: tuple[Disk, Disk]
+    disks: tuple[Disk, ...]
 
     def lose_power(self, chance: random.Random) -> None:
-        """Cut both disks, in either order; processes that write must have been stopped."""
-        for disk in chance.sample(self.disks, 2):
+        """Cut all disks, in any order; processes that write must have been stopped."""
+        for disk in chance.sample(self.disks, len(self.disks)):
             disk.cut()
 
     def sync(self) -> None:
@@ -100,7 +100,7 @@ class Machine:
             disk.sync()
 
     def come_back(self) -> None:
-        """Mount both again; whoever held files there has ended."""
+        """Mount them again; whoever held files there has ended."""
         self.unmount()
         self.mount()
 
@@ -114,8 +114,8 @@ class Machine:
 
 
 @contextmanager
-def machine(folder: Path) -> Iterator[Machine]:
-    """Give a machine with two empty disks.
+def machine(folder: Path, *more: str) -> Iterator[Machine]:
+    """Give a machine with two empty disks, and one more for each folder of the state that is named.
 
     Raises
     ------
@@ -123,16 +123,15 @@ def machine(folder: Path) -> Iterator[Machine]:
         It needs root, loop devices, mount and mkfs.ext4.
     """
     state = folder / NODE
-    database = Disk(folder / "database.img", state)
-    packs = Disk(folder / "packs.img", state / "packs")
-    one = Machine(state, (database, packs))
+    images = {name: folder / f"{name or 'database'}.img" for name in ("", "packs", *more)}
+    one = Machine(state, tuple(Disk(image, state / name) for name, image in images.items()))
     try:
         one.mount()
         yield one
     finally:
         one.unmount()
-        for name in ("database.img", "packs.img"):
-            (folder / name).unlink()
+        for image in images.values():
+            image.unlink()
 
 
 def _run(*command: str) -> None:

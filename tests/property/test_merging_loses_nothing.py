@@ -163,7 +163,7 @@ def test_any_order_of_storing_merging_ending_and_waiting_loses_nothing(
 def read_old(node: Node, rows: list[InstanceRow]) -> None:
     """Read through rows that were looked up before."""
     for row in rows:
-        read_fresh(node.database, row, lambda row: node.packs.check(row.location))
+        read_fresh(node, row, lambda row: node.packs.check(row.location))
 
 
 def check_rebuilt(node: Node, database: Path) -> None:

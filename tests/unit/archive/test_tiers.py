@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from node.archive.archived import copies_of, peek_archived
 from node.archive.expiring import expire_study
-from node.archive.recalling import bring
+from node.archive.recalling import bring, close_stale, recall_study
+from node.archive.tickets import ask_recall
 from node.catalogue.moving import retire_packs
 from node.database.port import Statement
 from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.node import Node
+from node.people.accounts import OPERATOR
 from tests.kit.archived_study import (
     archive,
     expire,
@@ -119,10 +122,17 @@ def test_a_planted_hold_that_is_not_guarded_is_caught(node: Node, monkeypatch: p
     assert lies_in_archive(node)
 
 
-def hold(node: Node, *, until: int | None) -> None:
+def test_a_consult_is_content_with_a_verified_copy(node: Node) -> None:
+    archive(node)
+    hold(node, until=None, reason="consult")
+    expire_study(node, KEY, reason="age")
+    assert lies_in_archive(node)
+
+
+def hold(node: Node, *, until: int | None, reason: str = "teaching") -> None:
     row = Statement(
-        "INSERT INTO hold (origin, study_uid, reason, who, until) VALUES (?, ?, 'consult', 'case-1', ?)",
-        (KEY.origin, KEY.study_uid, until),
+        "INSERT INTO hold (origin, study_uid, reason, who, until) VALUES (?, ?, ?, 'case-1', ?)",
+        (KEY.origin, KEY.study_uid, reason, until),
     )
     node.write([row])
 
@@ -236,3 +246,34 @@ def test_a_receiving_study_is_not_archived(node: Node) -> None:
     node.write([Statement("UPDATE study SET state = 'receiving'")])
     with pytest.raises(AssertionError):
         archive(node)
+
+
+def test_a_recall_that_was_killed_is_said_to_have_failed_and_one_that_runs_is_left_alone(node: Node) -> None:
+    node.write([_running("killed")])
+    with node.archive.alone(f"recall-{KEY.origin}-{KEY.study_uid}"):
+        close_stale(node)
+        assert states_of_recalls(node) == {"killed": "running"}
+    close_stale(node)
+    assert states_of_recalls(node) == {"killed": "failed"}
+
+
+def _running(ticket: str) -> Statement:
+    return Statement(
+        "INSERT INTO recall (id, origin, study_uid, who, why, priority, state, instances, bytes, at)"
+        " VALUES (?, ?, ?, 'Dr. Li', 'asked', 1, 'running', 6, 100, 1)",
+        (ticket, KEY.origin, KEY.study_uid),
+    )
+
+
+def states_of_recalls(node: Node) -> dict[str, str]:
+    return {str(row["id"]): str(row["state"]) for row in node.database.read("SELECT id, state FROM recall")}
+
+
+def test_a_recall_that_was_asked_for_is_done_under_its_ticket(node: Node, clock: FrozenClock) -> None:
+    archive(node)
+    expire(node, clock)
+    ticket = ask_recall(node, OPERATOR, KEY, who="Dr. Li").id
+    (job,) = node.database.read("SELECT name, args FROM job WHERE queue = 'archive'")
+    recall_study(node, **msgspec.json.decode(str(job["args"])))
+    assert states_of_recalls(node) == {ticket: "done"}
+    assert not lies_in_archive(node)

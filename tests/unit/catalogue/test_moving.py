@@ -113,7 +113,7 @@ def test_a_reader_with_an_old_row_finds_the_bytes_again(node: Node, clock: Froze
     retire_packs(node)
     with pytest.raises(NotFound):
         read(old[0])
-    assert [read_fresh(node.database, row, read) for row in old] == stale
+    assert [read_fresh(node, row, read) for row in old] == stale
     assert read_all(node) == before
 
 
@@ -122,7 +122,7 @@ def test_a_reader_of_a_pack_that_is_missing_is_told_so(node: Node) -> None:
     (row,) = rows_of(node)
     node.packs.path(row.pack).unlink()
     with pytest.raises(FileNotFoundError):
-        read_fresh(node.database, row, lambda row: node.packs.path(row.pack).read_bytes())
+        read_fresh(node, row, lambda row: node.packs.path(row.pack).read_bytes())
 
 
 def test_a_merge_that_somebody_overtook_leaves_everything(

@@ -28,6 +28,7 @@ from ops.compose import compose_node
 from tests.kit.alliance_keys import PASSPHRASE
 from tests.kit.archive_stores import Around
 from tests.kit.backing import Backed, arrive, read_everything, wrong_in
+from tests.kit.blocks import few_a_block, happen, seal_all
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, findings, packs_meant, scatter
 
@@ -60,8 +61,8 @@ def everything_in(state: Path) -> dict[tuple[str, str], str]:
 def test_what_was_restored_is_what_was_there(backed: Backed, node: Node) -> None:
     arrive(node, 1, 1, 2, 3)
     node.write([node.texts.put("finding", "两肺清晰。")[1]])
-    (backed.state / "blocks").mkdir()
-    (backed.state / "blocks" / "000001.block").write_bytes(b"a block")
+    (backed.state / "later").mkdir()
+    (backed.state / "later" / "one").write_bytes(b"what a later capability keeps")
     before = read_everything(node)
     made = backed.make(node)
     restored = backed.restore()
@@ -69,7 +70,7 @@ def test_what_was_restored_is_what_was_there(backed: Backed, node: Node) -> None
     assert wrong_in(restored.state) == []
     assert everything_in(restored.state) == before
     assert len(before) == 3
-    assert (restored.state / "blocks" / "000001.block").read_bytes() == b"a block"
+    assert (restored.state / "later" / "one").read_bytes() == b"what a later capability keeps"
     for kept in ("meridian.toml", "keys/archive-keys.json"):
         assert (restored.state / kept).exists() == (backed.state / kept).exists()
     assert (restored.state / "keys").stat().st_mode & 0o777 == 0o700
@@ -443,6 +444,23 @@ def test_nothing_is_removed_while_one_that_stays_is_not_whole(backed: Backed, no
         prune(backed.state, backed.place(), keep=1, daily=0)
     assert backed.objects() == before
     assert len(backed.place().backups()) == 2
+
+
+def test_blocks_are_in_the_backup_as_far_as_its_journal_goes(backed: Backed, node: Node) -> None:
+    with few_a_block():
+        happen(node, 9)
+        sealed = seal_all(node)
+        assert sealed > 1
+
+        def goes_on(what: str, count: int) -> None:
+            if what == "rows":
+                happen(node, 9)
+                assert seal_all(node) > 0
+
+        backed.make(node, progress=goes_on)
+    state = backed.restore().state
+    assert len(list((state / "blocks").iterdir())) == sealed
+    assert wrong_in(state) == []
 
 
 def test_a_damaged_pack_is_copied_as_it_lies(backed: Backed, node: Node) -> None:

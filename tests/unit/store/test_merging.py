@@ -108,7 +108,7 @@ def test_one_that_lost_its_writer_can_be_claimed(packs: Packs) -> None:
 
 
 def test_no_process_writes_under_the_kind_of_merged_packs(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="not 'merged'"):
+    with pytest.raises(InvalidRequest, match="neither 'merged' nor 'archive'"):
         open_packs(tmp_path, writer="merged")
 
 

@@ -26,6 +26,7 @@ const CorrectionsPlace = lazy(() => import('./corrections/place'))
 const AlliancePage = lazy(() => import('./alliance/page'))
 const NodePage = lazy(() => import('./node/page'))
 const RemotesPage = lazy(() => import('./remotes/page'))
+const StoragePage = lazy(() => import('./storage/page'))
 const MePage = lazy(() => import('./me/page'))
 
 const clinical = (page: React.ReactNode) => <ForRoles roles={['technician', 'expert']}>{page}</ForRoles>
@@ -53,6 +54,7 @@ const ROUTES: RouteObject[] = [
       { path: '/consults', element: clinical(<ConsultsPage />) },
       { path: '/remotes/:tab?', element: <ForRoles roles={['technician']}><RemotesPage /></ForRoles> },
       { path: '/alliance', element: administration(<AlliancePage />) },
+      { path: '/storage/:tab?', element: administration(<StoragePage />) },
       { path: '/node/:tab?', element: administration(<NodePage />) },
       { path: '/me', element: <MePage /> },
       { path: '*', element: <Missing /> },

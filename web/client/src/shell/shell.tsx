@@ -18,6 +18,7 @@ const PLACES: { to: string; label: Key; roles: Role[]; id: string }[] = [
   { to: '/remotes', label: 'nav.remotes', roles: ['technician'], id: 'nav-remotes' },
   { to: '/corrections', label: 'nav.corrections', roles: ['technician'], id: 'nav-corrections' },
   { to: '/alliance', label: 'nav.alliance', roles: ['administrator'], id: 'nav-alliance' },
+  { to: '/storage', label: 'nav.storage', roles: ['administrator'], id: 'nav-storage' },
   { to: '/node', label: 'nav.node', roles: ['administrator'], id: 'nav-node' },
 ]
 

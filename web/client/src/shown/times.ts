@@ -37,6 +37,11 @@ export function fullTime(at: Micros, language: Language, zone?: string): string 
   }).format(at / 1000)
 }
 
+/** Say which day, with its year: for what is months or years away. */
+export function dayWord(at: Micros, language: Language, zone?: string): string {
+  return new Intl.DateTimeFormat(TAGS[language], { ...zoned(zone), dateStyle: 'medium' }).format(at / 1000)
+}
+
 /** Say how long ago, or how long until. */
 export function relative(at: Micros, now: Micros, language: Language): string {
   const format = new Intl.RelativeTimeFormat(TAGS[language], { numeric: 'auto', style: 'short' })

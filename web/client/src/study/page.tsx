@@ -4,6 +4,7 @@ import { Button } from 'antd'
 import { Link, useParams, useSearchParams } from 'react-router'
 import type { Change } from '../api/live'
 import { useResource } from '../api/resource'
+import type { StudyStorage } from '../api/storage'
 import type { StudyPage as Page } from '../api/types'
 import { useText } from '../language'
 import { Waiting } from '../session/guard'
@@ -17,6 +18,7 @@ import { Reports } from './reports'
 import { RequestForm } from './request-form'
 import { Send, StudyTransfers } from './send'
 import { SeriesStrip } from './series-strip'
+import { Storage } from './storage'
 import { Story } from './story'
 
 const OPEN_STATES = ['requested', 'offered', 'claimed']
@@ -28,6 +30,7 @@ export default function StudyPage() {
   const concerned = (change: Change) =>
     change.subjects.some((subject) => subject === `study/${origin}/${uid}` || /^(case|report|delivery)\//.test(subject))
   const page = useResource<Page>(address, concerned)
+  const storage = useResource<StudyStorage>(`${address}/storage`, concerned)
   const [parameters, setParameters] = useSearchParams()
   const { me } = useSession()
   const technician = useRole('technician')
@@ -72,7 +75,8 @@ export default function StudyPage() {
         )}
       </div>
       <Conflicts conflicts={value.conflicts} study={study} />
-      <SeriesStrip page={value} />
+      <SeriesStrip page={value} pictures={storage.value ? storage.value.tier !== 'archived' : storage.error !== null} />
+      <Storage address={address} storage={storage} />
       {own && <StudyTransfers uid={uid} />}
       <Cases cases={value.cases} reload={page.reload} />
       <Reports reports={value.reports} reload={page.reload} />

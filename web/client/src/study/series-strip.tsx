@@ -5,7 +5,13 @@ import { Link } from 'react-router'
 import type { Series, StudyPage } from '../api/types'
 import { useText } from '../language'
 
-export function SeriesStrip({ page }: { page: StudyPage }) {
+interface SeriesStripProps {
+  page: StudyPage
+  /** False where a picture would bring the study back from the archive: looking at its page must not. */
+  pictures: boolean
+}
+
+export function SeriesStrip({ page, pictures }: SeriesStripProps) {
   const text = useText()
   const { study, series, dicomweb } = page
   return (
@@ -20,7 +26,7 @@ export function SeriesStrip({ page }: { page: StudyPage }) {
             to={`/view/${study.origin}/${study.studyUid}?series=${each.seriesUid}`}
             data-testid={`series-${each.seriesUid}`}
           >
-            <Thumbnail root={`${dicomweb}/studies/${study.studyUid}/series/${each.seriesUid}`} series={each} />
+            <Thumbnail root={`${dicomweb}/studies/${study.studyUid}/series/${each.seriesUid}`} series={each} pictures={pictures} />
             <SeriesWords series={each} />
           </Link>
         ))}
@@ -46,17 +52,18 @@ interface ThumbnailProps {
   /** DICOMweb address of the series. */
   root: string
   series: Series
+  pictures?: boolean
 }
 
 /** Series of documents and plans: nothing to make a picture of. */
 const PICTURELESS = new Set(['SR', 'PR', 'KO', 'DOC', 'REG', 'RTSTRUCT', 'RTPLAN', 'RTRECORD', 'AU', 'ECG', 'HD'])
 
 /** A picture of the middle instance; the modality's name where there is none. */
-export function Thumbnail({ root, series }: ThumbnailProps) {
+export function Thumbnail({ root, series, pictures = true }: ThumbnailProps) {
   const [source, setSource] = useState<string | null>(null)
   const { instances, modality } = series
   useEffect(() => {
-    if (PICTURELESS.has(modality)) return
+    if (!pictures || PICTURELESS.has(modality)) return
     let gone = false
     middleInstance(root, instances).then(
       (uid) => !gone && setSource(uid && `${root}/instances/${uid}/rendered`),
@@ -66,7 +73,7 @@ export function Thumbnail({ root, series }: ThumbnailProps) {
       gone = true
     }
     // A series that grows keeps its picture: only the first count matters.
-  }, [root])
+  }, [root, pictures])
   if (!source) return <span className="thumbnail none">{modality}</span>
   return <img className="thumbnail" src={source} alt="" loading="lazy" onError={() => setSource(null)} />
 }

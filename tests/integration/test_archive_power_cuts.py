@@ -1,0 +1,109 @@
+"""The power goes while a study is archived, let go online, and brought back: a good copy at each instant.
+
+Packs, database and archive lie on a disk each. 20 cycles; 500 with ``MERIDIAN_LONG=1``. About a minute. Needs root,
+loop devices and mkfs.ext4, and fails without them.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from node.catalogue.moving import settle_merges
+from node.clock import SystemClock
+from node.errors import GridError
+from ops.verify import verify_part
+from tests.kit.archived_study import hold_study, read_everything
+from tests.kit.bare_node import bare_node
+from tests.kit.clock import FrozenClock
+from tests.kit.power import Machine, NoPower, machine
+
+ROOT = Path(__file__).parents[2]
+LONG = bool(os.environ.get("MERIDIAN_LONG"))
+CYCLES = 500 if LONG else 20
+CYCLES_A_MACHINE = 10
+ROUND = ("archive", "expire", "retire", "recall")
+PARTS = ("database", "packs", "journal", "studies")
+
+pytestmark = pytest.mark.peer
+
+
+def walked_until_cut(one: Machine, chance: random.Random, *, planted: str = "") -> None:
+    """Let a process go round and round, and cut the power some time after it began to."""
+    command = [sys.executable, "-m", "tests.kit.archived_study", str(one.state.parent), *ROUND * 200]
+    environment = {**os.environ, "MERIDIAN_PLANTED": planted}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    try:
+        time.sleep(chance.uniform(0.6, 2.2))
+        assert process.poll() is None, "it ended by itself"
+        os.killpg(process.pid, signal.SIGSTOP)
+        one.lose_power(chance)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
+
+
+def held(folder: Path) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """Start the node as after an outage; give what it reads, and what verify says; what cannot be read is named."""
+    node = bare_node(folder, "alpha", SystemClock())
+    try:
+        settle_merges(node)
+        node.archive.clean()
+        findings = [finding.line for part in PARTS for finding in verify_part(node, part)]
+        return read_everything(node), findings
+    except GridError as error:
+        return {}, [error.message]
+    finally:
+        node.close()
+
+
+def received(folder: Path) -> dict[tuple[str, str], str]:
+    """Let a study come in; give what it reads."""
+    node = bare_node(folder, "alpha", FrozenClock())
+    try:
+        hold_study(node)
+        return read_everything(node)
+    finally:
+        node.close()
+
+
+def cycles(folder: Path, count: int, *, planted: str = "") -> Generator[list[str], None, None]:
+    chance = random.Random(7)
+    for first in range(0, count, CYCLES_A_MACHINE):
+        place = folder / f"m{first}"
+        place.mkdir()
+        with machine(place, "archive") as one:
+            before = received(place)
+            one.sync()
+            for _ in range(CYCLES_A_MACHINE):
+                walked_until_cut(one, chance, planted=planted)
+                one.come_back()
+                after, findings = held(place)
+                yield [*findings, *([] if after == before else ["something reads otherwise, or not at all"])]
+
+
+@pytest.mark.timeout(3600 if LONG else 300)
+def test_a_power_cut_at_any_instant_leaves_a_good_copy(tmp_path: Path) -> None:
+    try:
+        broken = list(cycles(tmp_path, CYCLES))
+    except NoPower as error:
+        pytest.fail(str(error))
+    assert broken == [[]] * CYCLES
+
+
+def test_a_planted_missing_sync_of_a_store_is_caught_by_a_power_cut(tmp_path: Path) -> None:
+    with_fault = cycles(tmp_path, CYCLES, planted="no-store-sync")
+    try:
+        assert any(with_fault)
+    finally:
+        with_fault.close()

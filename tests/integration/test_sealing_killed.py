@@ -1,0 +1,59 @@
+"""Sealing the journal with real processes: ended by kill -9 at each point, and two at once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from node.clock import SystemClock
+from tests.kit.bare_node import bare_node
+from tests.kit.blocks import FEW, covered, findings, happen, rows
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "tests.kit.blocks"]
+RECORDS = 10 * FEW + 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    node = bare_node(tmp_path, "alpha", SystemClock())
+    happen(node, RECORDS)
+    node.close()
+    return tmp_path
+
+
+def run(folder: Path, *, failpoints: str = "") -> int:
+    environment = {**os.environ, "MERIDIAN_FAILPOINTS": failpoints}
+    return subprocess.run(
+        [*COMMAND, str(folder)], env=environment, cwd=ROOT, timeout=60, check=False
+    ).returncode
+
+
+def check(folder: Path) -> int:
+    """Give how many blocks there are, of a chain that holds each record once."""
+    node = bare_node(folder, "alpha", SystemClock())
+    try:
+        assert findings(node) == []
+        sealed = covered(node)
+        assert sealed == list(range(1, len(sealed) + 1))
+        return len(rows(node))
+    finally:
+        node.close()
+
+
+@pytest.mark.parametrize(("failpoint", "made"), [("block-written", 2), ("block-rowed", 3)])
+def test_kill_9_at_each_point_of_a_block_leaves_one_chain(folder: Path, failpoint: str, made: int) -> None:
+    assert run(folder, failpoints=f"{failpoint}:3") == -9
+    assert check(folder) == made
+    assert run(folder) == 0
+    assert check(folder) == 11
+
+
+def test_two_processes_at_once_make_one_chain(folder: Path) -> None:
+    both = [subprocess.Popen([*COMMAND, str(folder)], cwd=ROOT) for _ in range(2)]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert check(folder) == 11
