@@ -32,7 +32,7 @@ from ops.verify import verify_part
 
 STUDIES = 20
 PARTS = (
-    "database", "journal", "studies", "corrections", "found", "cases", "texts", "reports", "outbox", "mailbox", "inbox",
+    "database", "journal", "blocks", "studies", "corrections", "found", "cases", "texts", "reports", "outbox", "mailbox", "inbox",
     "roster",
 )  # fmt: skip
 """Of `meridian verify`. Not packs and packages, of which some studies are read instead; not files on their way."""

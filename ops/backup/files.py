@@ -17,6 +17,7 @@ from node.archive.source import FileSource
 from node.archive.stores.port import MARKER
 from node.database.port import Database, text
 from node.errors import Damaged, NotFound
+from node.journal.blocks import block_number
 from node.node import Node
 from ops.backup.bundles import Bundles
 from ops.backup.known import MEMORY, Known
@@ -36,9 +37,17 @@ _LEFT_OUT = {
 _DATABASE = "meridian.db"
 
 
-def copy_files(state: Path, *, bundles: Bundles, known: Known) -> Iterator[FileEntry]:
-    """Take in every file but those that are copied otherwise, or made again."""
+def copy_files(state: Path, *, newest_block: int, bundles: Bundles, known: Known) -> Iterator[FileEntry]:
+    """Take in every file but those that are copied otherwise, or made again.
+
+    Parameters
+    ----------
+    newest_block
+        Of the snapshot. A later one holds records that the snapshot's journal does not.
+    """
     for path in _walk(state, ""):
+        if path.startswith("blocks/") and (block_number(state / path) or 0) > newest_block:
+            continue
         entry = copy_file(state, path, bundles=bundles, known=known)
         if entry is not None:
             yield entry

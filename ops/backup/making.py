@@ -20,6 +20,7 @@ from node.database.snapshot import snapshot_sqlite
 from node.database.sqlite_reading import SqliteReader
 from node.errors import Conflict, Unavailable
 from node.failpoints import failpoint, planted
+from node.journal.chain import newest_block
 from node.keys.backup_key import read_backup_key
 from node.keys.private_files import make_private_folder
 from node.names import Digest
@@ -110,7 +111,7 @@ def _take(node: Node, bundles: Bundles, *, known: Known, work: Path, progress: P
             rows: Database = reader
             embedded = embedded_packages(node, rows)
             packages = tuple(packages_elsewhere(rows))
-            packs = wanted_packs(node, rows)
+            packs, block = wanted_packs(node, rows), newest_block(rows)
         if not planted("backup-rows-last"):
             files += copy_packs(node, packs, bundles=bundles, known=known)
             progress("packs", 0)
@@ -118,7 +119,9 @@ def _take(node: Node, bundles: Bundles, *, known: Known, work: Path, progress: P
     with FileSource(snapshot) as source:
         pieces = tuple(bundles.add_range(source, 0, source.size, piece_bytes=DATABASE_PIECE_BYTES))
         files.append(FileEntry(path=DATABASE, bytes=source.size, pieces=pieces))
-    files += copy_files(node.state, bundles=bundles, known=known)
+    files += copy_files(
+        node.state, newest_block=0 if block is None else block.n, bundles=bundles, known=known
+    )
     found = (copy_file(node.state, path, bundles=bundles, known=known) for path in embedded)
     files += [entry for entry in found if entry is not None]
     with snapshot.open("rb") as file:
