@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +88,11 @@ class Shelf:
 
 
 def opened(path: Path) -> Package:
-    """Open a package on the disk."""
-    return Package(FileSource(path))
+    """Open a package on the disk; its file closes with the last who holds it."""
+    source = FileSource(path)
+    package = Package(source)
+    weakref.finalize(package, source.close)
+    return package
 
 
 def file_of(package: Package, number: int = 1) -> bytes:

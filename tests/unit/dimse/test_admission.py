@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from tests.kit.clock import FrozenClock
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
-    return bare_node(tmp_path, "alpha", FrozenClock())
+def node(tmp_path: Path) -> Iterator[Node]:
+    node = bare_node(tmp_path, "alpha", FrozenClock())
+    yield node
+    node.close()
 
 
 def decide(node: Node, calling: str = "CT1", address: str = "10.0.0.7") -> Admitted | Refusal:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,10 @@ def clock() -> FrozenClock:
 
 
 @pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Node:
-    return bare_node(tmp_path, "alpha", clock)
+def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
+    node = bare_node(tmp_path, "alpha", clock)
+    yield node
+    node.close()
 
 
 @pytest.fixture

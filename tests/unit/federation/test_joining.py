@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,16 +57,19 @@ def alliance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FoundedAlliance
 
 
 @pytest.fixture
-def centre(tmp_path: Path, alliance: FoundedAlliance) -> Node:
+def centre(tmp_path: Path, alliance: FoundedAlliance) -> Iterator[Node]:
     node = bare_node(tmp_path, "centre", alliance.clock)
     alliance.admit("centre", keys=node.keys.public_keys)
     node.write(adopt(node, alliance.statements))
-    return node
+    yield node
+    node.close()
 
 
 @pytest.fixture
-def beta(tmp_path: Path, alliance: FoundedAlliance) -> Node:
-    return bare_node(tmp_path, "beta", alliance.clock)
+def beta(tmp_path: Path, alliance: FoundedAlliance) -> Iterator[Node]:
+    node = bare_node(tmp_path, "beta", alliance.clock)
+    yield node
+    node.close()
 
 
 @pytest.fixture
