@@ -444,6 +444,10 @@ export const catalogue = {
   'problemHow.archive-copy': { zh: '某归档存储中的副本已损坏或丢失，系统改用其他副本。请检查该存储，再运行 meridian archive mend 补齐副本。', en: 'A copy in an archive store is damaged or gone; another one is used. Check the store, then run meridian archive mend.' },
   'problemHow.damaged-record': { zh: '巡检发现存储的图像与接收时不一致，已停止提供；归档中有完好副本的已自动修复。请检查磁盘。', en: 'Stored instances are not what was received and are not served; those that the archive has were put right. Check the disk.' },
   'problemHow.scrub-lost': { zh: '下列图像已没有完好的副本，不再提供。请从设备重新发送，或从其他医院取回；重新接收后自动恢复。', en: 'No whole copy is left of the instances below; they are not served. Send them again from the device or fetch them from a peer: that heals them.' },
+  'problemHow.journal-damaged': { zh: '日志中有记录缺失或被改动，其后的内容不再签名。请运行 meridian verify 查看，并从备份恢复数据库后比对。', en: 'A record of the journal is gone or altered; nothing after it is signed. Run meridian verify, restore the database from the backup and compare.' },
+  'problemHow.block-set-aside': { zh: '某日志区块文件与日志内容不一致，已另存为 *.aside。若刚从较早的备份恢复，则无需处理；否则请比对两者。', en: 'A journal block file says something else than the journal and was kept as *.aside. After a restore from an older backup nothing is to be done; else compare both.' },
+  'problemHow.journal-rewritten': { zh: '对方节点所报的日志与之前不一致：其历史可能被改写。请与对方管理员核实是否恢复过备份。', en: 'A peer tells of another past than before: its journal may have been rewritten. Ask its administrator whether it was restored.' },
+  'problemHow.head-unreadable': { zh: '对方节点附带的日志区块信息无法识别，信件已照常处理。请双方升级到同一版本。', en: 'What a peer tells of its newest journal block cannot be read; its mail was applied. Bring both nodes to the same version.' },
   'problemHow.damaged-pack': { zh: '存储文件损坏，所涉图像未予显示。请运行 meridian verify 查看范围，并从备份恢复。', en: 'A stored file is damaged; its instances are not shown. Run meridian verify to see how far, and restore from the backup.' },
 
   'consults.title': { zh: '会诊', en: 'Consults' },
