@@ -2,6 +2,9 @@
 
 Packs, database and archive lie on a disk each. 20 cycles; 500 with ``MERIDIAN_LONG=1``. About a minute. Needs root,
 loop devices and mkfs.ext4, and fails without them.
+
+A missing sync of a store is not planted here: reading a copy back has the kernel write it, so that a cut shows it by
+chance only. `tests/unit/archive/test_folder_store.py` catches it by the order of calls.
 """
 
 from __future__ import annotations
@@ -36,13 +39,10 @@ PARTS = ("database", "packs", "journal", "studies")
 pytestmark = pytest.mark.peer
 
 
-def walked_until_cut(one: Machine, chance: random.Random, *, planted: str = "") -> None:
+def walked_until_cut(one: Machine, chance: random.Random) -> None:
     """Let a process go round and round, and cut the power some time after it began to."""
     command = [sys.executable, "-m", "tests.kit.archived_study", str(one.state.parent), *ROUND * 200]
-    environment = {**os.environ, "MERIDIAN_PLANTED": planted}
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, start_new_session=True, stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.DEVNULL)
     try:
         time.sleep(chance.uniform(0.6, 2.2))
         assert process.poll() is None, "it ended by itself"
@@ -77,7 +77,7 @@ def received(folder: Path) -> dict[tuple[str, str], str]:
         node.close()
 
 
-def cycles(folder: Path, count: int, *, planted: str = "") -> Generator[list[str], None, None]:
+def cycles(folder: Path, count: int) -> Generator[list[str], None, None]:
     chance = random.Random(7)
     for first in range(0, count, CYCLES_A_MACHINE):
         place = folder / f"m{first}"
@@ -86,7 +86,7 @@ def cycles(folder: Path, count: int, *, planted: str = "") -> Generator[list[str
             before = received(place)
             one.sync()
             for _ in range(CYCLES_A_MACHINE):
-                walked_until_cut(one, chance, planted=planted)
+                walked_until_cut(one, chance)
                 one.come_back()
                 after, findings = held(place)
                 yield [*findings, *([] if after == before else ["something reads otherwise, or not at all"])]
@@ -99,11 +99,3 @@ def test_a_power_cut_at_any_instant_leaves_a_good_copy(tmp_path: Path) -> None:
     except NoPower as error:
         pytest.fail(str(error))
     assert broken == [[]] * CYCLES
-
-
-def test_a_planted_missing_sync_of_a_store_is_caught_by_a_power_cut(tmp_path: Path) -> None:
-    with_fault = cycles(tmp_path, CYCLES, planted="no-store-sync")
-    try:
-        assert any(with_fault)
-    finally:
-        with_fault.close()
