@@ -16,8 +16,11 @@ from node.archive.facts import Kind, State, StudyFacts, Tier
 from node.archive.periods import HOUR, months_after
 from node.archive.retention import retained
 from node.archive.rules import Limits, Rule, Rules
-from node.clock import Micros
+from node.clock import MINUTE, Micros
 from node.failpoints import planted
+
+BACKFILLED_QUIET: Micros = 10 * MINUTE
+"""An old study that is brought in comes in one go: nobody waits a day for more of it."""
 
 
 def decide(facts: StudyFacts, rules: Rules, *, now: Micros) -> Decision:
@@ -58,9 +61,9 @@ def to_archive(facts: StudyFacts, rule: Rule, *, now: Micros) -> Archive | Keep 
 
 
 def archives_at(facts: StudyFacts, rule: Rule) -> Micros:
-    """Give when a complete study has been quiet for long enough; an old one that was brought in, at once."""
+    """Give when a complete study has been quiet for long enough; an old one that was brought in, soon."""
     if facts.backfilled and facts.tier is Tier.ONLINE:
-        return facts.last_at
+        return facts.last_at + min(BACKFILLED_QUIET, rule.archive_after_hours * HOUR)
     return facts.last_at + rule.archive_after_hours * HOUR
 
 

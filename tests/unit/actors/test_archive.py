@@ -94,8 +94,11 @@ def test_one_that_was_read_stays_six_months_more(node: Node, clock: FrozenClock)
     assert lies_in_archive(node)
 
 
-def test_an_old_study_that_was_brought_in_is_archived_at_once(node: Node, clock: FrozenClock) -> None:
+def test_an_old_study_that_was_brought_in_is_archived_soon(node: Node, clock: FrozenClock) -> None:
     fresh(node, clock, date="20200101")
+    settle(node)
+    assert peek_archived(node.database, KEY) is None
+    clock.advance(HOUR)
     settle(node)
     assert peek_archived(node.database, KEY) is not None
 

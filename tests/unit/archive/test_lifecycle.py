@@ -58,8 +58,9 @@ def test_a_study_that_is_receiving_or_rejected_is_not_archived() -> None:
     assert why(archived(verified_copies=1, rejected=True)) is Why.REJECTED
 
 
-def test_old_studies_that_were_brought_in_are_archived_at_once() -> None:
-    assert why(study(backfilled=True, last_at=NOW)) is Why.BACKFILLED
+def test_old_studies_that_were_brought_in_are_archived_soon() -> None:
+    assert why(study(backfilled=True, last_at=NOW - HOUR)) is Why.BACKFILLED
+    assert why(study(backfilled=True, last_at=NOW)) is Why.QUIET
     assert why(study(backfilled=True, last_at=NOW, state=State.RECEIVING)) is Why.RECEIVING
 
 
