@@ -12,11 +12,11 @@ from node.archive.archived import (
     NEEDS_A_COPY,
     VERIFIED,
     ArchivedRow,
+    CopyRow,
     contents_of,
     copies_of,
     is_archived,
     peek_archived,
-    verified_stores,
 )
 from node.archive.copies import is_there, open_package
 from node.catalogue.repointing import retire
@@ -71,22 +71,15 @@ def _check_copies(node: Node, archived: ArchivedRow) -> None:
     if planted("expire-unlooked"):
         return
     found = {
-        copy.store
-        for copy in copies_of(node.database, archived.digest)
-        if _is_whole(node, copy.store, archived)
+        copy.store for copy in copies_of(node.database, archived.digest) if _lies_there(node, copy, archived)
     }
     if len(found) < node.archive.copies:
         raise _refused(f"{len(found)} of {node.archive.copies} stores have its package. Look at the stores")
 
 
-def _is_whole(node: Node, store: str, archived: ArchivedRow) -> bool:
-    copies = [
-        copy
-        for copy in copies_of(node.database, archived.digest)
-        if copy.store == store and copy.store in verified_stores([copy])
-    ]
+def _lies_there(node: Node, copy: CopyRow, archived: ArchivedRow) -> bool:
     try:
-        return any(is_there(node, copy) for copy in copies)
+        return copy.state == VERIFIED and is_there(node, copy, size_bytes=archived.bytes)
     except GridError:
         return False
 

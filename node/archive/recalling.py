@@ -7,6 +7,7 @@ whoever asks meanwhile: the others wait for the same, and find it done.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from node.archive.archived import ArchivedRow, is_archived, peek_archived_pack
@@ -17,7 +18,7 @@ from node.catalogue.repointing import move_rows
 from node.catalogue.search import InstanceRow, instances_of
 from node.clock import SECOND
 from node.database.port import Statement, text
-from node.errors import Damaged, GridError
+from node.errors import Conflict, Damaged, GridError
 from node.events import StudyRecalled
 from node.failpoints import failpoint
 from node.journal.cursors import advance
@@ -25,6 +26,9 @@ from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
 from node.store.merging import MergedPack
 from node.store.packs import index_cursor
+
+TRIES = 3
+"""How often a study may grow while it is brought."""
 
 
 def recall_study(node: Node, *, origin: str, study_uid: str, ticket: str) -> None:
@@ -57,7 +61,7 @@ def bring(node: Node, key: StudyKey, *, who: str, why: str, ticket: str = "") ->
             meant = [row for row in rows if row.pack == pack]
             opened = _begin(node, key, meant, who=who, why=why, ticket=ticket)
             try:
-                _bring(node, key, pack, meant, ticket=opened)
+                _bring_unless_changed(node, key, pack, meant, ticket=opened)
             except GridError as error:
                 _end(node, opened, state="failed", words=error.message)
                 raise
@@ -82,6 +86,17 @@ def _lock_of(key: StudyKey) -> str:
     return f"recall-{key.origin}-{key.study_uid}"
 
 
+def _bring_unless_changed(
+    node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow], *, ticket: str
+) -> None:
+    """Bring them; a study that grew meanwhile is brought once more, since whoever reads it waits."""
+    for _ in range(TRIES - 1):
+        with suppress(Conflict):
+            _bring(node, key, pack, rows, ticket=ticket)
+            return
+    _bring(node, key, pack, rows, ticket=ticket)
+
+
 def _bring(node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow], *, ticket: str) -> None:
     archived = peek_archived_pack(node.database, pack)
     if archived is None:
@@ -93,7 +108,12 @@ def _bring(node: Node, key: StudyKey, pack: str, rows: Sequence[InstanceRow], *,
     ):
         merged = MergedPack(node.packs, node.clock)
         places = _filled(node, merged, package, path=path, rows=rows, ticket=ticket)
-    move_rows(node, merged, _moved(node, key, archived, merged, places))
+    try:
+        statements = _moved(node, key, archived, merged, places)
+    except BaseException:
+        merged.drop()
+        raise
+    move_rows(node, merged, statements)
 
 
 def _filled(

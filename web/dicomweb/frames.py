@@ -65,8 +65,7 @@ def _at_once(call: Call[NoBody]) -> web.Response | None:
 def retrieve_frames(call: Call[NoBody]) -> Later | web.Response:
     """Give frames by their numbers from 1: one alone or as a part, several as parts in the order asked for."""
     numbers = frame_numbers(call.path["numbers"])
-    archived = _from_archive(call, numbers)
-    return archived or with_held(call, lambda held: _frames(call, held[0], numbers))
+    return with_held(call, lambda held: _frames(call, held[0], numbers), brought=False)
 
 
 def frame_numbers(text: str) -> list[int]:
@@ -87,14 +86,13 @@ def frame_numbers(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _from_archive(call: Call[NoBody], numbers: Sequence[int]) -> Later | web.Response | None:
+def _from_archive(
+    call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]
+) -> Later | web.Response | None:
     """Give frames as their package has them, to whoever takes its transfer syntax; None when they are to be brought."""
-    held = peek_instance(call.node.database, call.study, call.path["sop_uid"])
-    if held is None or not is_archived(held.pack) or "digest" in call.query:
-        return None
     frames = [peek_frame(call.node, held, number) for number in numbers]
     found = [frame for frame in frames if frame is not None]
-    if len(found) < len(numbers) or held.series_uid != call.path["series_uid"]:
+    if len(found) < len(numbers):
         return None
     try:
         answer = _described(call, held, found[0].transfer_syntax)
@@ -137,6 +135,11 @@ def _described(call: Call[NoBody], held: InstanceRow, lies_as: str = "") -> _Des
 
 
 def _frames(call: Call[NoBody], held: InstanceRow, numbers: Sequence[int]) -> Later | web.Response:
+    if is_archived(held.pack):
+        archived = _from_archive(call, held, numbers)
+        if archived is None:
+            raise FileNotFoundError(held.pack)  # `with_held` brings it
+        return archived
     answer = _described(call, held)
     if not answer.multipart and len(numbers) > 1:
         raise NotAcceptable(

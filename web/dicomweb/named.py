@@ -38,7 +38,8 @@ def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brou
     Parameters
     ----------
     brought
-        False for whoever reads rows that lie in the archive through `node.catalogue.fresh`.
+        False for whoever reads what lies in the archive where it lies; it is brought when that raises
+        FileNotFoundError.
 
     Raises
     ------
@@ -48,7 +49,8 @@ def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brou
         No store of the archive has them now.
     """
     find = partial(held_by_call, call)
-    return _twice(partial(_online, call, find) if brought else find, use)
+    online = partial(_online, call, find)
+    return _twice(online if brought else find, online, use)
 
 
 def with_named(
@@ -56,16 +58,21 @@ def with_named(
 ) -> T:
     """Use the instance that a query names, as `with_held` does."""
     find = partial(find_held, call.node, call.study, series_uid=series_uid, sop_uid=sop_uid)
-    return _twice(partial(_online, call, find), use)
+    online = partial(_online, call, find)
+    return _twice(online, online, use)
 
 
-def _twice(find: Callable[[], list[InstanceRow]], use: Callable[[list[InstanceRow]], T]) -> T:
+def _twice(
+    find: Callable[[], list[InstanceRow]],
+    again: Callable[[], list[InstanceRow]],
+    use: Callable[[list[InstanceRow]], T],
+) -> T:
     try:
         return use(find())
     except FileNotFoundError:
         pass
     try:
-        return use(find())
+        return use(again())
     except FileNotFoundError as error:
         raise Damaged("Reading an instance failed: its pack is missing. Run 'meridian verify'.") from error
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from node.archive import recalling
 from node.archive.archived import copies_of, peek_archived
 from node.archive.expiring import expire_study
 from node.archive.recalling import bring, close_stale, recall_study
@@ -150,6 +152,49 @@ def test_a_copy_that_is_gone_from_its_store_does_not_count(node: Node) -> None:
     take_away(node, "store-1")
     with pytest.raises(Conflict, match="1 of 2 stores"):
         expire_study(node, KEY, reason="age")
+
+
+def test_a_copy_that_is_cut_off_does_not_count(node: Node, tmp_path: Path) -> None:
+    archive(node)
+    cut_off(tmp_path, "store-1")
+    with pytest.raises(Conflict, match="1 of 2 stores"):
+        expire_study(node, KEY, reason="age")
+
+
+def test_planted_belief_in_a_copy_of_any_length_is_caught(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(node)
+    cut_off(tmp_path, "store-1")
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"size-unlooked"}))
+    expire_study(node, KEY, reason="age")
+    assert lies_in_archive(node)
+
+
+def cut_off(tmp_path: Path, store: str) -> None:
+    (path,) = (tmp_path / "archive" / store).glob("??/*")
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def test_a_study_that_grows_while_it_is_brought_is_brought_all_the_same(
+    node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(node)
+    expire(node, clock)
+    moved, grown = recalling.move_rows, list[bool]()
+
+    def grow_first(*said: Any) -> None:
+        if not grown:
+            grown.append(True)
+            associate(node, slices(7)[6])
+            ingest(node)
+        moved(*said)
+
+    monkeypatch.setattr(recalling, "move_rows", grow_first)
+    recall(node)
+    assert grown
+    assert not lies_in_archive(node)
+    assert len(rows_of(node)) == 7
 
 
 def test_planted_belief_in_rows_alone_is_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
