@@ -1,7 +1,8 @@
 """C-FIND: what a remote AE holds, as far as it says so.
 
 Answers are read leniently: a wrong character set, a UID that is missing, an answer that
-cannot be read are no reason to show nothing. They are bounded: past the limit the
+cannot be read are no reason to show nothing, and one that is said again is shown once
+(pynetdicom's qrscp says a study as often as it has instances). They are bounded: past the limit the
 remote AE is asked to stop, and what came is given as incomplete.
 
 Source: DICOM PS3.4 C.4.1, C.6; PS3.7 9.1.2.
@@ -90,7 +91,7 @@ class _Asking:
     def __init__(self, asking: Exchange, context: Agreed, *, about: str, charset: str, limit: int) -> None:
         self._asking, self._context, self._about = asking, context, about
         self._charset, self._limit = charset, limit
-        self._items: list[Mapping[str, str]] = []
+        self._items: dict[frozenset[tuple[str, str]], Mapping[str, str]] = {}
         self._unreadable = 0
         self._ignored = False
 
@@ -117,7 +118,7 @@ class _Asking:
         else:
             raise self._asking.strange(self._about)
         return Answers(
-            items=tuple(self._items),
+            items=tuple(self._items.values()),
             complete=after < 0,
             unreadable=self._unreadable,
             keys_ignored=self._ignored,
@@ -134,7 +135,7 @@ class _Asking:
         except InvalidRequest:
             found = {}
         if any(found.values()):
-            self._items.append(found)
+            self._items.setdefault(frozenset(found.items()), found)
         else:
             self._unreadable += 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,21 @@ def dcmqrscp(
         f"AETable BEGIN\nQRSCP {store} RW (200, 4096mb) ANY\nAETable END\n"
     )
     with _running(["dcmqrscp", "-c", str(folder / "dcmqrscp.cfg"), *arguments], port):
+        yield port
+
+
+@contextmanager
+def qrscp(folder: Path, *, movers: Sequence[tuple[str, int]] = ()) -> Iterator[int]:
+    """pynetdicom's provider, on its own database; it knows these AE titles and ports as move destinations."""
+    (port,) = free_ports(1)
+    folder.mkdir(parents=True)
+    sections = "".join(f"[{aet}]\naddress: {HOST}\nport: {where}\n" for aet, where in movers)
+    (folder / "qrscp.ini").write_text(
+        f"[DEFAULT]\nae_title: QRSCP\nport: {port}\nmax_pdu: 16382\nbind_address: {HOST}\n"
+        "acse_timeout: 30\ndimse_timeout: 30\nnetwork_timeout: 30\nlog_identifier: False\n"
+        f"instance_location: {folder / 'instances'}\ndatabase_location: {folder / 'instances.sqlite'}\n{sections}"
+    )
+    with _running([sys.executable, "-m", "pynetdicom", "qrscp", "-q", "-c", str(folder / "qrscp.ini")], port):
         yield port
 
 
