@@ -123,7 +123,7 @@ def _filled(
     places = []
     arrivals, told = package.arrivals(), node.now()
     try:
-        restored = restore(package, path, path.parent, node.archive.workers, [row.offset for row in rows])
+        restored = restore(package, path, path.parent, node.archive.recallers, [row.offset for row in rows])
         for row, one in zip(rows, restored, strict=True):
             if (one.instance.sop_uid, one.instance.digest) != (row.sop_uid, row.digest):
                 raise Damaged(

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node.archive.opened import OpenPackages
+from node.archive.requests import Patience
 from node.archive.stores.port import ArchiveStore
 from node.archive.workers import Workers
 from node.clock import Clock, new_id
@@ -38,7 +39,7 @@ class ArchiveTier:
         self.opened = OpenPackages()
         """Packages that are read where they lie."""
         self._processes = processes
-        self._workers: Workers | None = None
+        self._workers: dict[Patience, Workers] = {}
         self._lock = threading.Lock()
 
     def store(self, name: str) -> ArchiveStore:
@@ -58,11 +59,19 @@ class ArchiveTier:
 
     @property
     def workers(self) -> Workers:
-        """The processes that code, started when they are first needed."""
+        """The processes that make packages, started when they are first needed; whoever answers goes before them."""
+        return self._started(Patience.ANY)
+
+    @property
+    def recallers(self) -> Workers:
+        """The processes that make originals again, for which somebody waits."""
+        return self._started(Patience.SOON)
+
+    def _started(self, patience: Patience) -> Workers:
         with self._lock:
-            if self._workers is None:
-                self._workers = Workers(self._processes)
-            return self._workers
+            if patience not in self._workers:
+                self._workers[patience] = Workers(self._processes, patience)
+            return self._workers[patience]
 
     @contextmanager
     def work_folder(self, clock: Clock) -> Iterator[Path]:
@@ -119,6 +128,6 @@ class ArchiveTier:
         """End the processes, and let go of packages."""
         self.opened.close()
         with self._lock:
-            if self._workers is not None:
-                self._workers.close()
-                self._workers = None
+            for workers in self._workers.values():
+                workers.close()
+            self._workers.clear()
