@@ -1,8 +1,9 @@
 """Sees to it that each study has its copies: archived when quiet, let go online when its time is over.
 
-Reads: the journal from its cursor ``archive``, for studies that completed or changed their tier; the list of studies to look at. Tells: nobody.
-Writes: that list; jobs that archive; rows of studies whose online copy goes; its cursor. What is decided is
-`node.archive.lifecycle`'s, what is done `node.archive.deciding`'s.
+Reads: the journal from its cursor ``archive``, for studies that completed or changed their tier; the list of studies to look at;
+how full the online tier is. Tells: nobody. Writes: that list; jobs that archive; rows of studies whose online copy goes; rows of
+packages that a later one took the place of; its cursor; and removes those packages. What is decided is `node.archive.lifecycle`'s and
+`node.archive.pressure`'s, what is done `node.archive.deciding`'s, `relieving`'s and `tidying`'s.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 from actors.base import Failed, Follower
 from node.archive.deciding import decide_due, look_again
 from node.archive.recalling import close_stale
+from node.archive.relieving import Relieving
+from node.archive.tidying import Tidying
 from node.clock import SECOND
 from node.events import StudyArchived, StudyCompleted, StudyExpired, StudyRecalled, event_type
 from node.journal.cursors import advance, position
@@ -34,6 +37,8 @@ class Archive(Follower):
         super().__init__(failed)
         self._node = node
         self._seen = 0
+        self._relieving = Relieving(node)
+        self._tidying = Tidying(node)
         node.archive.clean()
         close_stale(node)
 
@@ -51,6 +56,8 @@ class Archive(Follower):
                 node.write([*look_again(node, own), advance(READER, before=before, after=seen)])
             self._seen = seen
         due = decide_due(node)
-        if records:
+        pressed = self._relieving.step()
+        self._tidying.step()
+        if records or pressed:
             return 0
         return None if due is None else min(self.POLL_S, max(0.0, (due - node.now()) / SECOND))

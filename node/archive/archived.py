@@ -15,6 +15,8 @@ from node.store.directory import ARCHIVED
 NEEDS_A_COPY = ("consult",)
 """Reasons of holds that are content with a verified copy, wherever it is; any other needs the online one."""
 VERIFIED, DAMAGED, GONE = "verified", "damaged", "gone"
+SUPERSEDED = "superseded"
+"""Of a copy that counts no more, and is to be removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,10 @@ from node.archive.expiring import expire_study
 from node.archive.recalling import bring
 from node.catalogue.fresh import read_fresh
 from node.catalogue.moving import RETIRED_FOR, retire_packs, settle_merges
+from node.catalogue.search import instances_of
 from node.clock import SystemClock
 from node.database.port import Statement
+from node.names import StudyKey, StudyUID
 from node.node import Node
 from tests.kit.archived_kinds import ct, picture, words
 from tests.kit.bare_node import bare_node
@@ -28,15 +30,15 @@ from tests.kit.merging import KEY, STUDY, associate, complete, ingest, rows_of
 COUNT = 6
 
 
-def slices(count: int = COUNT) -> list[bytes]:
-    """Give slices of the study that are coded again."""
+def slices(count: int = COUNT, *, study: str = STUDY, series: int = 1) -> list[bytes]:
+    """Give slices of a series of a study that are coded again."""
     return [
         ct(
             words(picture(12, seed=n)),
             change={
-                0x0020000D: ("UI", STUDY),
-                0x0020000E: ("UI", f"{STUDY}.1"),
-                0x00080018: ("UI", f"{STUDY}.1.{n}"),
+                0x0020000D: ("UI", study),
+                0x0020000E: ("UI", f"{study}.{series}"),
+                0x00080018: ("UI", f"{study}.{series}.{n}"),
                 0x00200013: ("IS", str(n)),
             },
         ).data_set
@@ -51,12 +53,28 @@ def hold_study(node: Node, count: int = COUNT) -> None:
     complete(node)
 
 
-def archive(node: Node) -> ArchivedRow:
+def hold_another(node: Node, number: int, count: int = 2) -> StudyKey:
+    """Receive another study, and complete it; give its key."""
+    key = StudyKey(origin=KEY.origin, study_uid=StudyUID(f"2.25.7{number}"))
+    associate(node, *slices(count, study=key.study_uid))
+    ingest(node)
+    complete(node, key)
+    return key
+
+
+def archive(node: Node, key: StudyKey = KEY) -> ArchivedRow:
     """Archive it."""
-    archive_study(node, origin=KEY.origin, study_uid=KEY.study_uid)
-    found = peek_archived(node.database, KEY)
+    archive_study(node, origin=key.origin, study_uid=key.study_uid)
+    found = peek_archived(node.database, key)
     assert found is not None
     return found
+
+
+def grow(node: Node, number: int = COUNT + 1) -> None:
+    """Let another slice come, and the study be complete again."""
+    associate(node, slices(number)[-1])
+    ingest(node)
+    complete(node)
 
 
 def expire(node: Node, clock: FrozenClock) -> None:
@@ -81,9 +99,10 @@ def read_everything(node: Node) -> dict[tuple[str, str], str]:
     }
 
 
-def lies_in_archive(node: Node) -> bool:
+def lies_in_archive(node: Node, key: StudyKey = KEY) -> bool:
     """Say whether all of it lies in the archive alone."""
-    return all(is_archived(row.pack) for row in rows_of(node))
+    rows = instances_of(node.database, key, chosen_only=False)
+    return all(is_archived(row.pack) for row in rows)
 
 
 def stores_of(node: Node) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from node.archive.archived import VERIFIED
 from node.archive.facts import StudyFacts
+from node.archive.fullness import peek_pressure
 from node.archive.known import read_facts
 from node.archive.periods import DAY
 from node.archive.rules import DEFAULT, check_rules
@@ -41,7 +42,14 @@ from web.api.archive_shapes import (
     TierShape,
     TrialShape,
 )
-from web.api.archive_showing import limits_shape, rule_shape, storage_of, ticket_shapes, trial_shape
+from web.api.archive_showing import (
+    limits_shape,
+    pressure_shape,
+    rule_shape,
+    storage_of,
+    ticket_shapes,
+    trial_shape,
+)
 from web.guard import Sees
 from web.routes import ADMINISTRATOR, EXPERT, TECHNICIAN, Call, NoBody, route
 
@@ -65,6 +73,7 @@ def show_archive(call: Call[NoBody]) -> ArchiveShape:
     node = call.node
     answers = {answer.store: answer for answer in call.around.probe.ask(within_s=WITHIN_S)}
     opened = count_open(node.database)
+    pressure = peek_pressure(node.database)
     return ArchiveShape(
         tiers=[
             TierShape(
@@ -85,6 +94,7 @@ def show_archive(call: Call[NoBody]) -> ArchiveShape:
         copies=node.archive.copies,
         waiting=opened.get(WAITING, 0),
         running=opened.get(RUNNING, 0),
+        pressure=None if pressure is None else pressure_shape(pressure),
         now=node.now(),
     )
 

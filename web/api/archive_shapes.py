@@ -41,6 +41,28 @@ class ReasonShape(Shape):
     studies: int
 
 
+class PressureShape(Shape):
+    """The last time that the online tier was too large, and what came of it; ``reason`` of what bars is a code.
+
+    Beside those of `node.archive.decisions`, ``failed``: letting it go was tried.
+    """
+
+    at: Micros
+    wanted_bytes: int
+    freed_bytes: int
+    short_bytes: int
+    barred: list[BarShape]
+    ended_at: Micros | None
+
+
+class BarShape(Shape):
+    """Studies that stay online for the reason they share."""
+
+    reason: str
+    studies: int
+    bytes: int
+
+
 class ArchiveShape(Shape):
     """Both tiers at a glance."""
 
@@ -55,6 +77,7 @@ class ArchiveShape(Shape):
     """Stores in which a package is verified before its online copy may go."""
     waiting: int
     running: int
+    pressure: PressureShape | None
     now: Micros
 
 
@@ -170,6 +193,9 @@ class DecisionShape(Shape):
     hold: HoldShape | None
     next_at: Micros | None
     decided_at: Micros | None = None
+    words: str = ""
+    """Why it could not be done when that was tried last."""
+    failures: int = 0
 
 
 class CourseShape(Shape):

@@ -9,6 +9,7 @@ from node.archive.archived import ArchivedRow, copies_of
 from node.archive.decided import Decided, peek_decided
 from node.archive.decisions import Archive, Decision, Expire, Keep, MayBeDeleted
 from node.archive.facts import Hold, StudyFacts, Tier
+from node.archive.fullness import Pressure
 from node.archive.lifecycle import decide
 from node.archive.rules import Limits, Rule, Rules
 from node.archive.tickets import (
@@ -30,6 +31,7 @@ from node.errors import NotFound
 from node.names import StudyKey
 from node.node import Node
 from web.api.archive_shapes import (
+    BarShape,
     CopyShape,
     CourseShape,
     DecisionShape,
@@ -37,6 +39,7 @@ from web.api.archive_shapes import (
     HoldShape,
     LimitsShape,
     PackageShape,
+    PressureShape,
     RuleShape,
     StorageShape,
     TicketShape,
@@ -126,6 +129,18 @@ def trial_shape(
         items=[
             _difference(one, facts[one.key], studies.get(one.key), rules=rules, now=now) for one in listed
         ],
+    )
+
+
+def pressure_shape(found: Pressure) -> PressureShape:
+    """Describe what came of the last pressure."""
+    return PressureShape(
+        at=found.at,
+        wanted_bytes=found.wanted_bytes,
+        freed_bytes=found.freed_bytes,
+        short_bytes=found.short_bytes,
+        barred=[BarShape(reason=bar.why, studies=bar.studies, bytes=bar.bytes) for bar in found.barred],
+        ended_at=found.ended_at,
     )
 
 
@@ -240,6 +255,8 @@ def _decided(decided: Decided) -> DecisionShape:
         hold=None if decided.hold is None else _hold(decided.hold),
         next_at=decided.next_at,
         decided_at=decided.decided_at,
+        words=decided.words,
+        failures=decided.failures,
     )
 
 

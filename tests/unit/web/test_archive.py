@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from node.archive.fullness import Bar, Pressure, noted
 from node.archive.stores.probing import Probe
 from node.clock import MINUTE, SECOND
 from node.database.port import Statement
@@ -155,6 +156,23 @@ def test_reasons_are_counted_most_first(root: Visitor, node: Node) -> None:
         {"reason": "young", "studies": 2},
         {"reason": "quiet", "studies": 1},
     ]
+
+
+def test_what_bars_room_online_is_told(root: Visitor, node: Node) -> None:
+    assert root.get("/api/archive")["pressure"] is None
+    barred = (Bar(why="held", studies=2, bytes=70),)
+    short = Pressure(
+        at=5, online_bytes=100, wanted_bytes=90, freed_bytes=20, short_bytes=70, barred=barred, ended_at=None
+    )
+    node.write([noted(short)])
+    assert root.get("/api/archive")["pressure"] == {
+        "at": 5,
+        "wantedBytes": 90,
+        "freedBytes": 20,
+        "shortBytes": 70,
+        "barred": [{"reason": "held", "studies": 2, "bytes": 70}],
+        "endedAt": None,
+    }
 
 
 def decide(node: Node, study_uid: str, reason: str, **figures: object) -> None:
@@ -311,6 +329,8 @@ def test_a_study_tells_where_it_lies_and_why(li: Visitor, node: Node, clock: Fro
         "hold": hold,
         "nextAt": 9,
         "decidedAt": 7,
+        "words": "",
+        "failures": 0,
     }
 
 
@@ -399,6 +419,8 @@ def test_a_trial_says_what_would_go_at_once(site: Site, node: Node, clock: Froze
         "hold": None,
         "nextAt": None,
         "decidedAt": None,
+        "words": "",
+        "failures": 0,
     }
 
 

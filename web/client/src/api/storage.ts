@@ -26,6 +26,17 @@ export interface Store {
   oldestVerifiedAt: Micros | null
 }
 
+/** The last time that the online tier was too large, and what came of it. */
+export interface Pressure {
+  at: Micros
+  wantedBytes: number
+  freedBytes: number
+  shortBytes: number
+  barred: { reason: string; studies: number; bytes: number }[]
+  /** Null: it is still too large. */
+  endedAt: Micros | null
+}
+
 export interface Archive {
   tiers: Tier[]
   stores: Store[]
@@ -36,6 +47,7 @@ export interface Archive {
   copies: number
   waiting: number
   running: number
+  pressure: Pressure | null
   now: Micros
 }
 
@@ -126,6 +138,10 @@ export interface Decision {
   hold: Hold | null
   nextAt: Micros | null
   decidedAt: Micros | null
+  /** Why it could not be done when that was tried last; empty when it could. */
+  words: string
+  /** How often in a row it could not. */
+  failures: number
 }
 
 export interface Course {

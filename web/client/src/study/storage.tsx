@@ -97,6 +97,11 @@ function Why({ storage }: { storage: StudyStorage }) {
   return (
     <p data-testid="storage-why">
       {whySentence(decision, text, language, now)}{' '}
+      {decision.words && (
+        <span className="mark bad" data-testid="storage-not-done">
+          {text('storage.notDone', { times: String(decision.failures) })} {decision.words}{' '}
+        </span>
+      )}
       <span className="quiet">
         {decision.rule && decision.rule !== 'default' && text('storage.byRule', { rule: decision.rule })}
         {decision.nextAt !== null && (
