@@ -12,7 +12,6 @@ from typing import assert_never
 
 import msgspec
 
-from node.archive.archiving import QUEUE
 from node.archive.decisions import Archive, Decision, Expire, Keep, MayBeDeleted, Reason
 from node.archive.expiring import expire_study
 from node.archive.facts import steady
@@ -20,6 +19,7 @@ from node.archive.known import read_facts
 from node.archive.lifecycle import decide
 from node.archive.ruling import effective_rules
 from node.archive.shown import is_shown
+from node.archive.tier import QUEUE
 from node.canonical import canonical_json
 from node.clock import MINUTE, Micros
 from node.database.port import Statement, integer, text

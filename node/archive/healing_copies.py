@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from node.archive.archived import ArchivedRow, CopyRow, copies_of, is_archived
-from node.archive.archiving import QUEUE
 from node.archive.copies import copy_subject, mend_copies, stored_of
 from node.archive.damage import lost_package
 from node.archive.healing import AGAIN, Healed
 from node.archive.rotation import copy_verified, later
 from node.archive.stores.verifying import verify_copy
 from node.archive.superseding import remove_superseded, supersede
+from node.archive.tier import QUEUE
 from node.catalogue.search import instances_of
 from node.clock import MINUTE, Micros
 from node.database.port import Statement, read_as, text

@@ -20,4 +20,5 @@ LIFECYCLE: tuple[str, ...] = (
     "ALTER TABLE recall ADD COLUMN asker TEXT NOT NULL DEFAULT ''",
     "ALTER TABLE recall ADD COLUMN sent_at INTEGER",
     "CREATE INDEX recall_asker ON recall (asker, sent_at)",
+    "CREATE INDEX recall_sent ON recall (sent_at) WHERE sent_at IS NOT NULL",
 )

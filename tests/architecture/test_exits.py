@@ -20,6 +20,7 @@ MAY = {
     "node/archive/fullness.py": "sizes of packs",
     "node/archive/healing.py": "whole records of a damaged pack are copied byte for byte",
     "node/catalogue/moving.py": "packs are merged byte for byte",
+    "node/archive/key_images.py": "what a study's own key objects list",
     "node/archive/orphans.py": "whether packs are there",
     "node/catalogue/superfluous.py": "records of packs that no row means are looked for elsewhere",
     "node/catalogue/crowding.py": "sizes of packs",

@@ -1,6 +1,6 @@
 """A study that is archived, expired and recalled in a bare node, as the actors and jobs do.
 
-``python -m tests.kit.archived_study FOLDER archive|expire|retire|recall ...`` takes these steps one after the other, over node ``alpha`` in a
+``python -m tests.kit.archived_study FOLDER archive|expire|retire|recall|grow|supersede ...`` takes these steps one after the other, over node ``alpha`` in a
 folder, as a process that can be killed.
 """
 
@@ -15,11 +15,13 @@ from node.archive.archived import ArchivedRow, copies_of, is_archived, peek_arch
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
 from node.archive.recalling import bring
+from node.archive.superseding import supersede_some
 from node.catalogue.fresh import read_fresh
 from node.catalogue.moving import RETIRED_FOR, retire_packs, settle_merges
 from node.catalogue.search import instances_of
 from node.clock import SystemClock
 from node.database.port import Statement
+from node.errors import Conflict
 from node.names import StudyKey, StudyUID
 from node.node import Node
 from tests.kit.archived_kinds import ct, picture, words
@@ -84,6 +86,13 @@ def expire(node: Node, clock: FrozenClock) -> None:
     retire_packs(node)
 
 
+def expire_at_once(node: Node, clock: FrozenClock, key: StudyKey) -> None:
+    """Let another study's online copy go, and its packs."""
+    expire_study(node, key, reason="age")
+    clock.advance(RETIRED_FOR + 1)
+    retire_packs(node)
+
+
 def recall(node: Node) -> None:
     """Bring it back."""
     bring(node, KEY, who="Dr. Li", why="asked")
@@ -112,14 +121,32 @@ def stores_of(node: Node) -> set[str]:
     return {copy.store for copy in copies_of(node.database, found.digest)}
 
 
-def main(arguments: Sequence[str]) -> None:
-    node = bare_node(Path(arguments[0]), "alpha", SystemClock())
+def archive_until_done(node: Node) -> None:
+    """Archive it as its job does, which is run again after it was put off to bring the study first."""
+    try:
+        archive(node)
+    except Conflict:
+        archive(node)
+
+
+def start(folder: Path) -> Node:
+    """Open the node as after an outage."""
+    node = bare_node(folder, "alpha", SystemClock())
+    node.packs.recover()
     settle_merges(node)
     node.archive.clean()
+    ingest(node)
+    if rows_of(node):
+        complete(node)
+    return node
+
+
+def main(arguments: Sequence[str]) -> None:
+    node = start(Path(arguments[0]))
     for act in arguments[1:]:
         match act:
             case "archive":
-                archive(node)
+                archive_until_done(node)
             case "expire":
                 expire_study(node, KEY, reason="age")
             case "retire":
@@ -127,6 +154,13 @@ def main(arguments: Sequence[str]) -> None:
                 retire_packs(node)
             case "recall":
                 recall(node)
+            case "grow":
+                number = len(rows_of(node)) + 1
+                grow(node, number)
+                print(number, flush=True)
+            case "supersede":
+                node.write([Statement("UPDATE archived SET at = 0")])
+                supersede_some(node)
             case _:
                 raise AssertionError(act)
     node.close()

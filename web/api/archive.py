@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from node.archive.archived import VERIFIED
+from node.archive.asking import ask_recall
 from node.archive.facts import StudyFacts
 from node.archive.fullness import peek_pressure
 from node.archive.known import read_facts
@@ -17,12 +18,12 @@ from node.archive.tickets import (
     RUNNING,
     WAITING,
     Ticket,
-    ask_recall,
     count_open,
     estimates,
     list_tickets,
     measured_rate,
     open_tickets,
+    tickets_for,
 )
 from node.archive.totals import StoreTotal, reason_totals, store_totals, tier_totals
 from node.archive.trial import try_rules
@@ -57,6 +58,8 @@ PAGE = 50
 PAGE_LIMIT = 200
 WITHIN_S = 2.0
 """A store that has not answered by then is shown as silent."""
+LATELY = DAY
+"""So long ended recalls stay among one's own."""
 TRIED = 30 * DAY
 MOST_TRIED = 20_000
 CHOICE = 5_000
@@ -114,6 +117,18 @@ def list_recalls(call: Call[NoBody]) -> Tickets:
     )
 
 
+@route("GET /api/recalls", roles=TECHNICIAN | EXPERT, sees=Sees.LIST)
+def list_own_recalls(call: Call[NoBody]) -> Tickets:
+    """Give the caller's own recalls: those on their way, and those that ended lately, so that she hears of it."""
+    node = call.node
+    return Tickets(
+        items=_tickets(call, tickets_for(node.database, call.person.id, since=node.now() - LATELY)),
+        next=None,
+        bytes_per_second=measured_rate(node.database),
+        now=node.now(),
+    )
+
+
 @route("GET /api/archive/rules", roles=ADMINISTRATOR, sees=Sees.NOTHING)
 def show_rules(call: Call[NoBody]) -> RulesShape:
     """Give the rules that count."""
@@ -164,8 +179,16 @@ def get_storage(call: Call[NoBody]) -> StorageShape:
     "POST /api/studies/{origin}/{study_uid}/recall", roles=TECHNICIAN | EXPERT, sees=Sees.STUDY, status=201
 )
 def recall_study(call: Call[NoBody]) -> TicketShape:
-    """Ask for a study to be brought back; asked again, the ticket is the same."""
-    ticket = ask_recall(call.node, call.person, call.study, who=call.person.name, address=call.address)
+    """Ask for a study, or with ``series=UID`` a series of it, to be brought back; asked again, the ticket is the same."""
+    ticket = ask_recall(
+        call.node,
+        call.person,
+        call.study,
+        who=call.person.name,
+        asker=call.person.id,
+        address=call.address,
+        series_uid=call.query.get("series", ""),
+    )
     return _tickets(call, [ticket])[0]
 
 
@@ -252,4 +275,13 @@ def _limit(call: Call[NoBody]) -> int:
     return min(max(int(words), 1), PAGE_LIMIT)
 
 
-ROUTES = (show_archive, list_recalls, show_rules, put_rules, try_changed, get_storage, recall_study)
+ROUTES = (
+    show_archive,
+    list_recalls,
+    list_own_recalls,
+    show_rules,
+    put_rules,
+    try_changed,
+    get_storage,
+    recall_study,
+)

@@ -87,6 +87,8 @@ class TicketShape(Shape):
     id: str
     origin: str
     study_uid: str
+    series_uid: str
+    """Of a recall of one series; empty: of all."""
     label: str
     modalities: list[str]
     who: str
@@ -142,6 +144,8 @@ class LimitsShape(Shape):
     floor_hours: int = 24
     outpatient_years: int = 15
     inpatient_years: int = 30
+    priors: int = 3
+    priors_bytes: int = 4_000_000_000
 
 
 class RulesBody(Shape):
@@ -267,7 +271,7 @@ class StorageShape(Shape):
     """A study's storage: where it lies, why it stays, and what is being done about it."""
 
     tier: str
-    """``online``, ``both``, ``archived``."""
+    """``online``, ``both``, ``part`` (in the archive, and a part of it online), ``archived``."""
     bytes: int
     packages: list[PackageShape]
     """The newest first."""

@@ -26,7 +26,7 @@ from node.archive.trial import Course, Difference, Trial
 from node.catalogue.search import peek_study
 from node.catalogue.visibility import Viewer
 from node.clock import Micros
-from node.database.port import read_as
+from node.database.port import integer, read_as
 from node.errors import NotFound
 from node.names import StudyKey
 from node.node import Node
@@ -50,6 +50,8 @@ from web.api.showing import visible_studies
 from web.guard import NOT_HERE
 
 LISTED = 50
+PARTLY = "part"
+"""In the archive, and a part of it online."""
 
 
 def ticket_shapes(
@@ -78,8 +80,7 @@ def storage_of(node: Node, viewer: Viewer, key: StudyKey) -> StorageShape:
         "SELECT * FROM archived WHERE origin = ? AND study_uid = ? ORDER BY generation DESC",
         where,
     )
-    away, _ = lies_away(node.database, key)
-    tier = Tier.ARCHIVED if away else Tier.BOTH if packages else Tier.ONLINE
+    tier = _tier(node, key, packaged=bool(packages))
     decided = peek_decided(node.database, key)
     holds = read_as(
         node.database,
@@ -100,6 +101,17 @@ def storage_of(node: Node, viewer: Viewer, key: StudyKey) -> StorageShape:
         recalls=ticket_shapes(node, viewer, tickets, estimated),
         now=node.now(),
     )
+
+
+def _tier(node: Node, key: StudyKey, *, packaged: bool) -> str:
+    """Say where a study's instances lie, by their rows."""
+    away, _ = lies_away(node.database, key)
+    if not away:
+        return Tier.BOTH if packaged else Tier.ONLINE
+    (row,) = node.database.read(
+        "SELECT count(*) AS n FROM instance WHERE origin = ? AND study_uid = ?", (key.origin, key.study_uid)
+    )
+    return Tier.ARCHIVED if away == integer(row, "n") else PARTLY
 
 
 def trial_shape(
@@ -159,6 +171,7 @@ def _ticket(ticket: Ticket, study: Study | None, estimate: Estimate | None) -> T
         id=ticket.id,
         origin=ticket.origin,
         study_uid=ticket.study_uid,
+        series_uid=ticket.series_uid,
         label=_label(study),
         modalities=[] if study is None else study.modalities,
         who=ticket.who,

@@ -3,6 +3,8 @@
 import type { Micros } from './types'
 
 export type TierName = 'online' | 'both' | 'archived'
+/** Of one study; `part`: in the archive, and a part of it online. */
+export type Place = TierName | 'part'
 
 export interface Tier {
   tier: TierName
@@ -55,6 +57,8 @@ export interface Ticket {
   id: string
   origin: string
   studyUid: string
+  /** Of a recall of one series; empty: of all. */
+  seriesUid: string
   /** The patient's name as written, a tab, her ID; empty for who may not see the study. */
   label: string
   modalities: string[]
@@ -106,6 +110,9 @@ export interface Limits {
   floorHours: number
   outpatientYears: number
   inpatientYears: number
+  /** So many earlier studies come back when a consult is asked for; 0: none. */
+  priors: number
+  priorsBytes: number
 }
 
 /** What a change sends; `version` is the one that was changed. */
@@ -201,7 +208,7 @@ export interface Package {
 
 /** Where one study lies and why. */
 export interface StudyStorage {
-  tier: TierName
+  tier: Place
   bytes: number
   packages: Package[]
   decision: Decision | null
