@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,15 @@ from node.archive.opened import OpenPackages
 from node.archive.requests import Patience
 from node.archive.stores.port import ArchiveStore
 from node.archive.workers import Workers
-from node.clock import Clock, new_id
-from node.errors import NotFound
+from node.clock import Clock, Micros, new_id
+from node.errors import NotFound, Waited
+
+QUEUE = "archive"
+"""Of its jobs."""
+READERS = 4
+"""Readers of one process that bring studies for themselves at once; others wait their turn."""
+MOST_LATE = 1_000
+_LOOK_S = 0.02
 
 
 class ArchiveTier:
@@ -41,6 +49,8 @@ class ArchiveTier:
         self._processes = processes
         self._workers: dict[Patience, Workers] = {}
         self._lock = threading.Lock()
+        self._late: dict[str, Micros] = {}
+        self._turns = threading.BoundedSemaphore(READERS)
 
     def store(self, name: str) -> ArchiveStore:
         """Give a store by its name.
@@ -99,16 +109,53 @@ class ArchiveTier:
                 os.close(descriptor)
 
     @contextmanager
-    def alone(self, name: str) -> Iterator[None]:
-        """Wait until no other thread or process of this node does something under this name."""
+    def alone(self, name: str, *, wait_s: float | None = None) -> Iterator[None]:
+        """Wait until no other thread or process of this node does something under this name.
+
+        Raises
+        ------
+        Waited
+            Somebody still did after ``wait_s`` seconds.
+        """
         locks = self.folder / "locks"
         locks.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(locks / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if wait_s is None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            else:
+                _lock_within(descriptor, wait_s)
             yield
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def turn(self, *, wait_s: float) -> Iterator[None]:
+        """Wait until fewer readers of this process than it bears bring studies for themselves.
+
+        Raises
+        ------
+        Waited
+            As many still did after ``wait_s`` seconds.
+        """
+        if not self._turns.acquire(timeout=wait_s):
+            raise Waited("Reading the archive was put off: others are before it. Try again later.")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def note_late(self, subject: str, *, now: Micros) -> None:
+        """Keep that somebody waited for a study in vain: whoever reads its next instance need not wait as long again."""
+        with self._lock:
+            self._late[subject] = now
+            while len(self._late) > MOST_LATE:
+                self._late.pop(next(iter(self._late)))
+
+    def is_late(self, subject: str, *, now: Micros, for_: Micros) -> bool:
+        """Say whether that was so lately."""
+        with self._lock:
+            return now - for_ < self._late.get(subject, now - for_) <= now
 
     def is_free(self, name: str) -> bool:
         """Say whether nobody does anything under this name now."""
@@ -131,3 +178,19 @@ class ArchiveTier:
             for workers in self._workers.values():
                 workers.close()
             self._workers.clear()
+
+
+def _lock_within(descriptor: int, wait_s: float) -> None:
+    """Take a lock that others may hold; the kernel wakes nobody by a deadline, so it is looked at."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise Waited(
+                    "Reading the archive was put off: others are before it. Try again later."
+                ) from None
+            time.sleep(_LOOK_S)
+        else:
+            return
