@@ -30,7 +30,7 @@ class ArchiveTier:
     """Composed once for each process; safe to share between threads."""
 
     def __init__(
-        self, folder: Path, stores: Sequence[ArchiveStore], *, copies: int, processes: int = 2
+        self, folder: Path, stores: Sequence[ArchiveStore], *, copies: int, processes: int = 2, yields: bool = True
     ) -> None:
         """Take a node's stores.
 
@@ -40,6 +40,8 @@ class ArchiveTier:
             Below the state folder, for what is being made; on a disk with room for a study.
         copies
             Stores in which a package is verified before its online copy may go.
+        yields
+            Packages are made with what others leave of the machine.
         """
         self.folder = folder
         self.stores = tuple(stores)
@@ -47,6 +49,7 @@ class ArchiveTier:
         self.opened = OpenPackages()
         """Packages that are read where they lie."""
         self._processes = processes
+        self._making = Patience.ANY if yields else Patience.SOON
         self._workers: dict[Patience, Workers] = {}
         self._lock = threading.Lock()
         self._late: dict[str, Micros] = {}
@@ -70,7 +73,7 @@ class ArchiveTier:
     @property
     def workers(self) -> Workers:
         """The processes that make packages, started when they are first needed; whoever answers goes before them."""
-        return self._started(Patience.ANY)
+        return self._started(self._making)
 
     @property
     def recallers(self) -> Workers:
