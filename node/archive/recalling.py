@@ -14,11 +14,11 @@ from pathlib import Path
 
 from node.archive.archived import PART, WHOLE, ArchivedRow, is_archived, peek_archived_pack
 from node.archive.asking import send_next
-from node.archive.copies import local_package
+from node.archive.copies import near_package, spoiled_copies
 from node.archive.key_images import first_series, key_images
 from node.archive.package import Package
 from node.archive.portions import portions
-from node.archive.restoring import restore
+from node.archive.restoring import restore_into
 from node.archive.tickets import begin_ticket, end_ticket
 from node.catalogue.repointing import move_rows
 from node.catalogue.search import InstanceRow, instances_of
@@ -155,12 +155,21 @@ def _bring(node: Node, one: _Recall) -> None:
     archived = peek_archived_pack(node.database, one.pack)
     if archived is None:
         raise Damaged(f"Recalling a study failed: no package is known as {one.pack}. Run 'meridian verify'.")
+    try:
+        _bring_portions(node, one, archived)
+    except Damaged:
+        if not spoiled_copies(node, archived.digest):
+            raise
+        _bring_portions(node, one, archived)  # from the next copy
+
+
+def _bring_portions(node: Node, one: _Recall, archived: ArchivedRow) -> None:
     rows = _away(node, one.key, series_uid=one.series_uid, pack=one.pack)
     node.packs.check_room(sum(row.data_bytes for row in rows))
     done = 0
     with (
         node.archive.work_folder(node.clock) as folder,
-        local_package(node, archived.digest, folder) as (package, path),
+        near_package(node, archived.digest, folder) as (package, path),
     ):
         for portion in _portions(node, one, rows):
             merged = MergedPack(node.packs, node.clock)
@@ -192,19 +201,12 @@ def _filled(
     done: int,
 ) -> list[tuple[InstanceRow, int, int]]:
     """Write originals into a new pack in the order of rows; give where each stands."""
-    places = []
-    arrivals, told = package.arrivals(), node.now()
+    places, told = list[tuple[InstanceRow, int, int]](), node.now()
+    meant = [(row.offset, row) for row in rows]
     try:
-        restored = restore(package, path, path.parent, node.archive.recallers, [row.offset for row in rows])
-        for row, made in zip(rows, restored, strict=True):
-            if (made.instance.sop_uid, made.instance.digest) != (row.sop_uid, row.digest):
-                raise Damaged(
-                    "Recalling a study failed: its package holds another instance. Run 'meridian verify'."
-                )
-            offset, data_offset = merged.restore(
-                arrivals[row.offset - 1], file=made.file, meta_bytes=row.meta_bytes, digest=row.digest
-            )
-            places.append((row, offset, data_offset))
+        # Compared when the pack is read back from its disk: once is enough while somebody waits.
+        for place in restore_into(merged, package, path, node.archive.recallers, meant, compared=False):
+            places.append(place)
             if one.until is not None and node.now() > one.until:
                 raise Waited("Reading the study was put off: bringing it back takes longer. Try again later.")
             if node.now() - told >= SECOND:

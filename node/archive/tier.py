@@ -30,7 +30,13 @@ class ArchiveTier:
     """Composed once for each process; safe to share between threads."""
 
     def __init__(
-        self, folder: Path, stores: Sequence[ArchiveStore], *, copies: int, processes: int = 2, yields: bool = True
+        self,
+        folder: Path,
+        stores: Sequence[ArchiveStore],
+        *,
+        copies: int,
+        processes: int = 2,
+        yields: bool = True,
     ) -> None:
         """Take a node's stores.
 

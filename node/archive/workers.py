@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import LifoQueue
 from types import TracebackType
 from typing import Self, TypeVar
@@ -60,6 +60,7 @@ class Workers:
         finally:
             for future in waiting:
                 future.cancel()
+            wait(waiting)  # nothing is written any more when this ends
 
     def ask(self, request: Code | TurnBack, behind: bytes = b"") -> tuple[Done, bytes]:
         """Have a request done; gives what was made.

@@ -100,6 +100,10 @@ class FolderStore:
                 self._check_marker("Opening a package in")  # it may have been unmounted in between
                 raise
 
+    def near(self, stored: Stored) -> Path | None:
+        path = self._path(stored.stored_name)
+        return path if self._marked() == self._name and path.is_file() else None
+
     def read_back(self, stored: Stored) -> Iterator[bytes]:
         file = self.open(stored)
         try:

@@ -19,7 +19,7 @@ from node.archive.awaited import READER_WAITS, bring_for
 from node.archive.expiring import expire_study
 from node.archive.facts import Tier
 from node.archive.recalling import bring, recall_study
-from node.archive.restoring import restore
+from node.archive.restoring import restore_into
 from node.archive.tickets import end_ticket, open_tickets
 from node.archive.tier import READERS
 from node.archive.totals import tier_totals
@@ -222,12 +222,12 @@ def test_a_study_that_takes_too_long_is_left_to_a_worker_in_words(
 def slowly(clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each instance take longer than a reader waits."""
 
-    def restore_slowly(*said: Any) -> Iterator[Any]:
-        for one in restore(*said):
+    def restore_slowly(*said: Any, **named: Any) -> Iterator[Any]:
+        for one in restore_into(*said, **named):
             clock.advance(READER_WAITS + 1)
             yield one
 
-    monkeypatch.setattr(recalling, "restore", restore_slowly)
+    monkeypatch.setattr(recalling, "restore_into", restore_slowly)
 
 
 def test_only_a_few_lie_with_workers_and_the_next_is_whose_turn_it_is(node: Node) -> None:
