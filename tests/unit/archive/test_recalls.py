@@ -205,6 +205,14 @@ def test_whoever_reads_what_another_brings_is_told_when_it_takes_too_long(
     assert not lies_in_archive(node)
 
 
+def test_whoever_has_too_many_on_their_way_is_told_that_instead(node: Node) -> None:
+    for n in range(MOST_EACH):
+        wait(node, f"a{n:03}", "li", at=n)
+    node.archive.note_late(KEY.subject, now=node.now())
+    with pytest.raises(NotReady, match="100 studies are on their way for you already"):
+        bring_for(node, KEY, who="Dr. Li", asker="li", why="viewed")
+
+
 def test_a_study_that_takes_too_long_is_left_to_a_worker_in_words(
     node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
