@@ -19,7 +19,7 @@ Study = Annotated[str, typer.Argument(help="[ORIGIN/]STUDYUID; the node's own wh
 @app.command()
 def show(state: State, study: Study) -> None:
     """Say where a study lies, and what was decided about it."""
-    from node.archive.archived import copies_of, peek_archived
+    from node.archive.archived import PART, copies_of, peek_archived
     from node.catalogue.search import get_study
 
     node, key = _opened(state, study)
@@ -29,15 +29,19 @@ def show(state: State, study: Study) -> None:
         typer.echo("Online alone; it was not archived yet.")
     else:
         where = "online and in the archive" if archived.online else "in the archive alone"
+        if archived.online == PART:
+            where = "in the archive, and a part of it online"
         typer.echo(f"Lies {where}; generation {archived.generation}, {archived.instances} instances.")
         typer.echo(
             f"Package {archived.digest}: {archived.bytes} bytes, of {archived.online_bytes} as received."
         )
         for copy in copies_of(node.database, archived.digest):
             typer.echo(f"  store {copy.store}: {copy.state}")
-    sql = "SELECT decision, reason, figures FROM lifecycle WHERE origin = ? AND study_uid = ?"
+    sql = "SELECT decision, reason, figures, words FROM lifecycle WHERE origin = ? AND study_uid = ?"
     for row in node.database.read(sql, (key.origin, key.study_uid)):
         typer.echo(f"Decided: {row['decision']}, because {row['reason']} {row['figures']}")
+        if row["words"]:
+            typer.echo(f"That was tried: {row['words']}")
 
 
 @app.command()

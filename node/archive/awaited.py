@@ -59,18 +59,20 @@ def ask_for_rest(node: Node, key: StudyKey, *, who: str, asker: str, why: str) -
 
 
 def _goes_on(node: Node, key: StudyKey, *, who: str, asker: str, why: str, series_uid: str) -> NotReady:
-    """Let a worker go on, and give what the reader is told."""
+    """Let a worker go on, and give what the reader is told: a device hears the first 64 characters."""
     ready_at, place = node.now() + ASK_AGAIN, ""
-    with suppress(Conflict):
+    try:
         ticket = ask_recall(node, None, key, who=who, asker=asker, why=why, series_uid=series_uid)
-        estimate = estimates(open_tickets(node.database), measured_rate(node.database)).get(ticket.id)
-        if estimate is not None and estimate.left is not None:
-            ready_at = node.now() + max(estimate.left, SECOND)
-        if estimate is not None and estimate.position > 1:
-            place = f", {estimate.position - 1} are before it"
+    except Conflict as error:  # it has come meanwhile, or too many are on their way for her
+        return NotReady(error.message, ready_at=ready_at)
+    estimate = estimates(open_tickets(node.database), measured_rate(node.database)).get(ticket.id)
+    if estimate is not None and estimate.left is not None:
+        ready_at = node.now() + max(estimate.left, SECOND)
+    if estimate is not None and estimate.position > 1:
+        place = f", {estimate.position - 1} are before it"
     seconds = (ready_at - node.now()) // SECOND
     return NotReady(
-        f"Reading the study was put off: it is on its way back from the archive{place}. It goes on by itself;"
-        f" try again in {seconds} s.",
+        f"Reading the study was put off for {seconds} s: it is on its way back from the archive{place}. It goes on by"
+        " itself; try again then.",
         ready_at=ready_at,
     )

@@ -104,10 +104,11 @@ def _holds(node: Node, key: StudyKey) -> tuple[Hold, ...]:
 
 
 def _read_at(node: Node, key: StudyKey) -> Micros | None:
-    """Give when a person last opened its images, or it last came back from the archive."""
+    """Give when a person last opened its images, or it last came back from the archive, or began to."""
     rows = node.database.read(
         "SELECT max(at) AS at FROM (SELECT max(at) AS at FROM audit WHERE act = 'read-images' AND subject = ?"
-        " UNION ALL SELECT max(ended_at) FROM recall WHERE origin = ? AND study_uid = ? AND state = 'done')",
+        " UNION ALL SELECT max(coalesce(ended_at, began_at)) FROM recall WHERE origin = ? AND study_uid = ?"
+        " AND state IN ('done', 'running'))",
         (key.subject, key.origin, key.study_uid),
     )
     return None if rows[0]["at"] is None else integer(rows[0], "at")

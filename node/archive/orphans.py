@@ -94,13 +94,18 @@ def _says_nothing_new(node: Node, store: ArchiveStore, name: Digest) -> bool:
         return True
     try:
         with closing(store.open(Stored(package=name, stored_name=name, size_bytes=0))) as file:
-            manifest = Package(file).manifest
+            package = Package(file)
     except GridError:
         return False
-    held = {(each.sop_uid, each.digest) for _, _, each in manifest.numbered()}
+    held, manifest = contents_in(package), package.manifest
     key = StudyKey(origin=manifest.origin, study_uid=manifest.study_uid)
     rows = instances_of(node.database, key, chosen_only=False)
     return held <= {(row.sop_uid, row.digest) for row in rows if _stands(node, row.pack)}
+
+
+def contents_in(package: Package) -> frozenset[tuple[str, Digest]]:
+    """Give what a package holds: instances, and the digest of each."""
+    return frozenset((each.sop_uid, each.digest) for _, _, each in package.manifest.numbered())
 
 
 def _stands(node: Node, pack: str) -> bool:

@@ -30,6 +30,8 @@ from node.names import Cause, StudyKey
 from node.node import Node
 
 EVERY: Micros = MINUTE
+LATER: Micros = 5 * MINUTE
+"""When all has gone that may: what bars the rest passes slowly."""
 LOOKED_AT = 200
 """Candidates a step; reading what is known of one takes about 0.1 ms."""
 LET_GO = 20
@@ -48,28 +50,31 @@ class Relieving:
         self._left: list[StudyKey] | None = None
         """Candidates of this round, the next one last; None between rounds."""
         self._barred: dict[str, tuple[int, int]] = {}
+        self._online = 0
+        """When the round began; counting it costs a walk over all studies."""
         self._freed = 0
 
     def step(self) -> bool:
         """Let some studies go if the tier is too large; say whether there is more to do at once."""
         node, now = self._node, self._node.now()
-        if self._left is None and now < self._next_at <= now + EVERY:
+        if self._left is None and now < self._next_at <= now + LATER:
             return False
         rules = effective_rules(node)
-        online = online_bytes(node.database)
-        wanted = wanted_bytes(node, rules.limits, online=online)
+        if self._left is None:
+            self._online, self._freed = online_bytes(node.database), 0
+        wanted = wanted_bytes(node, rules.limits, online=self._online - self._freed)
         if not wanted:
             self._end(over_at=now)
             return False
         if self._left is None:
-            self._left = least_recently_used(node.database)[::-1]
-            self._barred, self._freed = {}, 0
+            self._left, self._barred = least_recently_used(node.database)[::-1], {}
         self._relieve(rules, wanted)
         if self._left:
             return True
-        wanted_still = wanted_bytes(node, rules.limits, online=online_bytes(node.database))
-        self._say(online=online, short=wanted_still)
-        self._end()
+        online = online_bytes(node.database)
+        short = wanted_bytes(node, rules.limits, online=online)
+        self._say(online=online, short=short)
+        self._end(again=LATER if short else EVERY)
         return False
 
     def _relieve(self, rules: Rules, wanted: int) -> None:
@@ -123,7 +128,7 @@ class Relieving:
             )
         node.write(statements)
 
-    def _end(self, *, over_at: Micros | None = None) -> None:
+    def _end(self, *, over_at: Micros | None = None, again: Micros = EVERY) -> None:
         """End the round; when there is room, say since when."""
         node = self._node
         if over_at is not None:
@@ -132,4 +137,4 @@ class Relieving:
             before = peek_pressure(node.database)
             if before is not None and before.ended_at is None:
                 node.write([over(over_at)])
-        self._left, self._next_at = None, node.now() + EVERY
+        self._left, self._next_at = None, node.now() + again

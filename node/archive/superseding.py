@@ -10,8 +10,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from node.archive.archived import SUPERSEDED, VERIFIED, ArchivedRow, CopyRow, peek_archived
-from node.archive.copies import remove_copy
+from node.archive.copies import open_package, remove_copy
 from node.archive.expiring import lies_there
+from node.archive.orphans import contents_in
 from node.catalogue.repointing import RETIRED_FOR
 from node.database.port import Statement, read_as
 from node.errors import Conflict, GridError
@@ -31,7 +32,9 @@ def supersede_some(node: Node) -> int:
 def supersede(node: Node, archived: ArchivedRow) -> bool:
     """Let a package go whose place a later one has taken; False when it stays, which loses nothing."""
     newest = peek_archived(node.database, archived.key)
-    if newest is None or newest.generation <= archived.generation or not _is_safe(node, newest):
+    if newest is None or newest.generation <= archived.generation:
+        return False
+    if not (_is_safe(node, newest) and _has_all(node, newest, archived)):
         return False
     try:
         node.write(
@@ -87,6 +90,20 @@ def _is_safe(node: Node, newest: ArchivedRow) -> bool:
     )
     there = {copy.store for copy in rows if lies_there(node, copy, newest)}
     return len(there) >= max(node.archive.copies, 1)
+
+
+def _has_all(node: Node, newest: ArchivedRow, archived: ArchivedRow) -> bool:
+    """Say whether a later package holds every content of an older one; of one that no copy opens, as many."""
+    try:
+        with open_package(node, archived.digest) as package:
+            held = contents_in(package)
+    except GridError:
+        return newest.instances >= archived.instances
+    try:
+        with open_package(node, newest.digest) as package:
+            return held <= contents_in(package) or planted("superseded-unread")
+    except GridError:
+        return False
 
 
 def _guarded(node: Node, archived: ArchivedRow, newest: ArchivedRow) -> Statement:

@@ -29,10 +29,10 @@ OLD: Micros = 24 * 3600 * SECOND
 
 def retire_repeats(node: Node, *, after: str = "") -> str:
     """Let packs go that hold nothing but repeats, looking at some behind a name; give the last name, empty at the end."""
-    landing = set(node.packs.landing())
+    busy = {*node.packs.landing(), *node.packs.directory.merging()}
     names = [name for name in node.packs.names() if name > after][:AT_ONCE]
     for pack in names:
-        if pack in landing or begun_at(pack) > node.now() - OLD or _is_known(node, pack):
+        if pack in busy or begun_at(pack) > node.now() - OLD or _is_known(node, pack):
             continue
         with suppress(GridError):
             _retire(node, pack)
@@ -40,11 +40,12 @@ def retire_repeats(node: Node, *, after: str = "") -> str:
 
 
 def _is_known(node: Node, pack: str) -> bool:
-    """Say whether a row means a pack, or it is on its way out already."""
+    """Say whether a row means a pack, it is on its way out already, or the scrub found it damaged and puts it aside."""
     return bool(
         node.database.read(
-            "SELECT 1 AS known FROM instance WHERE pack = ? UNION ALL SELECT 1 FROM retired_pack WHERE pack = ? LIMIT 1",
-            (pack, pack),
+            "SELECT 1 AS known FROM instance WHERE pack = ? UNION ALL SELECT 1 FROM retired_pack WHERE pack = ?"
+            " UNION ALL SELECT 1 FROM scrubbed WHERE pack = ? AND state <> 'whole' LIMIT 1",
+            (pack, pack, pack),
         )
     )
 

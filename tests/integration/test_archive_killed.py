@@ -12,16 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from node.archive.archived import ArchivedRow, copies_of, is_archived, peek_archived_pack
+from node.archive.archived import (
+    PART,
+    WHOLE,
+    ArchivedRow,
+    copies_of,
+    is_archived,
+    peek_archived,
+    peek_archived_pack,
+)
 from node.archive.expiring import lies_there
 from node.clock import SystemClock
 from node.database.port import read_as
 from node.names import Digest
 from node.node import Node
-from tests.kit.archived_study import COUNT, hold_study, lies_in_archive, read_everything
+from tests.kit.archived_study import COUNT, hold_study, lies_in_archive, read_everything, slices
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
-from tests.kit.merging import findings, rows_of
+from tests.kit.merging import KEY, associate, complete, findings, ingest, rows_of
 
 ROOT = Path(__file__).parents[2]
 STEPS = ("archive", "expire", "recall")
@@ -158,6 +166,49 @@ def _orphans(failpoint: str, node: Node) -> set[Digest]:
     left = set(node.archive.stores[0].names()) - known
     assert len(left) == 1
     return left  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("failpoint", "online"),
+    [
+        ("merge-copied:2", PART),
+        ("merge-named:2", PART),
+        ("merge-moved:1", PART),
+        ("merge-moved:2", WHOLE),
+        ("recalled", WHOLE),
+    ],
+)
+def test_a_study_that_comes_in_portions_is_killed_between_them(
+    folder: Path, failpoint: str, online: int
+) -> None:
+    node = opened(folder)
+    associate(node, *slices(2, series=2))
+    ingest(node)
+    complete(node)
+    node.close()
+    received = held(folder)
+    assert walk(folder, "archive", "expire", "retire") == 0
+    assert walk(folder, "portions", failpoint=failpoint) == -9
+    _check_rows(folder)
+    assert online_of(folder) == online
+    assert walk(folder, "portions") == 0
+    assert online_of(folder) == WHOLE
+    assert held(folder) == received
+    node = opened(folder)
+    try:
+        assert findings(node) == []
+    finally:
+        node.close()
+
+
+def online_of(folder: Path) -> int:
+    node = opened(folder)
+    try:
+        archived = peek_archived(node.database, KEY)
+        assert archived is not None
+        return archived.online
+    finally:
+        node.close()
 
 
 def test_what_was_read_right_after_each_crash_is_what_was_received(folder: Path) -> None:

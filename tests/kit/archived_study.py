@@ -1,6 +1,6 @@
 """A study that is archived, expired and recalled in a bare node, as the actors and jobs do.
 
-``python -m tests.kit.archived_study FOLDER archive|expire|retire|recall|grow|supersede ...`` takes these steps one after the other, over node ``alpha`` in a
+``python -m tests.kit.archived_study FOLDER archive|expire|retire|recall|portions|grow|supersede ...`` takes these steps one after the other, over node ``alpha`` in a
 folder, as a process that can be killed.
 """
 
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from node.archive import portions
 from node.archive.archived import ArchivedRow, copies_of, is_archived, peek_archived
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
@@ -153,6 +154,9 @@ def main(arguments: Sequence[str]) -> None:
                 node.write([Statement("UPDATE retired_pack SET due = 0")])
                 retire_packs(node)
             case "recall":
+                recall(node)
+            case "portions":
+                portions.SPLIT_BYTES = 0
                 recall(node)
             case "grow":
                 number = len(rows_of(node)) + 1

@@ -143,6 +143,24 @@ def test_what_is_needed_stays_and_what_bars_is_counted_and_shown_once(
     assert len(problems(node, "online-tier-full")) == 1
 
 
+def test_a_study_on_its_way_back_is_not_let_go_again(
+    node: Node, clock: FrozenClock, keys: list[StudyKey]
+) -> None:
+    size = online_bytes(node.database) // COUNT
+    row = Statement(
+        "INSERT INTO recall (id, origin, study_uid, who, why, priority, state, instances, bytes, at, began_at)"
+        " VALUES ('1', ?, ?, 'Dr. Li', 'asked', 1, 'running', 2, 9, ?, ?)",
+        (keys[0].origin, keys[0].study_uid, node.now(), node.now()),
+    )
+    node.write([row])
+    limit(node, 1)
+    with node.archive.alone(f"recall-{keys[0].origin}-{keys[0].study_uid}"):
+        found = settle(node, clock)
+    assert gone(node, keys) == [False, True, True, True]
+    assert found is not None
+    assert found.barred == (Bar(why="recent", studies=1, bytes=size),)
+
+
 def test_it_is_over_when_there_is_room_again(node: Node, clock: FrozenClock, keys: list[StudyKey]) -> None:
     hold(node, keys[0])
     limit(node, 1)

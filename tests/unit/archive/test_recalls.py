@@ -194,7 +194,7 @@ def test_whoever_reads_what_another_brings_is_told_when_it_takes_too_long(
     node: Node, clock: FrozenClock
 ) -> None:
     with node.archive.alone(f"recall-{KEY.origin}-{KEY.study_uid}"):
-        with pytest.raises(NotReady, match=r"on its way back.*try again in 60 s") as told:
+        with pytest.raises(NotReady, match=r"put off for 60 s: it is on its way back") as told:
             bring_for(node, KEY, who="Dr. Li", asker="li", why="viewed", waits=SECOND // 20)
         assert told.value.ready_at == node.now() + MINUTE
         with pytest.raises(NotReady):  # its next instance does not wait as long again
@@ -203,6 +203,14 @@ def test_whoever_reads_what_another_brings_is_told_when_it_takes_too_long(
     run_jobs(node)
     bring_for(node, KEY, who="Dr. Li", asker="li", why="viewed")
     assert not lies_in_archive(node)
+
+
+def test_whoever_has_too_many_on_their_way_is_told_that_instead(node: Node) -> None:
+    for n in range(MOST_EACH):
+        wait(node, f"a{n:03}", "li", at=n)
+    node.archive.note_late(KEY.subject, now=node.now())
+    with pytest.raises(NotReady, match="100 studies are on their way for you already"):
+        bring_for(node, KEY, who="Dr. Li", asker="li", why="viewed")
 
 
 def test_a_study_that_takes_too_long_is_left_to_a_worker_in_words(

@@ -128,11 +128,33 @@ def _spoil_newest(node: Node, two: tuple[ArchivedRow, ArchivedRow], what: str) -
 def test_a_planted_removal_before_the_newer_one_is_verified_is_caught(
     node: Node, tmp_path: Path, two: tuple[ArchivedRow, ArchivedRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _spoil_newest(node, two, "row")
-    node.archive.store("store-0").remove(two[1].digest)
+    _spoil_newest(node, two, "file")
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"superseded-unverified"}))
     supersede_some(node)
-    assert files(tmp_path)[0] == set()  # the store has neither: what the guard stands against
+    assert files(tmp_path)[1] == set()  # the store has neither: what the guard stands against
+
+
+def _archive_without_one(node: Node, clock: FrozenClock) -> None:
+    """Make a later package that lacks what the older one has, as no command of the node does."""
+    archive(node)
+    grow(node)
+    node.write([Statement("DELETE FROM instance WHERE sop_uid LIKE '%.1.1'", expect=1)])
+    archive(node)
+    clock.advance(RETIRED_FOR)
+
+
+def test_an_older_package_that_has_more_stays(node: Node, clock: FrozenClock) -> None:
+    _archive_without_one(node, clock)
+    assert supersede_some(node) == 0
+    assert generations(node) == [1, 2]
+
+
+def test_planted_belief_that_a_later_package_has_all_is_caught(
+    node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _archive_without_one(node, clock)
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"superseded-unread"}))
+    assert supersede_some(node) == 1
 
 
 def test_a_study_that_still_means_the_older_name_keeps_it(
@@ -240,6 +262,17 @@ def test_planted_retiring_of_a_repeat_without_looking_is_caught(
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"repeat-unlooked"}))
     retire_repeats(node)
     assert node.database.read("SELECT pack FROM retired_pack") == [{"pack": again}]
+
+
+def test_a_pack_that_the_scrub_puts_aside_is_left_to_it(node: Node, clock: FrozenClock) -> None:
+    again = send_again(node, clock)
+    clock.advance(25 * HOUR)
+    aside = Statement(
+        "INSERT INTO scrubbed (pack, bytes, verified_at, state) VALUES (?, 1, 1, 'aside')", (again,)
+    )
+    node.write([aside])
+    retire_repeats(node)
+    assert node.database.read("SELECT pack FROM retired_pack") == []
 
 
 def test_a_pack_that_the_index_has_not_read_stays(node: Node, clock: FrozenClock) -> None:

@@ -188,7 +188,10 @@ def test_whoever_views_what_takes_too_long_is_told_when_to_try_again(
     node.archive.note_late(KEY.subject, now=node.now())
     status, headers, body = li.raw("GET", f"/dicomweb/studies/{KEY.study_uid}")
     assert (status, headers["retry-after"]) == (503, "5")
-    assert b"on its way back from the archive. It goes on by itself; try again in 60 s" in body
+    assert (
+        b"put off for 60 s: it is on its way back from the archive. It goes on by itself; try again then."
+        in body
+    )
     (ticket,) = li.get("/api/recalls")["items"]
     assert (ticket["state"], ticket["why"], ticket["position"]) == ("waiting", "viewed", 1)
     recall_study(node, origin=KEY.origin, study_uid=KEY.study_uid, ticket=ticket["id"])

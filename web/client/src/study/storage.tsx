@@ -100,9 +100,9 @@ function Why({ storage }: { storage: StudyStorage }) {
     <p data-testid="storage-why">
       {whySentence(decision, text, language, now)}{' '}
       {decision.words && (
-        <span className="mark bad" data-testid="storage-not-done">
+        <strong className="prose" data-testid="storage-not-done">
           {text('storage.notDone', { times: String(decision.failures) })} {decision.words}{' '}
-        </span>
+        </strong>
       )}
       <span className="quiet">
         {decision.rule && decision.rule !== 'default' && text('storage.byRule', { rule: decision.rule })}
