@@ -96,7 +96,7 @@ def _expire(node: Node, key: StudyKey, decision: Expire) -> None:
 def _noted(node: Node, key: StudyKey, decision: str, reason: Reason, *, next_at: Micros | None) -> Statement:
     figures = msgspec.to_builtins({**reason.figures, "rule": reason.rule})
     if reason.hold is not None:
-        figures |= {"hold": reason.hold.reason, "who": reason.hold.who}
+        figures["hold"] = msgspec.to_builtins(reason.hold)
     return Statement(
         "INSERT INTO lifecycle (origin, study_uid, decision, reason, figures, decided_at, next_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (origin, study_uid) DO UPDATE SET decision = excluded.decision,"

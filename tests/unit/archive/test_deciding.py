@@ -1,0 +1,49 @@
+"""What was decided is read back as it was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from node.archive.decided import peek_decided
+from node.archive.deciding import decide_due, look_again
+from node.archive.facts import Hold
+from node.archive.periods import DAY
+from node.database.port import Statement
+from node.node import Node
+from tests.kit.archived_study import archive, hold_study
+from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.clock import FrozenClock
+from tests.kit.merging import KEY
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
+    plain = bare_node(tmp_path, "alpha", clock)
+    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    yield node
+    node.close()
+
+
+def test_a_hold_that_bars_an_expiry_is_told_with_who_holds(node: Node, clock: FrozenClock) -> None:
+    hold_study(node)
+    archive(node)
+    held = Statement(
+        "INSERT INTO hold (origin, study_uid, reason, who) VALUES (?, ?, 'teaching', 'Dr. Li')",
+        (KEY.origin, KEY.study_uid),
+    )
+    node.write([held, *look_again(node, [KEY])])
+    clock.advance(400 * DAY)
+    decide_due(node)
+    decided = peek_decided(node.database, KEY)
+    assert decided is not None
+    assert (decided.decision, decided.reason, decided.figures["holds"]) == ("keep", "held", 1)
+    assert decided.hold == Hold(reason="teaching", who="Dr. Li")
