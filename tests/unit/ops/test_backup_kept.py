@@ -15,6 +15,7 @@ from node.clock import SECOND
 from node.errors import Damaged, InvalidRequest, Unavailable
 from node.names import Digest
 from node.node import Node
+from node.watch.backups import last_backup
 from ops.backup.checking import check_backup
 from ops.backup.pruning import prune
 from ops.compose import compose_node
@@ -122,6 +123,29 @@ def test_a_planted_manifest_before_its_objects_is_caught(
 ) -> None:
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"backup-unsynced"}))
     assert _newest_after_a_failure(backed, node)
+
+
+def test_a_backup_is_remembered_when_it_counts(backed: Backed, node: Node) -> None:
+    assert _remembered(backed, node) == [False, True]
+
+
+def test_a_planted_memory_of_a_backup_that_does_not_count_is_caught(
+    backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"backup-remembered-early"}))
+    assert _remembered(backed, node) != [False, True]
+
+
+def _remembered(backed: Backed, node: Node) -> list[bool]:
+    """Let a manifest be refused, then a backup be made; say after each whether one is remembered."""
+    arrive(node, 1, 1)
+    place = backed.place()
+    with pytest.raises(Unavailable):
+        backed.make(node, place=replace(place, manifests=Refusing(place.manifests, 1)))
+    before = last_backup(node.database)
+    made = backed.make(node, place=place)
+    after = last_backup(node.database)
+    return [before is not None, after is not None and (after.backup, after.place) == (made.name, place.label)]
 
 
 class Refusing(Around):
