@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from node.archive.forecast import Day, first_above
 from node.archive.periods import DAY
@@ -56,11 +57,12 @@ def gather(node: Node, sizes: Sequence[Size], *, free: int, now: Micros) -> Watc
     drill = last_drill(node.database)
     backup = last_backup(node.database)
     since = first_look(node.database) or now
+    full = online_full(node, free=free, now=now)
     rules = node.config.backup
     return Watched(
         node=node.id,
         online_bytes=next((size.bytes for size in sizes if size.place == "online"), 0),
-        online_full_at=online_full_at(node, free=free, now=now),
+        online_full_at=None if full is None else full.at,
         disk_room_bytes=free,
         reserve_bytes=reserve_bytes(node),
         stores=tuple(_filled(node, size, now=now) for size in sizes if size.place.startswith("store/")),
@@ -70,17 +72,26 @@ def gather(node: Node, sizes: Sequence[Size], *, free: int, now: Micros) -> Watc
     )
 
 
-def online_full_at(node: Node, *, free: int, now: Micros) -> Micros | None:
-    """Give the first day on which the online tier has no room left, by the newest forecast."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Full:
+    """The first day on which the online tier has no room left, and by what: ``limit`` or ``disk``."""
+
+    at: Micros
+    by: str
+
+
+def online_full(node: Node, *, free: int, now: Micros) -> Full | None:
+    """Say when the online tier has no room left, by the newest forecast; None: not within it."""
     ahead = peek_forecast(node.database)
     if ahead is None:
         return None
     days = [day for day in ahead.days if day.at > now - DAY]
-    firsts = (
-        first_above(days, limit_bytes(effective_rules(node).limits)),
-        disk_full_at(node, days, free=free),
-    )
-    return min((at for at in firsts if at is not None), default=None)
+    firsts = {
+        "limit": first_above(days, limit_bytes(effective_rules(node).limits)),
+        "disk": disk_full_at(node, days, free=free),
+    }
+    found = [Full(at=at, by=by) for by, at in firsts.items() if at is not None]
+    return min(found, key=lambda full: full.at, default=None)
 
 
 def limit_bytes(limits: Limits) -> int:

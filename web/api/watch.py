@@ -17,7 +17,7 @@ from node.watch.growth import Growth, growth, used_up_at
 from node.watch.held import held_for, list_held
 from node.watch.sizes import ARCHIVE, ONLINE, Size, looks_at, newest_sizes
 from node.watch.standing import standing_alarms
-from node.watch.watching import free_bytes, online_full_at, reserve_bytes, shares_disk
+from node.watch.watching import free_bytes, online_full, reserve_bytes, shares_disk
 from web.api.shapes import Study
 from web.api.showing import visible_studies
 from web.api.watch_shapes import (
@@ -64,7 +64,8 @@ def show_outlook(call: Call[NoBody]) -> OutlookShape:
     """Give what was measured day by day, and the newest forecast; no study is counted for it."""
     node, now = call.node, call.node.now()
     free, ahead, limits = free_bytes(node), peek_forecast(node.database), effective_rules(node).limits
-    full_at = online_full_at(node, free=free, now=now)
+    full = online_full(node, free=free, now=now)
+    full_at = None if full is None else full.at
     leaving = leaving_total(node.database, until=now + MONTH_DAYS * DAY)
     return OutlookShape(
         places=[_place(node, size, full_at=full_at, now=now) for size in newest_sizes(node.database)],
@@ -79,6 +80,7 @@ def show_outlook(call: Call[NoBody]) -> OutlookShape:
         reserve_bytes=reserve_bytes(node),
         shares_disk=shares_disk(node),
         online_full_at=full_at,
+        online_full_by="" if full is None else full.by,
         leaving_studies=leaving.studies,
         leaving_bytes=leaving.bytes,
         retention=[

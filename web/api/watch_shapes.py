@@ -82,6 +82,8 @@ class OutlookShape(Shape):
     shares_disk: bool
     """The archive lies on the same disk."""
     online_full_at: Micros | None
+    online_full_by: str
+    """``limit``, ``disk``, or empty."""
     leaving_studies: int
     """Whose online copies go within thirty days."""
     leaving_bytes: int

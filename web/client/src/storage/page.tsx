@@ -1,15 +1,26 @@
-/** The two tiers: how much lies where, what is on its way back, and by which rules. */
+/** The two tiers: how much lies where and will, what is held, what is on its way back, what was checked, and by which rules. */
 
 import { NavLink, Navigate, useParams } from 'react-router'
 import { useText } from '../language'
+import { AlarmList } from './alarms'
+import { Checks } from './checks'
+import { Forecast } from './forecast'
+import { Holds } from './holds'
 import { Overview } from './overview'
 import { Recalls } from './recalls'
 import { Rules } from './rules'
 
-const TABS = ['overview', 'recalls', 'rules'] as const
+const TABS = ['overview', 'forecast', 'holds', 'recalls', 'checks', 'rules'] as const
 type Tab = (typeof TABS)[number]
 
-const PAGES: Record<Tab, React.ReactNode> = { overview: <Overview />, recalls: <Recalls />, rules: <Rules /> }
+const PAGES: Record<Tab, React.ReactNode> = {
+  overview: <Overview />,
+  forecast: <Forecast />,
+  holds: <Holds />,
+  recalls: <Recalls />,
+  checks: <Checks />,
+  rules: <Rules />,
+}
 
 export default function StoragePage() {
   const text = useText()
@@ -26,6 +37,7 @@ export default function StoragePage() {
           </NavLink>
         ))}
       </nav>
+      <AlarmList />
       {PAGES[active]}
     </div>
   )
