@@ -864,6 +864,7 @@ export const catalogue = {
   'forecast.leaving': { zh: '未来 30 天清除的在线副本', en: 'Online copies that go within 30 days' },
   'forecast.leavingHow': { zh: '归档副本保留；期间被查看或占用的会推迟。', en: 'Their archive copies stay; whatever is read or held meanwhile goes later.' },
   'forecast.noneLeaving': { zh: '未来 30 天没有在线副本到期。', en: 'No online copy is due within 30 days.' },
+  'forecast.leavingList': { zh: '逐个查看', en: 'See them one by one' },
   'forecast.leavesAt': { zh: '在线期满', en: 'Online until' },
   'forecast.retention': { zh: '一年内保存期满', en: 'Retention that ends within a year' },
   'forecast.noneEnding': { zh: '一年内没有检查保存期满。', en: 'No retention ends within a year.' },
@@ -901,6 +902,7 @@ export const catalogue = {
   'checks.drills': { zh: '恢复演练', en: 'Restore drills' },
   'checks.noDrill': { zh: '从未演练', en: 'Never tried out' },
   'checks.differences': { zh: '差异', en: 'Differences' },
+  'checks.studies': { zh: '检查', en: 'Studies' },
   'checks.instances': { zh: '图像', en: 'Instances' },
   'checks.took': { zh: '用时', en: 'Took' },
   'checks.ofBackup': { zh: '所用备份', en: 'Of the backup of' },
@@ -945,6 +947,7 @@ export const catalogue = {
   'why.legal-hold': { zh: '永久保留，不会删除。', en: 'Kept for good; it is never deleted.' },
   'why.over': { zh: '保留期限 {{years}} 年已于 {{overAt}}届满，按规则或经两名管理员同意后可以删除。', en: 'Its {{years}} years ended {{overAt}}: it may be deleted if its rule or two administrators say so.' },
   'hold.consult': { zh: '会诊', en: 'a consult' },
+  'hold.teaching': { zh: '教学', en: 'teaching' },
 
   'recalls.none': { zh: '没有调回。打开仅在归档的检查，点“从归档调回”；阅片时也会自动调回。', en: 'No recalls. Open a study that lies in the archive alone and press Recall; viewing one recalls it, too.' },
   'recalls.rate': { zh: '最近的调回速度：{{rate}}/秒', en: 'Recalls lately ran at {{rate}}/s' },

@@ -47,7 +47,10 @@ function AlarmLine({ alarm }: { alarm: Alarm }) {
       data-testid={`alarm-${alarm.kind}`}
       title={
         <>
-          {name ? text(name) : alarm.kind} {store && <b>{store}</b>} <Figures alarm={alarm} />
+          <b>
+            {name ? text(name) : alarm.kind} {store}
+          </b>{' '}
+          <Figures alarm={alarm} />
         </>
       }
       description={
@@ -73,5 +76,5 @@ function Figures({ alarm }: { alarm: Alarm }) {
   if (differences !== undefined) said.push(text('alarm.differences', { count: differences, shown: count(differences, language) }))
   if (days !== undefined) said.push(text('alarm.within', { count: days }))
   if (days !== undefined) said.push(last_at === undefined ? text('alarm.never') : text('alarm.last', { day: dayWord(last_at, language) }))
-  return <span className="tabular">{said.join(' · ')}</span>
+  return <span className="tabular">{said.map((each) => `· ${each}`).join(' ')}</span>
 }

@@ -100,14 +100,26 @@ function Compared({ tier, coverage, days }: { tier: 'online' | 'archive'; covera
   )
 }
 
+interface LastProps {
+  at: number | undefined
+  now: number
+  days: number
+  never: string
+  testId: string
+  /** What was found then that should not be. */
+  wrong?: string | null
+}
+
 /** How long ago, and whether that is as it should be. */
-function Last({ at, now, days, never, testId }: { at: number | undefined; now: number; days: number; never: string; testId: string }) {
+function Last({ at, now, days, never, testId, wrong }: LastProps) {
   const text = useText()
   const late = days > 0 && (at === undefined || now - at > days * DAY)
+  const shape = wrong ? 'cross' : late ? 'triangle' : at === undefined ? 'ring' : 'disc'
+  const tone = wrong || late ? 'bad' : at === undefined ? 'quiet' : 'good'
   return (
     <p className="above" data-testid={testId}>
-      <Mark shape={late ? 'triangle' : at === undefined ? 'ring' : 'disc'} tone={late ? 'bad' : at === undefined ? 'quiet' : 'good'}>
-        {at === undefined ? never : <Moment at={at} />}
+      <Mark shape={shape} tone={tone}>
+        {at === undefined ? never : <Moment at={at} />} {wrong}
       </Mark>{' '}
       <span className="quiet">{days > 0 ? text('checks.rule', { count: days }) : text('checks.noRule')}</span>
     </p>
@@ -163,6 +175,8 @@ function Drills({ checks }: { checks: ChecksOf }) {
   const language = useLanguage()
   const last = checks.drills[0]
   const place = checks.backups[0]?.place ?? 'PLACE'
+  const differences = (drill: Drill) =>
+    text('alarm.differences', { count: drill.differences, shown: count(drill.differences, language) })
   const number = (title: string, show: (drill: Drill) => string) => ({
     key: title,
     title,
@@ -171,7 +185,14 @@ function Drills({ checks }: { checks: ChecksOf }) {
   })
   return (
     <>
-      <Last at={last?.at} now={checks.now} days={checks.drillWithinDays} never={text('checks.noDrill')} testId="last-drill" />
+      <Last
+        at={last?.at}
+        now={checks.now}
+        days={checks.drillWithinDays}
+        never={text('checks.noDrill')}
+        testId="last-drill"
+        wrong={last && last.differences > 0 ? differences(last) : null}
+      />
       <Command words={`meridian drill ${place} --key DRAWER --state ${checks.state}`} />
       {checks.drills.length > 0 && (
         <Listed
@@ -188,11 +209,11 @@ function Drills({ checks }: { checks: ChecksOf }) {
               title: text('checks.differences'),
               show: (drill) => (
                 <Mark shape={drill.differences > 0 ? 'cross' : 'disc'} tone={drill.differences > 0 ? 'bad' : 'good'}>
-                  {text('alarm.differences', { count: drill.differences, shown: count(drill.differences, language) })}
+                  {differences(drill)}
                 </Mark>
               ),
             },
-            number(text('column.study'), (drill) => count(drill.studies, language)),
+            number(text('checks.studies'), (drill) => count(drill.studies, language)),
             number(text('checks.instances'), (drill) => count(drill.instances, language)),
             number(text('checks.took'), (drill) => duration(Math.max(drill.seconds, 1) * SECOND, language)),
             {

@@ -1,6 +1,7 @@
 /** How large the tiers are, how fast they grow, when they are full, and what leaves or ends next. */
 
 import { Alert, Button } from 'antd'
+import { useState } from 'react'
 import { Link } from 'react-router'
 import { about, useResource } from '../api/resource'
 import type { Leaving, Outlook, Page, Place, Retention } from '../api/watch'
@@ -236,6 +237,7 @@ function Full({ at, now }: { at: number; now: number }) {
 function LeavingList({ outlook }: { outlook: Outlook }) {
   const text = useText()
   const language = useLanguage()
+  const [open, setOpen] = useState(false)
   const { leavingStudies, leavingBytes } = outlook
   if (leavingStudies === 0) return <div className="empty">{text('forecast.noneLeaving')}</div>
   return (
@@ -244,7 +246,10 @@ function LeavingList({ outlook }: { outlook: Outlook }) {
         <b>{text('storage.studies', { count: leavingStudies, shown: count(leavingStudies, language) })}</b>{' '}
         <b className="tabular">{byteSize(leavingBytes, language)}</b> <span className="quiet">{text('forecast.leavingHow')}</span>
       </p>
-      <LeavingStudies />
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary data-testid="leaving-open">{text('forecast.leavingList')}</summary>
+        {open && <LeavingStudies />}
+      </details>
     </>
   )
 }
@@ -310,7 +315,7 @@ function RetentionList({ outlook }: { outlook: Outlook }) {
             className: 'lead',
             show: (each) => <b>{text('forecast.years', { count: each.years })}</b>,
           },
-          column(text('column.study'), (each) => count(each.studies, language)),
+          column(text('checks.studies'), (each) => count(each.studies, language)),
           column(text('storage.size'), (each) => byteSize(each.bytes, language)),
           { key: 'first', title: text('forecast.firstEnds'), show: (each) => dayWord(each.firstAt, language) },
         ]}

@@ -1,5 +1,6 @@
 /** The two tiers: how much lies where and will, what is held, what is on its way back, what was checked, and by which rules. */
 
+import { useEffect, useRef } from 'react'
 import { NavLink, Navigate, useParams } from 'react-router'
 import { useText } from '../language'
 import { AlarmList } from './alarms'
@@ -26,11 +27,15 @@ export default function StoragePage() {
   const text = useText()
   const { tab } = useParams()
   const active = TABS.find((each) => each === tab)
+  const tabs = useRef<HTMLElement>(null)
+  useEffect(() => {
+    tabs.current?.querySelector('.active')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [active])
   if (!active) return <Navigate to="/storage/overview" replace />
   return (
     <div className="page">
       <h1>{text('nav.storage')}</h1>
-      <nav className="tabs" aria-label={text('nav.storage')}>
+      <nav className="tabs" ref={tabs} aria-label={text('nav.storage')}>
         {TABS.map((each) => (
           <NavLink key={each} to={`/storage/${each}`} data-testid={`tab-${each}`}>
             {text(`storage.tab.${each}`)}
