@@ -17,7 +17,7 @@ import { Chart } from './chart'
 import { Figure } from './figure'
 import { NamedStudy } from './named'
 import { usePaged } from './paged'
-import { DAY, rowsOf } from './scale'
+import { DAY, largest, rowsOf } from './scale'
 
 const NOTHING = { error: null, reload: () => undefined }
 
@@ -41,12 +41,16 @@ export function Forecast() {
       <Verdict outlook={value} />
       <section>
         <h2>{text('forecast.course')}</h2>
-        <div className="course">
-          <div className="card">
-            <Chart outlook={value} />
+        {largest(value) > 0 ? (
+          <div className="course">
+            <div className="card">
+              <Chart outlook={value} />
+            </div>
+            <Course outlook={value} />
           </div>
-          <Course outlook={value} />
-        </div>
+        ) : (
+          <div className="empty">{text('forecast.nothingStored')}</div>
+        )}
       </section>
       <section>
         <h2>{text('forecast.places')}</h2>
@@ -97,7 +101,7 @@ function Verdict({ outlook }: { outlook: Outlook }) {
           </>
         )
       }
-      action={outlook.limitBytes === 0 && <Link to="/storage/rules">{text('storage.setLimit')}</Link>}
+      action={outlook.limitBytes === 0 && <Link to="/storage/rules">{text('forecast.setLimit')}</Link>}
     />
   )
 }
@@ -166,7 +170,7 @@ function Places({ outlook }: { outlook: Outlook }) {
         testIdOf={(place) => `place-${place.place.replace('/', '-')}`}
         empty={text('forecast.empty')}
         headings={[
-          { key: 'name', title: text('storage.store'), className: 'lead', show: (place) => <PlaceName place={place} /> },
+          { key: 'name', title: text('checks.place'), className: 'lead', show: (place) => <PlaceName place={place} /> },
           {
             key: 'size',
             title: text('forecast.now'),
@@ -218,7 +222,7 @@ function PlaceName({ place }: { place: Place }) {
   }
   return (
     <>
-      <span className="quiet">{text('storage.stores')}</span> <b className="nowrap">{place.place.slice('store/'.length)}</b>
+      <span className="quiet">{text('storage.store')}</span> <b className="nowrap">{place.place.slice('store/'.length)}</b>
     </>
   )
 }

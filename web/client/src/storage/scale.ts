@@ -88,7 +88,8 @@ function distinct(points: Point[]): Point[] {
   return points.filter((point, n) => points.findIndex((each) => each.at === point.at) === n)
 }
 
-function largest(outlook: Outlook): number {
+/** The most that either tier held or will hold. */
+export function largest(outlook: Outlook): number {
   const all = [...outlook.history, ...outlook.ahead].flatMap((point) => [point.onlineBytes ?? 0, point.archiveBytes ?? 0])
   return Math.max(0, ...all)
 }
