@@ -42,10 +42,10 @@ from node.archive.stream import DEFLATED, STORED
 from node.archive.workers import Ask, Workers
 from node.archive.zip64 import Listed, directory, local_header
 from node.clock import Micros
+from node.durable import sync_directory
 from node.errors import Damaged, InvalidRequest, Unavailable
 from node.failpoints import planted
 from node.imaging.codec_process import Died
-from node.journal.texts import sync_directory
 from node.names import Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID
 
 BLOCK_RECORDS = 1000
