@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from node.people.sessions import open_session
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.browser import DESK, LOCALES, STAY_MS, ZONE, Office, Sit, chromium
 from tests.kit.clock import FrozenClock
 from tests.kit.running import RunningAlliance, running_alliance
@@ -58,11 +57,8 @@ def clock() -> FrozenClock:
 @pytest.fixture
 def bare(tmp_path: Path, clock: FrozenClock) -> Iterator[Site]:
     """Give a node of the first day: nothing has come, nobody has asked."""
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    with open_site(node) as opened:
+    with open_archive(tmp_path, clock) as node, open_site(node) as opened:
         yield opened
-    node.close()
 
 
 @pytest.fixture(params=["zh", "en"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from node.archive.periods import DAY
 from node.database.port import Statement
 from node.node import Node
 from tests.kit.archived_study import archive, hold_study
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY
 
@@ -27,10 +26,8 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        yield node
 
 
 def test_a_hold_that_bars_an_expiry_is_told_with_who_holds(node: Node, clock: FrozenClock) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,37 +17,11 @@ from node.node import Node
 from node.watch.backups import last_backup
 from ops.backup.checking import check_backup
 from ops.backup.pruning import prune
-from ops.compose import compose_node
 from tests.kit.archive_stores import Around
-from tests.kit.backing import Backed, arrive, read_everything, wrong_in
+from tests.kit.backing import Backed, arrive, wrong_in
 from tests.kit.blocks import few_a_block, happen, seal_all
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import packs_meant
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def backed(tmp_path: Path) -> Backed:
-    return Backed.begin(tmp_path)
-
-
-@pytest.fixture
-def node(backed: Backed, clock: FrozenClock) -> Iterator[Node]:
-    node = backed.open(clock=clock)
-    yield node
-    node.close()
-
-
-def everything_in(state: Path) -> dict[tuple[str, str], str]:
-    node = compose_node(state)
-    try:
-        return read_everything(node)
-    finally:
-        node.close()
 
 
 def test_older_backups_go_and_those_that_stay_are_whole(

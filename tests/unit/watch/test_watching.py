@@ -28,7 +28,7 @@ from node.watch.standing import let_stand, standing_alarms
 from node.watch.watching import watch
 from tests.kit.actors import Failures
 from tests.kit.archived_study import archive, expire, hold_study
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY
 
@@ -44,13 +44,9 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    config = msgspec.structs.replace(
-        plain.config, storage=msgspec.structs.replace(plain.config.storage, reserve_mb=1)
-    )
-    node = replace(plain, config=config, archive=bare_archive(tmp_path / "archive", stores=2))
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as plain:
+        storage = msgspec.structs.replace(plain.config.storage, reserve_mb=1)
+        yield replace(plain, config=msgspec.structs.replace(plain.config, storage=storage))
 
 
 def shown(node: Node) -> list[tuple[str, str, bool]]:

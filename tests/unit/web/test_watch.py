@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from node.node import Node
 from node.watch.backups import BackupRow, DrillRow, remember_backup, remember_drill
 from node.watch.watching import watch
 from tests.kit.archived_study import archive, hold_study
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.catalogued import study
 from tests.kit.clock import FrozenClock
 from tests.kit.http import Answer, Visitor
@@ -37,10 +36,8 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        yield node
 
 
 @pytest.fixture
