@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TypedDict
 
 from node.archive.coverage import RECENT_DAYS, TierCoverage, coverage
 from node.archive.periods import DAY
@@ -102,15 +102,7 @@ def show_leaving(call: Call[NoBody]) -> LeavingPage:
     studies = visible_studies(node, call.caller.viewer, (one.key for one in page))
     return LeavingPage(
         items=[
-            LeavingShape(
-                origin=one.origin,
-                study_uid=one.study_uid,
-                label=_label(studies.get(one.key)),
-                modalities=_modalities(studies, one.key),
-                bytes=one.bytes,
-                at=one.at,
-            )
-            for one in page
+            LeavingShape(**_named(one.key, studies.get(one.key)), bytes=one.bytes, at=one.at) for one in page
         ],
         next=page[-1].cursor if len(found) > PAGE else None,
     )
@@ -136,10 +128,7 @@ def show_holds(call: Call[NoBody]) -> HeldPage:
         ],
         items=[
             HeldShape(
-                origin=one.origin,
-                study_uid=one.study_uid,
-                label=_label(studies.get(one.key)),
-                modalities=_modalities(studies, one.key),
+                **_named(one.key, studies.get(one.key)),
                 reason=one.reason,
                 who=one.who,
                 until=one.until,
@@ -228,12 +217,21 @@ def _coverage(tier: TierCoverage) -> TierCoverageShape:
     return TierCoverageShape(**{name: getattr(tier, name) for name in TierCoverageShape.__struct_fields__})
 
 
-def _label(study: Study | None) -> str:
-    return "" if study is None else f"{study.patient_name}\t{study.patient_id}"
+class _Named(TypedDict):
+    origin: str
+    study_uid: str
+    label: str
+    modalities: list[str]
 
 
-def _modalities(studies: Mapping[StudyKey, Study], key: StudyKey) -> list[str]:
-    return studies[key].modalities if key in studies else []
+def _named(key: StudyKey, study: Study | None) -> _Named:
+    """Name a study for a list; whoever may not see it gets its UID alone."""
+    return _Named(
+        origin=key.origin,
+        study_uid=key.study_uid,
+        label="" if study is None else f"{study.patient_name}\t{study.patient_id}",
+        modalities=[] if study is None else study.modalities,
+    )
 
 
 ROUTES = (list_alarms, show_outlook, show_leaving, show_holds, show_checks)
