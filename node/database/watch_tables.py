@@ -15,6 +15,8 @@ WATCH: tuple[str, ...] = (
     # Content. Backups that count, as this node made them. place: as it was named. new_bytes: what the place had not before.
     """CREATE TABLE backup_made (at INTEGER PRIMARY KEY, backup TEXT NOT NULL, place TEXT NOT NULL,
         files INTEGER NOT NULL, bytes INTEGER NOT NULL, new_bytes INTEGER NOT NULL) STRICT""",
+    # What earlier versions wrote of a hold cannot be read; those studies are decided about again.
+    "UPDATE lifecycle SET next_at = decided_at WHERE reason = 'held'",
     # Local. Alarms that stand. problem: the one that shows it. figures: JSON, whole numbers by name.
     """CREATE TABLE alarm (kind TEXT NOT NULL, subject TEXT NOT NULL, raised_at INTEGER NOT NULL,
         problem TEXT NOT NULL, figures TEXT NOT NULL, PRIMARY KEY (kind, subject)) STRICT, WITHOUT ROWID""",
