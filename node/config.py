@@ -99,6 +99,14 @@ class ArchiveSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return self.copies or min(max(len(self.store), 1), 2)
 
 
+class BackupSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[backup]``: after how long without one the administrator is told; 0: never."""
+
+    within_days: int = 2
+    drill_within_days: int = 190
+    """Twice a year, and a week."""
+
+
 class StudySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """``[study]``: when a study counts as complete."""
 
@@ -122,6 +130,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     alliance: AllianceSection = msgspec.field(default_factory=AllianceSection)
     storage: StorageSection = msgspec.field(default_factory=StorageSection)
     archive: ArchiveSection = msgspec.field(default_factory=ArchiveSection)
+    backup: BackupSection = msgspec.field(default_factory=BackupSection)
     study: StudySection = msgspec.field(default_factory=StudySection)
     consult: ConsultSection = msgspec.field(default_factory=ConsultSection)
 
@@ -173,6 +182,10 @@ def check_config(config: Config) -> None:
             raise InvalidRequest(f"Reading [{section}] port was refused: {port} is not 1 to 65535.")
     _check_tls(config.dicom)
     _check_archive(config.archive)
+    if not 0 <= config.backup.within_days <= 366 or not 0 <= config.backup.drill_within_days <= 3660:
+        raise InvalidRequest(
+            "Reading [backup] was refused: write 0 to 366 for within_days, 0 to 3660 for drill_within_days."
+        )
     if bool(config.web.certificate) != bool(config.web.key):
         raise InvalidRequest("Reading [web] was refused: certificate and key must be given together.")
     if not is_loopback(config.web.host) and not config.web.certificate:

@@ -187,3 +187,11 @@ class ProblemFound(Event):
     kind: str
     about: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemSettled(Event):
+    """What a problem was about is as it should be again; nobody had to say so. Subject: that of its `ProblemFound`."""
+
+    kind: str
+    about: str

@@ -60,6 +60,10 @@ scrub_hours = ""           # "20-6": only at these hours of the day; empty: all 
 # path = "/mnt/archive"    # then once: meridian archive prepare STATE
 # leaves = false           # true: packages leave the building there, and are encrypted
 
+[backup]
+within_days = 2            # without a backup for so long the administrator is told; 0: never
+drill_within_days = 190    # the same of trying one out
+
 [study]
 quiet_s = {quiet_s}            # no new instance for this long: complete
 

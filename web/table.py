@@ -23,6 +23,7 @@ from web.api import (
     studies,
     transfers,
     users,
+    watch,
 )
 from web.dicomweb import (
     capabilities,
@@ -50,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *alliance.ROUTES,
     *archive.ROUTES,
+    *watch.ROUTES,
     *devices.ROUTES,
     *remotes.ROUTES,
     *queries.ROUTES,

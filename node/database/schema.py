@@ -13,6 +13,7 @@ from __future__ import annotations
 from node.database.archive_tables import ARCHIVE
 from node.database.backup_tables import BACKUP
 from node.database.lifecycle_tables import LIFECYCLE
+from node.database.watch_tables import WATCH
 
 Migration = tuple[str, ...]
 
@@ -437,5 +438,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     _BLOCKS,
     BACKUP,
     LIFECYCLE,
+    WATCH,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -6,12 +6,12 @@ rebuild it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from node.canonical import digest_of
 from node.clock import Clock
 from node.database.port import Database, Statement, text
+from node.durable import put_file
 from node.errors import Damaged, NotFound
 from node.names import Digest
 
@@ -31,13 +31,7 @@ class Texts:
         path = self.path(digest)
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            scratch = path.with_suffix(f".{os.getpid()}.part")
-            with scratch.open("wb") as file:
-                file.write(body.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.rename(path)
-            sync_directory(path.parent)
+            put_file(path, body.encode())
         statement = Statement(
             "INSERT INTO text (digest, kind, body, at) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
             (digest, kind, body, self._clock.now()),
@@ -65,12 +59,3 @@ class Texts:
     def path(self, digest: Digest) -> Path:
         """Give where a text's file lies."""
         return self._directory / digest[:2] / f"{digest}.txt"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names just created in a directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

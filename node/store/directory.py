@@ -24,9 +24,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from node.clock import Clock, new_id
+from node.durable import sync_directory
 from node.errors import InvalidRequest, Unavailable
 from node.failpoints import planted
-from node.journal.texts import sync_directory
 
 MERGED = "merged"
 """The kind of packs that take the place of others; no process writes under it, so none recovers them."""

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from node.archive.archived import peek_archived
 from node.archive.archiving import archive_study
@@ -23,37 +21,19 @@ from node.dicom.part10 import read_part10
 from node.imaging.phantom import make_series
 from node.names import StudyKey, StudyUID
 from node.node import Node
-from node.people.sessions import open_session
 from tests.browser.contact_sheet import SHOTS
 from tests.browser.test_pages import barriers, chinese_of_ours
 from tests.kit.archived_study import COUNT, archive, expire, hold_study, recall
-from tests.kit.bare_node import bare_archive, bare_node
-from tests.kit.browser import DESK, LOCALES, PHONE, STAY_MS, ZONE
+from tests.kit.browser import DESK, PHONE, Sit
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold
 from tests.kit.merging import KEY, complete
-from tests.kit.site import Site, add_quickly, open_site
+from tests.kit.site import Site
 
 pytestmark = pytest.mark.peer
 
-Sit = Callable[[str], Page]
 BOTH = StudyKey(origin=KEY.origin, study_uid=StudyUID("2.25.62"))
 AWAY = f"/studies/{KEY.origin}/{KEY.study_uid}"
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def bare(tmp_path: Path, clock: FrozenClock) -> Iterator[Site]:
-    """Give a node of the first day: nothing has come, nobody has asked."""
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    with open_site(node) as opened:
-        yield opened
-    node.close()
 
 
 @pytest.fixture
@@ -73,37 +53,6 @@ def site(bare: Site, clock: FrozenClock) -> Site:
 def send(node: Node, uid: str, *, seed: int, **facts: str) -> None:
     files = make_series(study_uid=uid, slices=4, size=128, seed=seed, **facts)  # type: ignore[arg-type]
     hold(node, [bytes(read_part10(file).data_set) for file in files])
-
-
-@pytest.fixture(params=["zh", "en"])
-def language(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def sit(browser: Browser, bare: Site, language: str) -> Iterator[Sit]:
-    """Give windows of people with some role, signed in; a script that failed fails the test."""
-    opened, complaints = [], list[str]()
-
-    def window(role: str) -> Page:
-        context = browser.new_context(
-            base_url=bare.web,
-            locale=LOCALES[language],
-            timezone_id=ZONE,
-            viewport={"width": DESK[0], "height": DESK[1]},
-        )
-        context.set_default_timeout(STAY_MS)
-        token = open_session(bare.node, add_quickly(bare.node, role, role))
-        context.add_cookies([{"name": "meridian-alpha", "value": token, "url": bare.web}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.append(context)
-        return page
-
-    yield window
-    for context in opened:
-        context.close()
-    assert complaints == []
 
 
 def shoot(page: Page, name: str, language: str) -> None:

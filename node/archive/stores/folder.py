@@ -19,9 +19,9 @@ from pathlib import Path
 
 from node.archive.source import FileSource
 from node.archive.stores.port import MARKER, Stored
+from node.durable import put_file, sync_directory
 from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.failpoints import planted
-from node.journal.texts import sync_directory
 from node.keys.sealed import sweep_parts
 from node.names import Digest
 
@@ -63,12 +63,7 @@ class FolderStore:
                 raise Conflict(
                     f"Preparing {self._label} was refused: {self._root} is store {found!r}. Use an empty folder."
                 )
-            part = self._root / f"{MARKER}.{secrets.token_hex(8)}.part"
-            with _locked_part(part) as descriptor:
-                _write(descriptor, f"{self._name}\n".encode())
-                os.fsync(descriptor)
-                part.rename(self._root / MARKER)
-            sync_directory(self._root)
+            put_file(self._root / MARKER, f"{self._name}\n".encode(), mode=0o600)
 
     def put(self, package: Digest, file: Path) -> Stored:
         target = self._path(package)

@@ -23,7 +23,7 @@ from node.node import Node
 from node.people.accounts import OPERATOR
 from tests.kit.actors import Failures
 from tests.kit.archived_study import hold_study, lies_in_archive, read_everything, recall
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY
 
@@ -35,10 +35,8 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        yield node
 
 
 def settle(node: Node) -> None:

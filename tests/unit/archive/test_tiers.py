@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from tests.kit.archived_study import (
     slices,
     stores_of,
 )
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, associate, complete, findings, ingest, packs_meant, rows_of
 
@@ -42,11 +41,9 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    hold_study(node)
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        hold_study(node)
+        yield node
 
 
 def test_what_is_archived_stays_online_as_it_was(node: Node) -> None:

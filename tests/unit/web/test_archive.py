@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from node.database.port import Statement
 from node.node import Node
 from tests.kit.archive_stores import Around
 from tests.kit.archived_study import COUNT, archive, expire, hold_study, recall, slices
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold_ct
 from tests.kit.http import Answer, Visitor
@@ -36,11 +35,9 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    hold_study(node)
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        hold_study(node)
+        yield node
 
 
 @pytest.fixture
