@@ -13,6 +13,11 @@ from node.errors import GridError, NotFound
 from node.node import Node
 from ops.findings import Finding
 
+_MEANT = (
+    "SELECT stored FROM package_copy WHERE store = ?"
+    " UNION SELECT what FROM deletion_step WHERE kind = 'copy' AND store = ? AND state <> 'done'"
+)
+"""Files that rows mean; those of deleted studies stand among them until they are gone."""
 _RESTORE = "put the store right, or let 'meridian archive mend' copy the package from another store"
 
 
@@ -93,10 +98,7 @@ def _verify_unknown(node: Node) -> Iterator[Finding]:
 def _verify_orphans(node: Node) -> Iterator[Finding]:
     """Look for packages in stores that no row means; one that is being put just now is among them."""
     for store in node.archive.stores:
-        known = {
-            text(row, "stored")
-            for row in node.database.read("SELECT stored FROM package_copy WHERE store = ?", (store.name,))
-        }
+        known = {text(row, "stored") for row in node.database.read(_MEANT, (store.name, store.name))}
         try:
             strange = sorted(set(store.names()) - known)
         except (GridError, NotFound) as error:
@@ -105,9 +107,9 @@ def _verify_orphans(node: Node) -> Iterator[Finding]:
             )
             continue
         for name in strange:
-            if not node.database.read(
-                "SELECT 1 AS known FROM package_copy WHERE stored = ? AND store = ?", (name, store.name)
-            ):
+            if name not in {
+                text(row, "stored") for row in node.database.read(_MEANT, (store.name, store.name))
+            }:
                 yield Finding(
                     where=f"archive store {store.name}",
                     what=f"package {name[:16]} is meant by no study; a crash left it, or it is being put just now",

@@ -411,6 +411,8 @@ export const catalogue = {
   'problem.block-set-aside': { zh: '日志区块已另存', en: 'A journal block set aside' },
   'problem.damaged-record': { zh: '巡检发现损坏', en: 'Damage found by the scrub' },
   'problem.scrub-lost': { zh: '图像丢失', en: 'Images lost' },
+  'problem.deleted-study-came-again': { zh: '已彻底删除的检查再次传入', en: 'A deleted study came again' },
+  'problem.deletion-refused-by-peer': { zh: '对方医院保留了已删除的检查', en: 'A peer keeps a deleted study' },
   'problem.damaged-pack': { zh: '存储损坏', en: 'Damaged storage' },
   'problemHow.delivery': { zh: '报告没有送达推送目标。系统会继续重试；请在“远程节点”中测试连接并核对 AE Title、地址和端口。', en: 'A report did not reach its destination. It is tried again; test the connection under Remote AEs and check AE title, address and port.' },
   'problemHow.instance-conflict': { zh: '同一 SOP Instance UID 收到了不同内容，各份均已保留。请打开检查对照，并核对发送设备。', en: 'Different contents came under one SOP Instance UID; all are kept. Open the study, compare, and check the sending device.' },
@@ -448,6 +450,8 @@ export const catalogue = {
   'problemHow.block-set-aside': { zh: '某日志区块文件与日志内容不一致，已另存为 *.aside。若刚从较早的备份恢复，则无需处理；否则请比对两者。', en: 'A journal block file says something else than the journal and was kept as *.aside. After a restore from an older backup nothing is to be done; else compare both.' },
   'problemHow.journal-rewritten': { zh: '对方节点所报的日志与之前不一致：其历史可能被改写。请与对方管理员核实是否恢复过备份。', en: 'A peer tells of another past than before: its journal may have been rewritten. Ask its administrator whether it was restored.' },
   'problemHow.head-unreadable': { zh: '对方节点附带的日志区块信息无法识别，信件已照常处理。请双方升级到同一版本。', en: 'What a peer tells of its newest journal block cannot be read; its mail was applied. Bring both nodes to the same version.' },
+  'problemHow.deleted-study-came-again': { zh: '该检查曾被彻底删除，现已作为新检查接收，未拒收任何图像。请向发送方了解原因；如仍须删除，请重新申请。', en: 'It was deleted for good before, and is kept as a new study; nothing was refused. Ask its sender why; if it must go, ask for its deletion again.' },
+  'problemHow.deletion-refused-by-peer': { zh: '对方医院因自己的报告、进行中的会诊或保留要求而保留其副本，删除证明中已注明。请与对方联系。', en: 'It keeps its copy for a report, an open case or a hold of its own; the certificate names it. Talk to that hospital.' },
   'problemHow.damaged-pack': { zh: '存储文件损坏，所涉图像未予显示。请运行 meridian verify 查看范围，并从备份恢复。', en: 'A stored file is damaged; its instances are not shown. Run meridian verify to see how far, and restore from the backup.' },
 
   'consults.title': { zh: '会诊', en: 'Consults' },
