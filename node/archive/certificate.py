@@ -80,10 +80,7 @@ def sign_certificate(node: Node, deletion: Deletion, *, issue: int, at: Micros) 
         deed=deed,
         removed=_removed(node, deletion),
         completed_at=deletion.done_at or at,
-        peers=tuple(
-            Answer(peer=one.peer, state=one.state, code=one.code, at=one.at)
-            for one in answers_of(node.database, deletion.id)
-        ),
+        peers=_answers(node, deletion),
         backups_before=deed.deleted_at,
         verify_key=node.keys.verify_key,
     )
@@ -151,11 +148,23 @@ def certificate_text(node: Node, deletion: Deletion) -> str:
     return node.texts.get(Digest(deletion.certificate))
 
 
+def says_all(node: Node, deletion: Deletion) -> bool:
+    """Say whether the newest issue names what each peer has answered by now."""
+    return read_certificate(certificate_text(node, deletion)).peers == _answers(node, deletion)
+
+
 def date_text(at: Micros | None) -> str:
     """Write a moment to the second, UTC."""
     if at is None:
         return "-"
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _answers(node: Node, deletion: Deletion) -> tuple[Answer, ...]:
+    return tuple(
+        Answer(peer=one.peer, state=one.state, code=one.code, at=one.at)
+        for one in answers_of(node.database, deletion.id)
+    )
 
 
 def _removed(node: Node, deletion: Deletion) -> tuple[Removed, ...]:

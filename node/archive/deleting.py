@@ -230,7 +230,7 @@ def insert_deletion(row: Deletion) -> Statement:
     )
 
 
-def erase_next(order: Deletion, *, turn: int, at: Micros, now: Micros) -> Statement:
+def erase_next(order: Deletion, *, turn: int | str, at: Micros, now: Micros) -> Statement:
     """Give the statement for the job that erases what is left, not before a time."""
     return enqueue(
         JOB,

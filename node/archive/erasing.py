@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from node.archive.certificate import sign_certificate
+from node.archive.certificate import says_all, sign_certificate
 from node.archive.deleting import erase_next
 from node.archive.deletions import (
     DONE,
@@ -35,11 +35,15 @@ from node.node import Node
 SOON: Micros = MINUTE
 LATEST: Micros = 6 * HOUR
 """The longest time between two tries of something that is away."""
+_CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 
 def erase_study(node: Node, deletion: str) -> None:
     """Erase what is left of a deleted study; a job. What cannot go now is tried again by a job of its own."""
     found = get_deletion(node.database, deletion)
+    if found.state == DONE and not says_all(node, found):
+        node.write(certify(node, found))
+        node.database.read(_CHECKPOINT)  # with the answer, words went out of mail that was kept for the peer
     if found.state != GONE:
         return
     for step in steps_of(node.database, found.id):
@@ -189,7 +193,7 @@ def _empty_log(node: Node, deletion: Deletion, step: Step) -> None:
     """Let the database's log go, in which pages stand as they were; last, since each step before writes to it."""
     if any(one.state != "done" for one in steps_of(node.database, deletion.id) if one.kind != step.kind):
         raise Unavailable("Emptying the database's log waits until all else is gone.")
-    rows = node.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
+    rows = node.database.read(_CHECKPOINT)
     if rows and integer(rows[0], "busy"):
         raise Conflict("Emptying the database's log was put off: somebody reads from it. It is tried again.")
 

@@ -19,6 +19,7 @@ DELETION: tuple[str, ...] = (
     "CREATE UNIQUE INDEX deletion_open ON deletion (origin, study_uid) WHERE state = 'asked'",
     "CREATE INDEX deletion_study ON deletion (origin, study_uid, state)",
     "CREATE INDEX deletion_state ON deletion (state, asked_at)",
+    "CREATE INDEX deletion_unanswered ON deletion (by_peer, state) WHERE answered = 0 AND by_peer <> ''",
     # What is left to be erased, each thing by itself. kind: copy (store, the name there), pack, file (below the state folder),
     # text, strays (packs without a row), log (of the database). words: why it did not go when it was last tried.
     """CREATE TABLE deletion_step (deletion TEXT NOT NULL, kind TEXT NOT NULL, store TEXT NOT NULL, what TEXT NOT NULL,
