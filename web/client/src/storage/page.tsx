@@ -2,14 +2,15 @@
 
 import { NavLink, Navigate, useParams } from 'react-router'
 import { useText } from '../language'
+import { DeletionTab } from './deletion'
 import { Overview } from './overview'
 import { Recalls } from './recalls'
 import { Rules } from './rules'
 
-const TABS = ['overview', 'recalls', 'rules'] as const
+const TABS = ['overview', 'recalls', 'rules', 'deletion'] as const
 type Tab = (typeof TABS)[number]
 
-const PAGES: Record<Tab, React.ReactNode> = { overview: <Overview />, recalls: <Recalls />, rules: <Rules /> }
+const PAGES: Record<Tab, React.ReactNode> = { overview: <Overview />, recalls: <Recalls />, rules: <Rules />, deletion: <DeletionTab /> }
 
 export default function StoragePage() {
   const text = useText()
