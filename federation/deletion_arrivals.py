@@ -7,25 +7,28 @@ hold, a rule that keeps such studies for good. Then it is kept, and the peer is 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 
 from federation.arrivals import own_study
 from federation.deletions import mail_forgotten
 from federation.messages import Received, StudyDeletedThere, StudyDeletionAnswered
 from federation.problems import problem_once
+from node.archive.archived import contents_of
 from node.archive.barring import barred_by
 from node.archive.deed import retention_of
 from node.archive.deleting import carry_out, erase_next, insert_deletion, new_order
-from node.archive.deletions import BY_ORIGIN, DONE, KEPT, peek_deletion
-from node.catalogue.search import peek_study
+from node.archive.deletions import ASKED, BY_ORIGIN, DONE, KEPT, list_deletions, peek_deletion
+from node.catalogue.search import instances_of, peek_study
 from node.database.port import Statement
-from node.errors import InvalidRequest, Refused
+from node.errors import Conflict, InvalidRequest, Refused
 from node.failpoints import planted
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
 
 _ID = re.compile(r"[0-9a-f-]{1,64}")
 _REASON = re.compile(r"[a-z-]{0,40}")
+MOST_KEPT = 1000
 
 
 def apply_study_deleted_there(node: Node, received: Received, message: StudyDeletedThere) -> list[Statement]:
@@ -64,6 +67,26 @@ def apply_study_deleted_there(node: Node, received: Received, message: StudyDele
         return [insert_deletion(replace(order, state=KEPT, code=barred))]
     ended = replace(order, ended_by=received.sender, ended_name=received.sender, ended_at=received.at)
     return [insert_deletion(order), *carry_out(node, ended, own_reports=True)]
+
+
+def delete_released(node: Node) -> None:
+    """Let studies go that were kept here when their origin deleted them, and that nothing keeps any more; once in a while."""
+    for kept in list_deletions(node.database, states=(KEPT,), limit=MOST_KEPT):
+        if _barred(node, kept.key):
+            continue
+        contents = contents_of(instances_of(node.database, kept.key, chosen_only=False))
+        now = node.now()
+        order = replace(
+            kept, code=BY_ORIGIN, seen=contents, asked_at=now,
+            ended_by=kept.by_peer, ended_name=kept.by_peer, ended_at=now,
+        )  # fmt: skip
+        again = Statement(
+            "UPDATE deletion SET state = ?, code = ?, seen = ?, asked_at = ?, answered = 0 WHERE id = ? AND state = ?",
+            (ASKED, BY_ORIGIN, contents, now, kept.id, KEPT),
+            expect=1,
+        )
+        with suppress(Conflict):  # something keeps it again, or it changed: it is looked at the next time
+            node.write([again, *carry_out(node, order, own_reports=True)])
 
 
 def apply_study_deletion_answered(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from federation import blobs
 from federation.carrying import sealed_parts, upload
 from federation.current_roster import Rosters
+from federation.deletion_arrivals import delete_released
 from federation.deletions import forget_mail, tell_deletions
 from federation.fetching import check_completed, fetch, offered_parts, release_applied
 from federation.inbox import forget_set_aside, take
@@ -121,11 +122,12 @@ def bring_in(node: Node, host: NodeId, link: MailboxLink) -> int:
 
 
 def tidy(node: Node) -> None:
-    """Forget what was acknowledged long ago. Once in a while is enough."""
+    """Forget what was acknowledged long ago, and what nothing keeps any more. Once in a while is enough."""
     before = node.now() - RETENTION
     node.write([forget_received(before=before), forget_set_aside(before=before)])
     blobs.expire(node, before=before)
     forget_mail(node)
+    delete_released(node)
 
 
 def start_clean(node: Node) -> int:

@@ -29,6 +29,7 @@ def verify_archive(node: Node) -> Iterator[Finding]:
     for archived in rows:
         yield from _verify_package(node, archived)
     yield from _verify_unknown(node)
+    yield from _verify_rowless(node)
     yield from _verify_orphans(node)
 
 
@@ -92,6 +93,19 @@ def _verify_unknown(node: Node) -> Iterator[Finding]:
             where=f"package {row['pack']}",
             what=f"{row['n']} instances lie in it, and nothing is known of it",
             todo="restore the database from the backup and compare",
+        )
+
+
+def _verify_rowless(node: Node) -> Iterator[Finding]:
+    """Look for copies of packages that no study has."""
+    rows = node.database.read(
+        "SELECT digest, store FROM package_copy WHERE digest NOT IN (SELECT digest FROM archived) ORDER BY digest, store"
+    )
+    for row in rows:
+        yield Finding(
+            where=f"package {text(row, 'digest')[:16]} in archive store {row['store']}",
+            what="a row says that it lies there, and no study has it",
+            todo="restore the database from the backup and compare; if its study was deleted, remove the package",
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from node.archive.deed import retention_of
-from node.catalogue.search import StudyRow, instances_of, peek_study
+from node.archive.strays import is_landing
+from node.catalogue.search import StudyRow, peek_study
 from node.catalogue.visibility import Condition
 from node.database.port import text
 from node.errors import Conflict, NotFound, Refused
@@ -41,7 +42,8 @@ def check_deletable(node: Node, key: StudyKey, *, by_time: bool) -> StudyRow:
         )
     if study.state != "complete":
         raise _barred("it is not complete: instances may be on their way. Wait until it is")
-    _check_landed(node, key)
+    if is_landing(node, key):
+        raise _barred("an association that brings it is open. Try again when that has ended")
     kept = retention_of(node, key)
     if kept.years is None:
         raise _barred(f"rule {kept.rule!r} keeps it for good. Change that rule first, if the law lets you")
@@ -79,13 +81,6 @@ def unbarred(node: Node, key: StudyKey, *, own_reports: bool = False) -> Conditi
         conditions.append((f"NOT {_SIGNED_HERE}", (*where, node.id)))
     params = tuple(value for _, given in conditions for value in given)
     return " AND ".join(sql for sql, _ in conditions), params
-
-
-def _check_landed(node: Node, key: StudyKey) -> None:
-    """Look that no pack of the study is still being written, or read by the index."""
-    landing = set(node.packs.landing())
-    if landing & {row.pack for row in instances_of(node.database, key, chosen_only=False)}:
-        raise _barred("an association that brings it is open. Try again when that has ended")
 
 
 def _barred(why: str) -> Conflict:

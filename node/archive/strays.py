@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from node.archive.deletions import Deletion
 from node.clock import Micros
 from node.database.port import text
 from node.errors import GridError
+from node.names import StudyKey
 from node.node import Node
 
 
@@ -22,6 +24,19 @@ def stray_packs(node: Node, deletion: Deletion) -> Iterator[str]:
     for pack in node.packs.names():
         if pack not in meant and pack not in landing and _is_of(node, pack, deletion, until=until):
             yield pack
+
+
+def is_landing(node: Node, key: StudyKey) -> bool:
+    """Say whether a pack of a study is still being written, or read by the index."""
+    for pack in node.packs.landing():
+        with suppress(GridError):
+            first = next(node.packs.marked(pack, 0), None)
+            if first is not None and (first.facts.origin, first.facts.study_uid) == (
+                key.origin,
+                key.study_uid,
+            ):
+                return True
+    return False
 
 
 def _is_of(node: Node, pack: str, deletion: Deletion, *, until: Micros) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from federation.deletion_arrivals import apply_study_deleted_there, apply_study_deletion_answered
+from federation.exchange import tidy
 from federation.messages import Received, StudyDeletedThere, StudyDeletionAnswered
 from federation.policy import change_policy
 from node.archive.archiving import archive_study
@@ -126,6 +127,23 @@ def test_a_peer_keeps_what_it_owes_to_somebody_and_says_why(
     assert peek_study(centre.database, key) is not None
     assert peers_named(alpha, done) == [("centre", "kept", why)]
     assert problems(alpha) == ["deletion-refused-by-peer"]
+
+
+def test_what_was_kept_goes_when_nothing_keeps_it_any_more(alliance: Alliance, clock: FrozenClock) -> None:
+    key = sent(alliance, clock)
+    alpha, centre = alliance["alpha"].node, alliance["centre"].node
+    bar(centre, key, "hold")
+    done = deleted(alliance, clock, key)
+    tidy(centre)
+    settle(alliance, clock)
+    assert peers_named(alpha, done) == [("centre", "kept", "hold")]
+    centre.write([Statement("DELETE FROM hold")])
+    tidy(centre)
+    settle(alliance, clock)
+    assert peek_study(centre.database, key) is None
+    done = get_deletion(alpha.database, done.id)
+    assert peers_named(alpha, done) == [("centre", "deleted", "")]
+    assert [*verify(alpha), *verify(centre)] == []
 
 
 def test_a_peer_that_is_away_is_told_late_and_then_named(alliance: Alliance, clock: FrozenClock) -> None:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from node.archive.archived import copies_of
 from node.archive.certificate import certificate_text, read_certificate
+from node.archive.copies import copy_row, stored_of
+from node.archive.damage import note_damage
 from node.archive.deciding import decide_due, look_again
 from node.archive.deleting import STANDS, ask_deletion, delete_by_rule, withdraw_deletion
 from node.archive.deletions import deletions_of, get_deletion, steps_of
@@ -18,15 +21,21 @@ from node.archive.forgetting import TABLES
 from node.archive.periods import DAY
 from node.archive.rules import Rule, Rules
 from node.archive.ruling import change_rules
+from node.archive.stores.encrypted import EncryptedStore
+from node.archive.stores.folder import FolderStore
+from node.archive.stores.port import MARKER
+from node.archive.tier import ArchiveTier
 from node.catalogue.correction_drafts import draft_rejection, draft_study
 from node.catalogue.corrections import make_correction
 from node.catalogue.search import peek_study
 from node.database.port import Statement, text
 from node.errors import Conflict, Damaged, FieldMissing, InvalidRequest, NotFound, Refused
 from node.journal.chain import seal_next
+from node.keys.archive_keys import ArchiveKeys
 from node.node import Node
 from node.people.accounts import OPERATOR, Person
 from ops.verify import verify
+from tests.kit.archive_stores import file_with
 from tests.kit.archived_study import archive, expire, hold_study, slices
 from tests.kit.bare_node import bare_archive, bare_node
 from tests.kit.clock import FrozenClock
@@ -319,6 +328,66 @@ def test_a_planted_store_that_was_away_and_counts_as_done_is_caught(
     planted(monkeypatch, "away-counted-as-done")
     assert erase(node, deleted).state == "done"
     assert packages_of(tmp_path) != [], "the certificate says that it is gone, and it is there"
+
+
+def test_the_keys_of_sealed_copies_go_at_once_wherever_those_lie(tmp_path: Path, clock: FrozenClock) -> None:
+    plain = bare_node(tmp_path, "alpha", clock)
+    inner = FolderStore("cloud", tmp_path / "cloud")
+    (tmp_path / "cloud").mkdir()
+    inner.prepare()
+    store = EncryptedStore(inner, ArchiveKeys.open(plain.state / "keys", clock))
+    node = replace(plain, archive=ArchiveTier(tmp_path / "work", [store], copies=1))
+    hold_study(node)
+    (copy,) = copies_of(node.database, archive(node).digest)
+    store.open(stored_of(copy)).close()
+    (tmp_path / "cloud" / MARKER).rename(tmp_path / "marker")
+    deleted = delete(node)
+    node.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert found_in(plain.state, [copy.wrapped_key]) == []
+    assert erase_all(node, deleted, clock).state == "deleted"
+    (tmp_path / "marker").rename(tmp_path / "cloud" / MARKER)
+    with pytest.raises(NotFound, match="its key was forgotten"):
+        store.open(replace(stored_of(copy), wrapped_key=""))
+    assert erase_all(node, deleted, clock).state == "done"
+    assert list(inner.names()) == []
+    node.close()
+
+
+def test_a_damaged_pack_that_was_set_aside_goes_too(node: Node, clock: FrozenClock, tmp_path: Path) -> None:
+    archive(node)
+    (pack,) = {row.pack for row in rows_of(node)}
+    note_damage(node, pack, rows_of(node)[:2], "a bit flipped")
+    clock.advance(1_000)
+    deleted = delete(node)
+    node.packs.directory.set_aside(pack)
+    assert len(list((tmp_path / "alpha").rglob("*.pack"))) == 1
+    assert erase_all(node, deleted, clock).state == "done"
+    assert list((tmp_path / "alpha").rglob("*.pack")) == []
+
+
+def test_a_copy_that_is_mended_while_its_study_goes_is_not_kept(node: Node, tmp_path: Path) -> None:
+    archived = archive(node)
+    (first, second) = copies_of(node.database, archived.digest)
+    node.write([Statement("UPDATE package_copy SET state = 'gone' WHERE store = ?", (second.store,))])
+    delete(node)
+    with pytest.raises(Conflict, match="deleted meanwhile"):
+        node.write([copy_row(first)])
+    assert list(verify(node)) == []
+
+
+def test_verify_names_what_nothing_means(node: Node, tmp_path: Path) -> None:
+    archived = archive(node)
+    stray = Statement(
+        "INSERT INTO package_copy SELECT 'feed', 'store-0', 'feed', bytes, '', state, verified_at FROM package_copy LIMIT 1"
+    )
+    node.write([stray])
+    node.texts.put("correction", "a batch that was not written")
+    file_with(tmp_path, b"a package that nobody means")
+    node.archive.store("store-1").put(*file_with(tmp_path, b"a package that nobody means"))
+    (tmp_path / "archive" / "store-0" / archived.digest[:2] / archived.digest).unlink()
+    found = [finding.what for finding in verify(node)]
+    for words in ("no study has it", "its file has no row", "is meant by no study", "is not there"):
+        assert [what for what in found if words in what], (words, found)
 
 
 def test_packs_that_only_repeat_what_came_go_too(node: Node, clock: FrozenClock) -> None:

@@ -338,6 +338,7 @@ export const catalogue = {
   'event.fetched': { zh: '取回', en: 'Fetched' },
   'event.registered': { zh: '登记', en: 'Registered' },
   'event.completed': { zh: '收齐', en: 'Completed' },
+  'event.deleted': { zh: '彻底删除', en: 'Deleted for good' },
   'event.merged': { zh: '患者合并', en: 'Patient merged' },
   'event.unmerged': { zh: '取消患者合并', en: 'Patients unmerged' },
   'event.moved': { zh: '更正检查归属', en: 'Moved to another patient' },

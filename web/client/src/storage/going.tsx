@@ -90,7 +90,7 @@ export function StudyLine({ study }: { study: NamedStudy }) {
   const [name = '', id = ''] = study.label.split('\t')
   const uid = `${study.origin === me?.node.id ? '' : `${study.origin} `}${study.studyUid}`
   return (
-    <span className="whose">
+    <span className="study-line">
       {study.label && <b>{personName(name, language) || id}</b>} {name && <span className="quiet">{id}</span>}{' '}
       {study.modalities.join(' ')} <span className="code">{uid}</span>
     </span>
