@@ -85,6 +85,8 @@ class ArchiveSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """In how many stores a package is verified before the online copy may go; 0: in two, or in the only one."""
     processes: int = 2
     """That code at once."""
+    yields: bool = True
+    """While others of this machine work, packages are made with a quarter of a core; false: as if nobody did."""
     scrub_mb_s: float = 20.0
     """So fast packs and packages are read to be compared; 0: never, unless somebody asks."""
     scrub_days: int = 14

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node.archive.archived import VERIFIED, ArchivedRow, CopyRow, copies_of
+from node.archive.archived import SUPERSEDED, VERIFIED, ArchivedRow, CopyRow, copies_of
 from node.archive.copies import open_package, stored_of
+from node.archive.deletions import MEANT_COPIES
 from node.archive.stores.verifying import verify_copy
 from node.catalogue.search import InstanceRow
 from node.database.port import read_as, text
@@ -13,11 +14,6 @@ from node.errors import GridError, NotFound
 from node.node import Node
 from ops.findings import Finding
 
-_MEANT = (
-    "SELECT stored FROM package_copy WHERE store = ?"
-    " UNION SELECT what FROM deletion_step WHERE kind = 'copy' AND store = ? AND state <> 'done'"
-)
-"""Files that rows mean; those of deleted studies stand among them until they are gone."""
 _RESTORE = "put the store right, or let 'meridian archive mend' copy the package from another store"
 
 
@@ -99,7 +95,9 @@ def _verify_unknown(node: Node) -> Iterator[Finding]:
 def _verify_rowless(node: Node) -> Iterator[Finding]:
     """Look for copies of packages that no study has."""
     rows = node.database.read(
-        "SELECT digest, store FROM package_copy WHERE digest NOT IN (SELECT digest FROM archived) ORDER BY digest, store"
+        "SELECT digest, store FROM package_copy WHERE state <> ? AND digest NOT IN (SELECT digest FROM archived)"
+        " ORDER BY digest, store",
+        (SUPERSEDED,),
     )
     for row in rows:
         yield Finding(
@@ -112,7 +110,7 @@ def _verify_rowless(node: Node) -> Iterator[Finding]:
 def _verify_orphans(node: Node) -> Iterator[Finding]:
     """Look for packages in stores that no row means; one that is being put just now is among them."""
     for store in node.archive.stores:
-        known = {text(row, "stored") for row in node.database.read(_MEANT, (store.name, store.name))}
+        known = {text(row, "stored") for row in node.database.read(MEANT_COPIES, (store.name, store.name))}
         try:
             strange = sorted(set(store.names()) - known)
         except (GridError, NotFound) as error:
@@ -122,7 +120,7 @@ def _verify_orphans(node: Node) -> Iterator[Finding]:
             continue
         for name in strange:
             if name not in {
-                text(row, "stored") for row in node.database.read(_MEANT, (store.name, store.name))
+                text(row, "stored") for row in node.database.read(MEANT_COPIES, (store.name, store.name))
             }:
                 yield Finding(
                     where=f"archive store {store.name}",

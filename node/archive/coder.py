@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from node.archive.members import code, keep, turned_back
-from node.archive.requests import Code, Done, TurnBack
+from node.archive.requests import Code, Done, Patience, TurnBack
 from node.archive.source import FileSource
 from node.archive.unzipping import Hashed, OriginalDigests, Unzipped
 from node.dicom.header import scan
@@ -39,7 +39,7 @@ def main() -> int:
     load_codecs()  # before anybody waits
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)  # the archive waits, answers and pictures do not
+    _give_way(Patience(sys.argv[1]))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (asked := read_message(source)) is not None:
         request = _REQUESTS.decode(asked[0])
@@ -60,6 +60,15 @@ def main() -> int:
         sink.write(message(done, len(record)) + record)
         sink.flush()
     return 0
+
+
+def _give_way(patience: Patience) -> None:
+    """Work only when nobody else has work, or a little behind those who answer. Source: sched(7)."""
+    if patience is Patience.SOON:
+        os.nice(5)
+        return
+    os.nice(19)  # also what tells its time from that of others: `node.archive.yielding`
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _code(request: Code) -> tuple[Done, bytes]:

@@ -12,7 +12,6 @@ from dataclasses import replace
 import msgspec
 
 from node.archive.archived import contents_of
-from node.archive.archiving import QUEUE
 from node.archive.barring import check_deletable, names_of_patient, unbarred
 from node.archive.decisions import MayBeDeleted
 from node.archive.deed import deed_of
@@ -32,6 +31,7 @@ from node.archive.known import read_facts
 from node.archive.lifecycle import decide
 from node.archive.periods import DAY
 from node.archive.ruling import effective_rules, get_rules
+from node.archive.tier import QUEUE
 from node.canonical import canonical_json
 from node.catalogue.search import instances_of
 from node.catalogue.visibility import Condition

@@ -17,6 +17,12 @@ REASONS = (OVER, "person-asked", "mistaken", "test", "ordered")
 """Codes of reasons that an administrator gives: its time is over; the patient asked by law; it came here by mistake; it is
 no patient's; a court or an authority ordered it."""
 
+MEANT_COPIES = (
+    "SELECT stored FROM package_copy WHERE store = ?"
+    " UNION SELECT what FROM deletion_step WHERE kind = 'copy' AND store = ? AND state <> 'done'"
+)
+"""Files of a store that rows mean; those of deleted studies stand among them until they are gone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deletion:

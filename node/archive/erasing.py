@@ -127,7 +127,10 @@ def _finish(node: Node, deletion: Deletion) -> None:
 
 
 def _remove_copy(node: Node, _deletion: Deletion, step: Step) -> None:
-    node.archive.store(step.store).remove(Digest(step.what))
+    with node.packs.directory.unpinned() as free:
+        if not free:
+            raise Unavailable("Erasing a package was put off: a backup is being made. It is tried again.")
+        node.archive.store(step.store).remove(Digest(step.what))
 
 
 def _remove_pack(node: Node, _deletion: Deletion, step: Step) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 
 from node.archive.deletions import successor_name
+from node.canonical import canonical_json
 from node.catalogue.repointing import RETIRED_FOR
 from node.catalogue.search import peek_study
 from node.catalogue.written import forget_study
 from node.database.port import Statement, text
+from node.events import StudyArchived, decode
 from node.names import StudyKey, Subject
 from node.node import Node
 
@@ -46,6 +48,7 @@ _PACKS = (
     f"SELECT '' AS store, pack AS what FROM instance WHERE {_OF} AND pack NOT LIKE 'archive-%' AND pack NOT LIKE 'damaged-%'"
     f" UNION SELECT '', pack FROM damage WHERE {_OF} AND tier = 'online'"
 )
+_PACKAGES = f"SELECT digest FROM archived WHERE {_OF} UNION SELECT value FROM json_each(?)"
 _NAMES = f"SELECT what FROM ({_PACKS}) UNION SELECT pack FROM archived WHERE {_OF}"
 _OF_PATIENT = (
     "correction.study_uid = '' AND EXISTS (SELECT 1 FROM study_identity AS mine WHERE mine.origin = ? AND mine.study_uid = ?"
@@ -81,7 +84,7 @@ def forget_rows(node: Node, key: StudyKey, id_: str) -> list[Statement]:
     return [
         *_steps(node, key, id_),
         _peers(node, key, id_),
-        *_beside(key),
+        *_beside(node, key),
         *shown,
         *(Statement(f"DELETE FROM {table} WHERE {_OF}", (key.origin, key.study_uid)) for table in TABLES),
         *_retired(node, id_),
@@ -91,7 +94,7 @@ def forget_rows(node: Node, key: StudyKey, id_: str) -> list[Statement]:
 def _steps(node: Node, key: StudyKey, id_: str) -> list[Statement]:
     """Write down what lies elsewhere: copies, packs, sealed parts, documents, texts."""
     return [
-        _step(id_, "copy", f"SELECT DISTINCT store, stored FROM archived JOIN package_copy USING (digest) WHERE {_OF}", key),
+        _copies(node, key, id_),
         _step(id_, "pack", _PACKS, key),
         _step(id_, "pack", f"SELECT '', pack FROM retired_pack WHERE successor IN ({_NAMES})", key),
         _step(id_, "file", f"SELECT '', blob.path FROM part JOIN blob ON blob.digest = part.blob WHERE {_OF}", key),
@@ -113,6 +116,20 @@ def _step(id_: str, kind: str, source: str, key: StudyKey | None = None, *params
         f" FROM ({source}) AS one WHERE true ON CONFLICT DO NOTHING",
         (id_, kind, *params),
     )
+
+
+def _copies(node: Node, key: StudyKey, id_: str) -> Statement:
+    return Statement(
+        "INSERT INTO deletion_step (deletion, kind, store, what, state) SELECT ?, 'copy', store, stored, 'waiting'"
+        f" FROM package_copy WHERE digest IN ({_PACKAGES}) ON CONFLICT DO NOTHING",
+        (id_, key.origin, key.study_uid, _ever_made(node, key)),
+    )
+
+
+def _ever_made(node: Node, key: StudyKey) -> str:
+    """Give the packages that were ever made of a study, as JSON: copies of older ones may be left that no other row means."""
+    events = [decode((StudyArchived,), one.type, one.body) for one in node.journal.of(key.subject)]
+    return canonical_json(sorted({event.digest for event in events if event is not None}))
 
 
 def _told_by_cases(node: Node, key: StudyKey) -> list[str]:
@@ -140,18 +157,18 @@ def _peers(node: Node, key: StudyKey, id_: str) -> Statement:
     )
 
 
-def _beside(key: StudyKey) -> list[Statement]:
+def _beside(node: Node, key: StudyKey) -> list[Statement]:
     """Take away what hangs on the study's rows by another name, while those still say which."""
     reports = f"(SELECT report_id FROM report WHERE {_OF})"
     transfers = f"(SELECT id FROM transfer WHERE {_OF})"
-    packages = f"(SELECT digest FROM archived WHERE {_OF})"
     where = (key.origin, key.study_uid)
+    packages = (*where, _ever_made(node, key))
     return [
         *(Statement(f"DELETE FROM {table} WHERE case_id IN {_CASES}", where) for table in ("claim", "case_fact", "draft", "draft_aside")),
         Statement(f"DELETE FROM delivery WHERE report_id IN {reports}", where),
         Statement(f"DELETE FROM transferred WHERE transfer IN {transfers}", where),
-        Statement(f"DELETE FROM damage WHERE tier = 'archive' AND digest IN {packages}", where),
-        Statement(f"DELETE FROM package_copy WHERE digest IN {packages}", where),
+        Statement(f"DELETE FROM damage WHERE tier = 'archive' AND digest IN ({_PACKAGES})", packages),
+        Statement(f"DELETE FROM package_copy WHERE digest IN ({_PACKAGES})", packages),
         Statement(f"DELETE FROM blob WHERE digest IN (SELECT blob FROM part WHERE {_OF})", where),
         Statement(f"DELETE FROM correction WHERE {_OF_PATIENT}", where * 2),
     ]  # fmt: skip

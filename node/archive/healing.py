@@ -187,7 +187,7 @@ def _from_package(
             (number, row) for row in rows if (number := numbers.get((row.sop_uid, row.digest))) is not None
         ]
         arrivals = package.arrivals()
-        originals = restore(package, path, folder, node.archive.workers, [number for number, _ in meant])
+        originals = restore(package, path, folder, node.archive.recallers, [number for number, _ in meant])
         for (number, row), one in zip(meant, originals, strict=True):
             offset, data_offset = merged.restore(
                 arrivals[number - 1], file=one.file, meta_bytes=row.meta_bytes, digest=row.digest

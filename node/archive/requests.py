@@ -20,6 +20,15 @@ class Profile(Enum):
     FAST = "fast"
 
 
+class Patience(Enum):
+    """How long work may wait for others of this machine."""
+
+    ANY = "any"
+    """Nobody waits for it: it is done when nobody else needs the core."""
+    SOON = "soon"
+    """Somebody waits for it."""
+
+
 class Coded(msgspec.Struct, frozen=True, kw_only=True):
     """A member on its way into a package."""
 

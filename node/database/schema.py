@@ -13,6 +13,7 @@ from __future__ import annotations
 from node.database.archive_tables import ARCHIVE
 from node.database.backup_tables import BACKUP
 from node.database.deletion_tables import DELETION
+from node.database.lifecycle_tables import LIFECYCLE
 
 Migration = tuple[str, ...]
 
@@ -436,6 +437,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     ARCHIVE,
     _BLOCKS,
     BACKUP,
+    LIFECYCLE,
     DELETION,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

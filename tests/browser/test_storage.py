@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from node.archive.archived import peek_archived
 from node.archive.archiving import archive_study
+from node.archive.fullness import Bar, Pressure, noted, over
 from node.archive.periods import DAY
+from node.archive.recalling import bring
+from node.catalogue.search import instances_of
 from node.clock import MINUTE, SECOND
 from node.database.port import Statement
 from node.dicom.part10 import read_part10
@@ -313,8 +317,60 @@ def test_a_study_in_the_archive_alone_is_asked_back(sit: Sit, site: Site, langua
     shoot(page, "study-recalling", language)
     node.write([Statement("UPDATE recall SET state = 'done', ended_at = at + 3000000", expect=1)])
     recall(node)
+    notice = page.locator("[data-testid^=recall-notice-]")
+    expect(notice).to_contain_text("打开检查" if zh else "Open it")
     expect(tier).to_have_text("在线并已归档" if zh else "Online and archived")
     expect(page.locator("img.thumbnail")).to_have_count(1)
+
+
+def test_what_bars_room_online_is_told(sit: Sit, site: Site, language: str) -> None:
+    zh, node = language == "zh", site.node
+    barred = (Bar(why="held", studies=2, bytes=3_000_000_000), Bar(why="failed", studies=1, bytes=1))
+    short = Pressure(
+        at=node.now(), online_bytes=9, wanted_bytes=5, freed_bytes=1, short_bytes=4_000_000_000, barred=barred
+    )
+    node.write([noted(short)])
+    page = sit("administrator")
+    page.goto("/storage")
+    expect(page.get_by_test_id("pressure")).to_contain_text(
+        "在线空间仍缺 4 GB" if zh else "The online tier is 4 GB short of room"
+    )
+    expect(page.get_by_test_id("barred-held")).to_contain_text("2 个检查" if zh else "2 studies")
+    assert barriers(page) == []
+    shoot(page, "pressure", language)
+    node.write([over(node.now())])
+    page.reload()
+    expect(page.get_by_test_id("tier-online")).to_be_visible()
+    expect(page.get_by_test_id("pressure")).to_have_count(0)
+
+
+def test_a_study_of_which_a_part_is_online_says_so_and_why_it_did_not_go(
+    sit: Sit, site: Site, language: str
+) -> None:
+    zh, node = language == "zh", site.node
+    row = instances_of(node.database, KEY, chosen_only=False)[0]
+    bring(node, KEY, who="", why="viewed", series_uid=row.series_uid)
+    archived = peek_archived(node.database, KEY)
+    assert archived is not None
+    away = Statement(
+        "UPDATE instance SET pack = ?, offset = 1, data_offset = 1 WHERE study_uid = ? AND sop_uid = ?",
+        (archived.pack, row.study_uid, row.sop_uid),
+        expect=1,
+    )
+    decide(node, KEY, "due", last_used=node.now(), due_at=node.now())
+    words = "Expiring a study was refused: 1 of 2 stores have its package. Look at the stores."
+    failed = Statement(
+        "UPDATE lifecycle SET words = ?, failures = 3 WHERE study_uid = ?", (words, KEY.study_uid)
+    )
+    node.write([away, failed])
+    page = sit("technician")
+    page.goto(AWAY)
+    expect(page.get_by_test_id("storage-tier")).to_have_text(
+        "部分在线，其余在归档" if zh else "Partly online, the rest in the archive"
+    )
+    expect(page.get_by_test_id("storage-not-done")).to_contain_text("1 of 2 stores")
+    expect(page.get_by_test_id("recall")).to_be_visible()
+    shoot(page, "study-part", language)
 
 
 def test_a_study_in_both_tiers_says_why_it_stays(sit: Sit, site: Site, language: str) -> None:

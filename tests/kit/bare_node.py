@@ -26,7 +26,7 @@ def bare_archive(folder: Path, *, stores: int = 1) -> ArchiveTier:
         root.mkdir(parents=True, exist_ok=True)
         made.append(FolderStore(f"store-{n}", root))
         made[-1].prepare()
-    return ArchiveTier(folder, made, copies=stores)
+    return ArchiveTier(folder, made, copies=stores, yields=False)
 
 
 def bare_node(folder: Path, name: str, clock: Clock) -> Node:

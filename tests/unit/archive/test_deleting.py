@@ -18,12 +18,14 @@ from node.archive.deleting import STANDS, ask_deletion, delete_by_rule, withdraw
 from node.archive.deletions import deletions_of, get_deletion, steps_of
 from node.archive.erasing import erase_study
 from node.archive.forgetting import TABLES
+from node.archive.orphans import remove_orphans
 from node.archive.periods import DAY
 from node.archive.rules import Rule, Rules
 from node.archive.ruling import change_rules
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.folder import FolderStore
 from node.archive.stores.port import MARKER
+from node.archive.superseding import supersede_some
 from node.archive.tier import ArchiveTier
 from node.catalogue.correction_drafts import draft_rejection, draft_study
 from node.catalogue.corrections import make_correction
@@ -127,6 +129,41 @@ def test_what_lies_in_the_archive_alone_goes_with_all_its_generations(
     expire(node, clock)
     done = erase_all(node, delete(node), clock)
     assert (done.state, packages_of(tmp_path), node.packs.names()) == ("done", [], [])
+
+
+def test_copies_of_packages_that_were_superseded_go_too(
+    node: Node, clock: FrozenClock, tmp_path: Path
+) -> None:
+    archive(node)
+    associate(node, slices(7)[6])
+    ingest(node)
+    complete(node)
+    archive(node)
+    marker = tmp_path / "archive" / "store-1" / ".meridian-store"
+    name = marker.read_bytes()
+    clock.advance(DAY)
+    supersede_some(node)
+    assert len(packages_of(tmp_path)) == 2
+    older = Statement(
+        "INSERT INTO package_copy SELECT ?, 'store-1', ?, bytes, '', 'superseded', 1 FROM package_copy LIMIT 1",
+        (first_digest(node), first_digest(node)),
+    )
+    node.write([older])  # as if that store had been away
+    node.archive.store("store-1").put(*file_with(tmp_path, b"stands for it"))
+    deleted = delete(node)
+    marker.unlink()
+    erase_all(node, deleted, clock)
+    left = {step.what for step in steps_of(node.database, deleted.id) if step.state != "done"}
+    assert first_digest(node) in left
+    marker.write_bytes(name)
+    clock.advance(DAY)
+    remove_orphans(node)
+    assert erase_all(node, deleted, clock).state == "done"
+
+
+def first_digest(node: Node) -> str:
+    record = next(one for one in node.journal.of(KEY.subject) if one.type == "study-archived/1")
+    return str(json.loads(record.body)["digest"])
 
 
 def test_one_who_asked_does_not_approve(node: Node) -> None:

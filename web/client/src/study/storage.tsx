@@ -5,7 +5,7 @@ import { Link } from 'react-router'
 import { useAction } from '../api/action'
 import { post } from '../api/client'
 import type { Resource } from '../api/resource'
-import type { Copy, Hold, Package, StudyStorage, TierName } from '../api/storage'
+import type { Copy, Hold, Package, Place, StudyStorage } from '../api/storage'
 import { useLanguage, useText } from '../language'
 import { useRole, useSession } from '../session/session'
 import { Failure } from '../shown/failure'
@@ -16,9 +16,10 @@ import { byteSize } from '../shown/size'
 import { holdWord, whySentence } from '../storage/reason-words'
 import { isOpen, RecallLine, useAskedAgain } from '../storage/recalls'
 
-const TIERS: Record<TierName, { shape: Shape; tone: Tone }> = {
+const TIERS: Record<Place, { shape: Shape; tone: Tone }> = {
   online: { shape: 'disc', tone: 'busy' },
   both: { shape: 'disc', tone: 'good' },
+  part: { shape: 'half', tone: 'quiet' },
   archived: { shape: 'square', tone: 'quiet' },
 }
 const COPIES: Record<Copy['state'], { shape: Shape; tone: Tone }> = {
@@ -46,6 +47,7 @@ export function Storage({ address, storage }: StorageProps) {
   const recall = async () => {
     if (await run(() => post(`${address}/recall`))) reload()
   }
+  const isAway = value.tier === 'archived' || value.tier === 'part'
   const failed = value.recalls[0]?.state === 'failed' ? value.recalls[0] : null
   const [newest, ...older] = value.packages
   return (
@@ -60,7 +62,7 @@ export function Storage({ address, storage }: StorageProps) {
             ? text('storage.sizes', { original: byteSize(value.bytes, language), packaged: byteSize(newest.bytes, language) })
             : byteSize(value.bytes, language)}
         </span>
-        {value.tier === 'archived' && !open && (
+        {isAway && !open && (
           <Button loading={busy} onClick={() => void recall()} data-testid="recall">
             {text('storage.recall')}
           </Button>
@@ -73,7 +75,7 @@ export function Storage({ address, storage }: StorageProps) {
       </header>
       {value.tier === 'archived' && !open && <p>{text('storage.recallHow')}</p>}
       {open && <RecallLine ticket={open} />}
-      {!open && failed && value.tier === 'archived' && (
+      {!open && failed && isAway && (
         <Alert type="error" showIcon title={text('storage.recallFailed')} description={failed.words} />
       )}
       <Why storage={value} />
@@ -107,6 +109,11 @@ function Why({ storage }: { storage: StudyStorage }) {
   return (
     <p data-testid="storage-why">
       {whySentence(decision, text, language, now)}{' '}
+      {decision.words && (
+        <span className="mark bad" data-testid="storage-not-done">
+          {text('storage.notDone', { times: String(decision.failures) })} {decision.words}{' '}
+        </span>
+      )}
       <span className="quiet">
         {decision.rule && decision.rule !== 'default' && text('storage.byRule', { rule: decision.rule })}
         {decision.nextAt !== null && (
