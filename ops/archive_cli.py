@@ -108,6 +108,40 @@ def scrub(state: State) -> None:
 
 
 @app.command()
+def deletions(state: State) -> None:
+    """List deletions: asked for, under way with what is left, and done."""
+    from node.archive.certificate import date_text
+    from node.archive.deletions import list_deletions, steps_of
+    from ops.compose import compose_node
+
+    node = compose_node(state)
+    for one in list_deletions(node.database, states=("asked", "deleted", "done", "kept"), limit=1000):
+        typer.echo(
+            f"{one.id}  {one.state:8}  {date_text(one.asked_at)}  {one.origin}/{one.study_uid}  {one.code}, by {one.asked_name}"
+        )
+        for step in steps_of(node.database, one.id):
+            if step.state != "done":
+                typer.echo(f"  left: {step.kind} {step.store} {step.what[:40]} {step.words}")
+
+
+@app.command()
+def certificate(
+    state: State,
+    deletion: Annotated[str, typer.Argument(help="Its id; 'meridian archive deletions' lists them.")],
+    html: Annotated[bool, typer.Option(help="As a page to be printed.")] = False,
+) -> None:
+    """Write the certificate of a deletion to the standard output."""
+    from node.archive.certificate import certificate_text, read_certificate
+    from node.archive.certificate_page import certificate_page
+    from node.archive.deletions import get_deletion
+    from ops.compose import compose_node
+
+    node = compose_node(state)
+    written = certificate_text(node, get_deletion(node.database, deletion))
+    typer.echo(certificate_page(read_certificate(written), language="zh") if html else written)
+
+
+@app.command()
 def prepare(state: State) -> None:
     """Make each configured store this node's, once: writes its marker where none is."""
     from node.archive.stores.opening import prepare_store

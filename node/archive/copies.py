@@ -13,7 +13,7 @@ from node.archive.source import FileSource
 from node.archive.stores.port import ArchiveStore, Stored
 from node.archive.stores.verifying import verify_copy
 from node.database.port import Statement
-from node.errors import Damaged, GridError, NotFound, Unavailable
+from node.errors import Conflict, Damaged, GridError, NotFound, Unavailable
 from node.failpoints import failpoint, planted
 from node.names import Cause, Digest
 from node.node import Node
@@ -177,10 +177,22 @@ def copy_row(copy: CopyRow) -> Statement:
     """Give the statement that says where a copy lies, in place of what was known of that store's."""
     return Statement(
         "INSERT INTO package_copy (digest, store, stored, bytes, wrapped_key, state, verified_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest, store) DO UPDATE SET stored = excluded.stored,"
+        " SELECT ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM archived WHERE digest = ?)"
+        " ON CONFLICT (digest, store) DO UPDATE SET stored = excluded.stored,"
         " bytes = excluded.bytes, wrapped_key = excluded.wrapped_key, state = excluded.state,"
         " verified_at = excluded.verified_at",
-        (copy.digest, copy.store, copy.stored, copy.bytes, copy.wrapped_key, copy.state, copy.verified_at),
+        (
+            copy.digest,
+            copy.store,
+            copy.stored,
+            copy.bytes,
+            copy.wrapped_key,
+            copy.state,
+            copy.verified_at,
+            copy.digest,
+        ),
+        expect=1,
+        refusal="Keeping a copy was refused: its study was deleted meanwhile.",
     )
 
 
@@ -200,7 +212,11 @@ def mend_copies(node: Node, digest: Digest) -> tuple[str, ...]:
     with node.archive.work_folder(node.clock) as folder, local_package(node, digest, folder) as (_, path):
         for store in lacking:
             copy = put_copy(node, store, digest=digest, file=path, believed=planted("heal-unverified"))
-            node.write([copy_row(copy), _healed(node, copy)])
+            try:
+                node.write([copy_row(copy), _healed(node, copy)])
+            except Conflict:
+                remove_copy(node, copy)
+                raise
             failpoint("copy-mended")
             old = before.get(store.name)
             if old is not None and old.stored != copy.stored:

@@ -13,6 +13,7 @@ from typing import assert_never
 import msgspec
 
 from node.archive.decisions import Archive, Decision, Expire, Keep, MayBeDeleted, Reason
+from node.archive.deleting import delete_by_rule
 from node.archive.expiring import expire_study
 from node.archive.facts import steady
 from node.archive.known import read_facts
@@ -99,6 +100,8 @@ def _act(node: Node, key: StudyKey, decision: Decision) -> None:
             node.write([_noted(node, key, "keep", decision.reason, next_at=decision.next_at)])
         case MayBeDeleted():
             node.write([_noted(node, key, "may-be-deleted", decision.reason, next_at=None)])
+            if decision.by_rule:
+                _delete(node, key, decision)
         case _:
             assert_never(decision)
 
@@ -112,6 +115,14 @@ def expire_decided(node: Node, key: StudyKey, decision: Expire) -> bool:
         return False
     node.write([_noted(node, key, "expire", decision.reason, next_at=node.now())])
     return True
+
+
+def _delete(node: Node, key: StudyKey, decision: MayBeDeleted) -> None:
+    """Delete a study whose rule says so; what stands in the way is looked at again."""
+    try:
+        delete_by_rule(node, key)
+    except GridError:
+        node.write([_noted(node, key, "may-be-deleted", decision.reason, next_at=node.now() + AGAIN)])
 
 
 def time_to_decide(node: Node) -> Micros:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import closing, suppress
 
 from node.archive.archived import is_archived
+from node.archive.deletions import MEANT_COPIES
 from node.archive.package import Package
 from node.archive.shown import is_shown
 from node.archive.stores.port import ArchiveStore, Stored
@@ -37,10 +38,7 @@ def remove_orphans(node: Node) -> None:
 def _note(node: Node, store: ArchiveStore) -> None:
     """Keep since when packages of a store are meant by no row; forget those that are meant, or gone."""
     there = set(store.names())
-    known = {
-        text(row, "stored")
-        for row in node.database.read("SELECT stored FROM package_copy WHERE store = ?", (store.name,))
-    }
+    known = {text(row, "stored") for row in node.database.read(MEANT_COPIES, (store.name, store.name))}
     noted = {
         text(row, "stored")
         for row in node.database.read("SELECT stored FROM orphan_package WHERE store = ?", (store.name,))
@@ -84,8 +82,11 @@ def _settle(node: Node, store: ArchiveStore) -> None:
 
 
 def _is_meant(node: Node, store: ArchiveStore, name: Digest) -> bool:
-    sql = "SELECT 1 AS meant FROM package_copy WHERE store = ? AND stored = ?"
-    return bool(node.database.read(sql, (store.name, name)))
+    sql = (
+        "SELECT 1 AS meant FROM package_copy WHERE store = ? AND stored = ?"
+        " UNION ALL SELECT 1 FROM deletion_step WHERE kind = 'copy' AND store = ? AND what = ? AND state <> 'done'"
+    )
+    return bool(node.database.read(sql, (store.name, name) * 2))
 
 
 def _says_nothing_new(node: Node, store: ArchiveStore, name: Digest) -> bool:

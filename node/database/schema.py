@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from node.database.archive_tables import ARCHIVE
 from node.database.backup_tables import BACKUP
+from node.database.deletion_tables import DELETION
 from node.database.lifecycle_tables import LIFECYCLE
 from node.database.watch_tables import WATCH
 
@@ -439,5 +440,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     BACKUP,
     LIFECYCLE,
     WATCH,
+    DELETION,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -17,6 +17,8 @@ MAY = {
     "node/catalogue/speaking.py": "whoever chooses sees what each content says itself",
     "node/archive/archiving.py": "packages hold stored bytes; corrections stay rows",
     "node/archive/examining.py": "bytes are compared with their digests",
+    "node/archive/erasing.py": "whether a pack of a deleted study is gone",
+    "node/archive/strays.py": "whose a pack is that no row means, before it goes",
     "node/archive/fullness.py": "sizes of packs",
     "node/archive/healing.py": "whole records of a damaged pack are copied byte for byte",
     "node/catalogue/moving.py": "packs are merged byte for byte",

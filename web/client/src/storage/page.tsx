@@ -5,13 +5,14 @@ import { NavLink, Navigate, useParams } from 'react-router'
 import { useText } from '../language'
 import { AlarmList } from './alarms'
 import { Checks } from './checks'
+import { DeletionTab } from './deletion'
 import { Forecast } from './forecast'
 import { Holds } from './holds'
 import { Overview } from './overview'
 import { Recalls } from './recalls'
 import { Rules } from './rules'
 
-const TABS = ['overview', 'forecast', 'holds', 'recalls', 'checks', 'rules'] as const
+const TABS = ['overview', 'forecast', 'holds', 'recalls', 'checks', 'rules', 'deletion'] as const
 type Tab = (typeof TABS)[number]
 
 const PAGES: Record<Tab, React.ReactNode> = {
@@ -21,6 +22,7 @@ const PAGES: Record<Tab, React.ReactNode> = {
   recalls: <Recalls />,
   checks: <Checks />,
   rules: <Rules />,
+  deletion: <DeletionTab />,
 }
 
 export default function StoragePage() {

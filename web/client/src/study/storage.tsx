@@ -1,11 +1,13 @@
 /** Where a study lies and why: its copies, who needs it, and bringing it back from the archive. */
 
 import { Alert, Button } from 'antd'
+import { Link } from 'react-router'
 import { useAction } from '../api/action'
 import { post } from '../api/client'
 import type { Resource } from '../api/resource'
 import type { Copy, Hold, Package, Place, StudyStorage } from '../api/storage'
 import { useLanguage, useText } from '../language'
+import { useRole, useSession } from '../session/session'
 import { Failure } from '../shown/failure'
 import { Mark, type Shape, type Tone } from '../shown/mark'
 import { Moment } from '../shown/moment'
@@ -37,6 +39,9 @@ export function Storage({ address, storage }: StorageProps) {
   const { busy, run } = useAction()
   const { value, error, reload } = storage
   const open = value?.recalls.find(isOpen)
+  const { me } = useSession()
+  const administrator = useRole('administrator')
+  const mayDelete = administrator && address.startsWith(`/api/studies/${me?.node.id}/`)
   useAskedAgain(reload, open !== undefined)
   if (!value) return error ? <Failure error={error} again={reload} /> : null
   const recall = async () => {
@@ -61,6 +66,11 @@ export function Storage({ address, storage }: StorageProps) {
           <Button loading={busy} onClick={() => void recall()} data-testid="recall">
             {text('storage.recall')}
           </Button>
+        )}
+        {mayDelete && (
+          <Link to={`/storage/deletion?study=${address.replace('/api/studies/', '')}`} className="button danger" data-testid="delete-for-good">
+            {text('deletion.forGoodOpen')}
+          </Link>
         )}
       </header>
       {value.tier === 'archived' && !open && <p>{text('storage.recallHow')}</p>}
