@@ -13,6 +13,7 @@ import typer
 
 from node.errors import GridError
 from ops.alliance_cli import app as alliance_app
+from ops.alone import running
 from ops.archive_cli import app as archive_app
 from ops.backup_cli import app as backup_app
 from ops.backup_cli import drill, restore
@@ -64,10 +65,13 @@ def serve(
     from node.config import load_config
 
     load_config(state)  # say what is wrong before anything starts
+    with running(state):  # a rebuild that runs is said here, not by each process in turn
+        pass
     if one_process:
         from ops.one_process import serve_in_one_process
 
-        raise typer.Exit(serve_in_one_process(state))
+        with running(state):
+            raise typer.Exit(serve_in_one_process(state))
     from ops.serve import serve as run
 
     raise typer.Exit(run(state))

@@ -44,6 +44,13 @@ def compose_node(state: Path, *, process: str = "tool", clock: Clock | None = No
     return _node(state, config, database=open_database(state, time), packs=packs, clock=time)
 
 
+def compose_aside(state: Path, database: Database, clock: Clock) -> Node:
+    """Give the same node over another database, for whoever writes one anew beside the first."""
+    config = load_config(state)
+    packs = open_packs(state, config, process="tool", clock=clock)
+    return _node(state, config, database=database, packs=packs, clock=clock)
+
+
 def compose_reading(state: Path, config: Config, packs: Packs, clock: Clock) -> Node:
     """Give the same node to a process that only reads the database, and may meet none."""
     from node.database.sqlite_reading import SqliteReader

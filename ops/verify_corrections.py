@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from node.catalogue.contents import StoredContents
 from node.catalogue.correction_facts import facts_of_study
 from node.catalogue.overlays import Overlay
 from node.catalogue.restating import read_present, resolve_present, restate
@@ -14,6 +13,7 @@ from node.errors import NotFound
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
 from ops.findings import Finding, lasting
+from ops.rebuild.packaged import PackagedContents
 
 _CORRECTED = (
     "SELECT origin, study_uid FROM overlay WHERE origin = ? UNION SELECT origin, study_uid FROM said WHERE origin = ?"
@@ -41,7 +41,7 @@ def _faults(node: Node, key: StudyKey) -> list[str]:
         return ["the study that they are about is not here"]
     facts = facts_of_study(node.database, key, {patient.key for patient in present.patients})
     resolution = resolve_present(present, facts)
-    restated = restate(present, resolution, contents=StoredContents(node))
+    restated = restate(present, resolution, contents=PackagedContents(node))
     counted = node.database.read(
         "SELECT correction FROM study_correction WHERE origin = ? AND study_uid = ?",
         (key.origin, key.study_uid),

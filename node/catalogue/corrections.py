@@ -186,7 +186,17 @@ def undo_correction(
             keys = keys[1:]
         studies = _plan(node, keys, every=_is_every(fact.row.kind), undo=fact)
         _check_seen(studies, seen)
-        digest, words = node.texts.put("correction", encode_words(Words(reason=why, by=by.name)))
+        now = node.now()
+        said = Words(
+            reason=why,
+            by=by.name,
+            correction=id_,
+            study=fact.words.study,
+            about=fact.words.about,
+            person=by.id,
+            at=now,
+        )
+        digest, words = node.texts.put("correction", encode_words(said))
         undone = CorrectionUndone(correction=id_, kind=fact.row.kind, words=digest, by=by.name)
         cause = Cause(fact.row.cause)
         node.write(
@@ -195,7 +205,7 @@ def undo_correction(
                 Statement(
                     "UPDATE correction SET undone_at = ?, undone_by = ?, undone_words = ? WHERE id = ? AND undone_at IS NULL"
                     " AND (? IS NULL OR (SELECT count(*) FROM study_correction WHERE correction = ?) = ?)",
-                    (node.now(), by.id, digest, id_, count, id_, count),
+                    (now, by.id, digest, id_, count, id_, count),
                     expect=1,
                     refusal="Undoing a correction was refused: studies came or changed meanwhile. Look again.",
                 ),
@@ -343,6 +353,7 @@ def _event(fact: Correction, studies: list[_Study]) -> Event:
 
 
 def _fact(node: Node, draft: Draft, *, by: Person | None, reason: str, id_: str, at: Micros) -> Correction:
+    patient = draft.patient or PatientKey(issuer="", id="")
     words = Words(
         patient=draft.words.patient or (PatientChange() if draft.kind in OF_PATIENTS else None),
         values=draft.words.values,
@@ -350,8 +361,12 @@ def _fact(node: Node, draft: Draft, *, by: Person | None, reason: str, id_: str,
         chosen=draft.words.chosen,
         reason=reason,
         by="" if by is None else by.name,
+        correction=id_,
+        study="" if draft.study is None else draft.study.subject,
+        about=None if draft.patient is None else (patient.issuer, patient.id),
+        person="" if by is None else by.id,
+        at=at,
     )
-    patient = draft.patient or PatientKey(issuer="", id="")
     return Correction(
         row=CorrectionRow(
             id=id_,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from node.database.archive_tables import ARCHIVE
 from node.database.backup_tables import BACKUP
+from node.database.rebuild_tables import REBUILD
 
 Migration = tuple[str, ...]
 
@@ -435,5 +436,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     ARCHIVE,
     _BLOCKS,
     BACKUP,
+    REBUILD,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

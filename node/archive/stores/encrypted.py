@@ -2,6 +2,9 @@
 
 Each put draws a fresh key and so makes other bytes, which have a name of their own: a put that was repeated after a
 crash never takes away the bytes that a row means. The package's name is not told to the store either.
+
+The key stands in the row, and sealed under the node's archive key in a note beside the package: whoever lost the rows and
+has the archive key opens the package still. So a copy is destroyed by removing it, or its note and the row's key.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from node.archive.stores.port import ArchiveStore, Stored, StoredFile
 from node.errors import Damaged, NotFound, Unavailable
 from node.failpoints import planted
 from node.keys.archive_keys import ArchiveKeys, unwrap, wrap, wrapped_by
+from node.keys.package_notes import noted_by, open_note, seal_note
 from node.keys.sealed import CHUNK_BYTES, SealedFile, SealedReader, SealedWriter, unseal
 from node.names import Digest
 
@@ -37,11 +41,25 @@ class EncryptedStore:
         sealed_path = file.with_name(f"{package}.{self.name}.sealed")
         try:
             sealed = self._seal(package, file, sealed_path)
+            wrapped = wrap(sealed.key, self._keys.current, package=package)
+            self._put_note(sealed.digest, package=package, wrapped=wrapped)
             stored = self._inner.put(sealed.digest, sealed.path)
         finally:
             sealed_path.unlink(missing_ok=True)
-        wrapped = wrap(sealed.key, self._keys.current, package=package)
         return replace(stored, package=package, wrapped_key=wrapped)
+
+    def keep_key(self, stored: Stored) -> None:
+        """Let the key of a package lie beside it, where it was put before keys did, or wrapped by another key.
+
+        Raises
+        ------
+        Unavailable, NotFound
+            The store is away; the archive key is not here.
+        """
+        wrapped = stored.wrapped_key
+        note = self._inner.note(stored.stored_name)
+        if wrapped and (note is None or noted_by(note) != wrapped_by(wrapped)):
+            self._put_note(stored.stored_name, package=stored.package, wrapped=wrapped)
 
     def open(self, stored: Stored) -> StoredFile:
         key = self._key(stored)
@@ -56,11 +74,38 @@ class EncryptedStore:
     def names(self) -> Iterator[Digest]:
         return self._inner.names()
 
+    def listed(self) -> Iterator[Stored]:
+        for one in self._inner.listed():
+            package, wrapped = self._noted(one.stored_name)
+            yield replace(one, package=package, wrapped_key=wrapped)
+
+    def put_note(self, stored_name: Digest, content: bytes) -> None:
+        self._inner.put_note(stored_name, content)
+
+    def note(self, stored_name: Digest) -> bytes | None:
+        return self._inner.note(stored_name)
+
     def room(self) -> int | None:
         return self._inner.room()
 
     def close(self) -> None:
         self._inner.close()
+
+    def _put_note(self, stored_name: Digest, *, package: Digest, wrapped: str) -> None:
+        """Keep what the row keeps beside the package, since rows may be lost; the note comes first, so none lacks it."""
+        if not planted("key-not-beside"):
+            key = self._keys.get(wrapped_by(wrapped))
+            self._inner.put_note(stored_name, seal_note(package, wrapped, key, stored_name=stored_name))
+
+    def _noted(self, stored_name: Digest) -> tuple[Digest, str]:
+        """Give a package's name and wrapped key as they stand beside it; nothing when they cannot be had."""
+        note = self._inner.note(stored_name)
+        try:
+            if note is not None:
+                return open_note(note, self._keys.get(noted_by(note)), stored_name=stored_name)
+        except (Damaged, NotFound):
+            pass
+        return Digest(""), ""
 
     def _seal(self, package: Digest, file: Path, target: Path) -> SealedFile:
         hash_ = hashlib.sha256()

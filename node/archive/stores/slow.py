@@ -57,6 +57,15 @@ class SlowStore:
     def names(self) -> Iterator[Digest]:
         return self._inner.names()
 
+    def listed(self) -> Iterator[Stored]:
+        return self._inner.listed()
+
+    def put_note(self, stored_name: Digest, content: bytes) -> None:
+        self._inner.put_note(stored_name, content)
+
+    def note(self, stored_name: Digest) -> bytes | None:
+        return self._inner.note(stored_name)
+
     def room(self) -> int | None:
         return self._inner.room()
 
