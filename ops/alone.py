@@ -27,7 +27,11 @@ def running(state: Path) -> Iterator[None]:
     Conflict
         The index is being rebuilt.
     """
-    with _held(state, fcntl.LOCK_SH, "Starting the node was refused: its index is being rebuilt. Wait until it is done."):
+    with _held(
+        state,
+        fcntl.LOCK_SH,
+        "Starting the node was refused: its index is being rebuilt. Wait until it is done.",
+    ):
         yield
 
 
@@ -40,7 +44,9 @@ def alone(state: Path, *, act: str) -> Iterator[None]:
     Conflict
         A process of the node runs, or somebody else is alone with it.
     """
-    with _held(state, fcntl.LOCK_EX, f"{act} was refused: the node runs. Stop 'meridian serve', then try again."):
+    with _held(
+        state, fcntl.LOCK_EX, f"{act} was refused: the node runs. Stop 'meridian serve', then try again."
+    ):
         yield
 
 

@@ -18,6 +18,8 @@ from ops.archive_cli import app as archive_app
 from ops.backup_cli import app as backup_app
 from ops.backup_cli import drill, restore
 from ops.dimse_cli import app as dimse_app
+from ops.rebuild_cli import app as corrections_app
+from ops.rebuild_cli import export_index, rebuild
 from ops.token_cli import app as token_app
 
 app = typer.Typer(
@@ -30,6 +32,9 @@ app.add_typer(archive_app, name="archive")
 app.add_typer(backup_app, name="backup")
 app.command()(restore)
 app.command()(drill)
+app.command()(rebuild)
+app.command("export-index")(export_index)
+app.add_typer(corrections_app, name="corrections")
 app.add_typer(dimse_app, name="dimse")
 app.add_typer(token_app, name="token")
 

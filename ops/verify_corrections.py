@@ -8,6 +8,7 @@ from functools import partial
 from node.catalogue.correction_facts import facts_of_study
 from node.catalogue.overlays import Overlay
 from node.catalogue.restating import read_present, resolve_present, restate
+from node.catalogue.unsettled import count_unsettled
 from node.database.port import text
 from node.errors import NotFound
 from node.names import NodeId, StudyKey, StudyUID
@@ -24,6 +25,12 @@ _CORRECTED = (
 
 def verify_corrections(node: Node) -> Iterator[Finding]:
     """Every own study that shows anything else than its instances say; a peer's is as its origin told."""
+    if unknown := count_unsettled(node.database):
+        yield Finding(
+            where=f"corrections of {unknown} {'study' if unknown == 1 else 'studies'}",
+            what="not all of them are known since the index was rebuilt",
+            todo="look at them ('meridian corrections list'), correct again what was corrected, then settle them",
+        )
     for row in node.database.read(_CORRECTED, (node.id,) * 4):
         key = StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid")))
         for what in lasting(partial(_faults, node, key)):

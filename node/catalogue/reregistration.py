@@ -70,9 +70,7 @@ def _once(group: Sequence[Arrival], held: Held) -> list[Arrival]:
     """Leave out receipts that stand in another pack too."""
     if planted("rebuild-counts-copies"):
         return list(group)
-    known = {
-        (row.sop_uid, row.digest, row.received_at) for rows in held.contents.values() for row in rows
-    }
+    known = {(row.sop_uid, row.digest, row.received_at) for rows in held.contents.values() for row in rows}
     fresh = []
     for arrival in group:
         facts = arrival.record.facts

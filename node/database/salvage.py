@@ -36,7 +36,9 @@ class OldDatabase:
                 f"{path.resolve().as_uri()}?mode=ro&immutable=1", uri=True, isolation_level=None
             )
             (self.version,) = self._connection.execute("PRAGMA user_version").fetchone()
-            listed = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+            listed = self._connection.execute(
+                "SELECT name FROM sqlite_schema WHERE type = 'table'"
+            ).fetchall()
         except sqlite3.Error as error:
             raise Damaged(
                 f"Reading {path.name} failed ({error}): restore it from the backup, or rebuild without it."

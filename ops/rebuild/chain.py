@@ -17,8 +17,16 @@ from node.database.port import convert_row
 from node.database.salvage import OldDatabase
 from node.errors import Damaged, GridError, NotFound
 from node.failpoints import planted
-from node.journal.blocks import NONE_BEFORE, Block, BlockRow, block_number, block_path, check_signature
-from node.journal.blocks import read_block_file, remake_block
+from node.journal.blocks import (
+    NONE_BEFORE,
+    Block,
+    BlockRow,
+    block_number,
+    block_path,
+    check_signature,
+    read_block_file,
+    remake_block,
+)
 from node.journal.chain import COLUMNS
 from node.journal.records import Record
 from node.names import NodeId
@@ -78,7 +86,9 @@ class Blocks:
             if not rows:
                 return None
             row = convert_row(rows[0], BlockRow)
-            block = remake_block(row, records_between(self._old, row.first_seq, row.last_seq), origin=self._origin)
+            block = remake_block(
+                row, records_between(self._old, row.first_seq, row.last_seq), origin=self._origin
+            )
             check_signature(block.header, block.signature)
         except GridError:
             return None
@@ -124,9 +134,7 @@ def _misfit(block: Block, before: BlockRow | None, *, origin: NodeId) -> str:
     header = block.header
     if header.origin != origin:
         return f"block {header.n} is of node {header.origin}"
-    expected = (
-        (1, NONE_BEFORE, 1) if before is None else (before.n + 1, before.digest, before.last_seq + 1)
-    )
+    expected = (1, NONE_BEFORE, 1) if before is None else (before.n + 1, before.digest, before.last_seq + 1)
     if (header.n, header.previous, header.first_seq) != expected and not planted("rebuild-believes-gaps"):
         return f"block {header.n} does not follow the block before it"
     return ""

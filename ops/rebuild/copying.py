@@ -57,7 +57,9 @@ def copy_content(node: Node, old: OldDatabase) -> Copied:
     """Copy content, wanted local rows, and texts."""
     copied = Copied()
     for table in sorted(CONTENT | WANTED | {"text"}):
-        known = {text(row, "name") for row in node.database.read(f"SELECT name FROM pragma_table_info('{table}')")}
+        known = {
+            text(row, "name") for row in node.database.read(f"SELECT name FROM pragma_table_info('{table}')")
+        }
         for statements in _batches(old, table, known):
             _write(node, statements, copied)
     copied.lost = sorted(set(old.lost) & (CONTENT | WANTED | {"text"}))

@@ -28,8 +28,7 @@ from node.catalogue.correction_facts import Words
 from node.clock import MINUTE, SECOND, Micros
 from node.database.port import Statement, Value
 from node.failpoints import planted
-from node.names import Cause, Digest, Subject, study_of
-from node.names import StudyKey
+from node.names import Cause, Digest, StudyKey, Subject, study_of
 from node.node import Node
 from ops.rebuild.journal import Journal
 

@@ -81,9 +81,7 @@ def write_journal(node: Node, blocks: Blocks, chain: Chain, *, old: OldDatabase 
     return found
 
 
-def _write(
-    node: Node, found: Journal, records: Sequence[Record], *, more: Sequence[Statement] = ()
-) -> None:
+def _write(node: Node, found: Journal, records: Sequence[Record], *, more: Sequence[Statement] = ()) -> None:
     statements = list(more)
     for record in records:
         statements.append(Statement(_INSERT, tuple(getattr(record, name) for name in _COLUMNS)))
@@ -111,7 +109,9 @@ def _tail(old: OldDatabase, last: Record | None, found: Journal) -> Iterator[lis
             if sound:
                 yield records[:sound]
             if sound < len(records):
-                found.fault = found.fault or f"record {seq + sound + 1} of the old database is gone or altered"
+                found.fault = (
+                    found.fault or f"record {seq + sound + 1} of the old database is gone or altered"
+                )
                 return
             seq += sound
     except GridError as error:
@@ -151,9 +151,7 @@ def _texts(node: Node, found: Journal, record: Record) -> list[Statement]:
             continue
         words = _file(node, found, Digest(value))
         if words is not None:
-            sql = (
-                "INSERT INTO text (digest, kind, body, at) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
-            )
+            sql = "INSERT INTO text (digest, kind, body, at) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING"
             statements.append(Statement(sql, (value, kind, words, record.at)))
     return statements
 

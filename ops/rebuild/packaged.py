@@ -79,7 +79,11 @@ def _record(raw: bytes, pack: str, number: int, each: Instance) -> MarkedRecord:
         ) from error
     return MarkedRecord(
         location=Location(
-            pack=pack, offset=number, meta_bytes=each.meta_bytes, data_offset=number, data_bytes=each.data_bytes
+            pack=pack,
+            offset=number,
+            meta_bytes=each.meta_bytes,
+            data_offset=number,
+            data_bytes=each.data_bytes,
         ),
         facts=entry.facts,
         sop_class=entry.sop_class,
@@ -109,5 +113,7 @@ def _header(package: Package, number: int, series: Series, location: Location) -
 def _digest_of(node: Node, pack: str) -> Digest:
     archived = peek_archived_pack(node.database, pack)
     if archived is None:
-        raise Damaged(f"Reading an archived study failed: no package is known as {pack}. Run 'meridian verify'.")
+        raise Damaged(
+            f"Reading an archived study failed: no package is known as {pack}. Run 'meridian verify'."
+        )
     return archived.digest

@@ -134,7 +134,9 @@ def _write_package(
             key.subject, [told.event], after=version, cause=Cause(node.new_id())
         )
     row = _archived(node, manifest, digest, size=size, at=told.at)
-    node.database.write([*statements, _insert(row), *(_copy(store, one) for store, one in copies)], node.new_id())
+    node.database.write(
+        [*statements, _insert(row), *(_copy(store, one) for store, one in copies)], node.new_id()
+    )
     found.packages += 1
     missing = set(told.event.stores) - {store.name for store, _ in copies}
     found.unreadable += [

@@ -17,10 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from node.archive.deciding import look_again
-from node.catalogue.search import StudyRow
 from node.clock import SECOND, Clock, SystemClock
 from node.config import load_config
-from node.database.port import Statement, convert_row
+from node.database.port import Statement, text
 from node.database.replacing import beside, forget_database, replace_database
 from node.database.salvage import OldDatabase, fold_log
 from node.database.sqlite import SqliteDatabase
@@ -28,12 +27,12 @@ from node.errors import Damaged, InvalidRequest
 from node.events import Event
 from node.failpoints import failpoint
 from node.journal.chain import blocks_folder
-from node.names import Cause, StudyKey, Subject
+from node.names import Cause, NodeId, StudyKey, StudyUID, Subject
 from node.node import Node
 from ops.alone import alone
 from ops.backup.reviving import begin_again
 from ops.compose import compose_aside, database_path, run_directory
-from ops.findings import pages
+from ops.findings import PAGE, pages
 from ops.rebuild.chain import Blocks, Chain, read_chain
 from ops.rebuild.copying import Copied, copy_announced, copy_content, copy_seen, open_old
 from ops.rebuild.corrected import restate_own, restate_told, write_lost_notes
@@ -164,8 +163,8 @@ def _fill(node: Node, old: OldDatabase | None, tell: Told) -> Rebuilt:
 
 def _finish(node: Node, chain: Chain, journal: Journal, studies: Studies, doubt: Doubt) -> None:
     """Begin a new life toward peers, look at every study's copies again, and tell of the rebuild."""
-    for key in _keys(node):
-        node.database.write(look_again(node, [key]), node.new_id())
+    for keys in _keys(node):
+        node.database.write(look_again(node, keys), node.new_id())
     (row,) = node.database.read("SELECT count(*) AS n FROM instance")
     event = IndexRebuilt(
         blocks=len(chain.rows),
@@ -196,9 +195,16 @@ def _missing(node: Node, studies: Studies, cause: Cause) -> list[Statement]:
     )
 
 
-def _keys(node: Node) -> Iterator[StudyKey]:
-    for row in pages(node.database, "study", columns="*", key=("origin", "study_uid")):
-        yield convert_row(row, StudyRow).key
+def _keys(node: Node) -> Iterator[list[StudyKey]]:
+    """Give all studies, some at a time."""
+    keys: list[StudyKey] = []
+    for row in pages(node.database, "study", columns="origin, study_uid", key=("origin", "study_uid")):
+        keys.append(StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid"))))
+        if len(keys) == PAGE:
+            yield keys
+            keys = []
+    if keys:
+        yield keys
 
 
 @contextmanager

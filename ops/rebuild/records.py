@@ -121,7 +121,9 @@ class Registering:
         for one in done.unreadable:
             place = one.record.location
             self.found.unreadable.append(f"pack {place.pack} at byte {place.offset}: {one.reason}")
-            detail = f"{one.reason} It came from {one.record.facts.calling or one.record.facts.door} and is kept."
+            detail = (
+                f"{one.reason} It came from {one.record.facts.calling or one.record.facts.door} and is kept."
+            )
             self._show("unreadable-instance", f"pack/{place.pack}/{place.offset}", detail)
 
     def _show(self, kind: str, about: str, detail: str) -> None:
@@ -131,5 +133,3 @@ class Registering:
         if not node.database.read(sql, (kind, about)):
             problem = node.problem(kind, about=about, detail=detail, cause=Cause(node.new_id()))
             node.database.write(problem, node.new_id())
-
-

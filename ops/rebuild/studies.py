@@ -68,9 +68,7 @@ def settle_studies(node: Node, deleted: Deleted, tell: Told) -> Studies:
 
 def _settle(node: Node, study: StudyRow, found: Studies) -> None:
     known, key = _known(node, study.key), (study.origin, study.study_uid)
-    (row,) = node.database.read(
-        "SELECT count(*) AS n FROM instance WHERE origin = ? AND study_uid = ?", key
-    )
+    (row,) = node.database.read("SELECT count(*) AS n FROM instance WHERE origin = ? AND study_uid = ?", key)
     more = integer(row, "n") - known.contents
     if more < 0:
         found.missing[study.key] = -more
@@ -153,7 +151,8 @@ def _known(node: Node, key: StudyKey) -> _Known:
 
 def _patients(node: Node, key: StudyKey) -> int:
     (row,) = node.database.read(
-        "SELECT count(*) AS n FROM study_identity WHERE origin = ? AND study_uid = ?", (key.origin, key.study_uid)
+        "SELECT count(*) AS n FROM study_identity WHERE origin = ? AND study_uid = ?",
+        (key.origin, key.study_uid),
     )
     return integer(row, "n")
 

@@ -51,7 +51,16 @@ from tests.kit.notes_of_rejection import make_note
 from tests.kit.registering import facts
 
 TECHNICIAN = Person(id="p1", user="chen", name="Chen", roles=frozenset({"technician"}))
-ARCHIVED_ALONE, ARCHIVED_TOO, CHOSEN, MERGED_AWAY, UNMERGED, MOVED, REJECTED, RESTORED = 10, 11, 9, 1, 4, 6, 8, 7
+ARCHIVED_ALONE, ARCHIVED_TOO, CHOSEN, MERGED_AWAY, UNMERGED, MOVED, REJECTED, RESTORED = (
+    10,
+    11,
+    9,
+    1,
+    4,
+    6,
+    8,
+    7,
+)
 
 
 class TickingClock:
@@ -160,7 +169,9 @@ def _receive(node: Node, clock: TickingClock) -> None:
 
 
 def _correct(node: Node) -> None:
-    make_correction(node, TECHNICIAN, draft_merge(node, patient("A-17"), patient("B-42")), reason="Same person")
+    make_correction(
+        node, TECHNICIAN, draft_merge(node, patient("A-17"), patient("B-42")), reason="Same person"
+    )
     unmerged = make_correction(
         node, TECHNICIAN, draft_merge(node, patient("C-1"), patient("D-1")), reason="Same person"
     )
@@ -171,17 +182,31 @@ def _correct(node: Node) -> None:
     )
     undo_correction(node, TECHNICIAN, restored, reason="It is readable")
     make_correction(node, TECHNICIAN, draft_rejection(node, key(8)), reason="Blurred")
-    later = max(instances_of(node.database, key(9), chosen_only=False), key=lambda row: (row.sop_uid == "2.25.9.1.1", row.received_at))
-    make_correction(node, TECHNICIAN, draft_choice(node, key(9), later.sop_uid, later.digest), reason="Right one")
-    twice = [row for row in instances_of(node.database, key(10), chosen_only=False) if row.sop_uid.endswith(".2")]
+    later = max(
+        instances_of(node.database, key(9), chosen_only=False),
+        key=lambda row: (row.sop_uid == "2.25.9.1.1", row.received_at),
+    )
+    make_correction(
+        node, TECHNICIAN, draft_choice(node, key(9), later.sop_uid, later.digest), reason="Right one"
+    )
+    twice = [
+        row for row in instances_of(node.database, key(10), chosen_only=False) if row.sop_uid.endswith(".2")
+    ]
     second = max(twice, key=lambda row: row.received_at)
-    make_correction(node, TECHNICIAN, draft_choice(node, key(10), second.sop_uid, second.digest), reason="Right one")
-    make_correction(node, TECHNICIAN, draft_study(node, key(10), {"description": "Thorax"}), reason="Wrong word")
+    make_correction(
+        node, TECHNICIAN, draft_choice(node, key(10), second.sop_uid, second.digest), reason="Right one"
+    )
+    make_correction(
+        node, TECHNICIAN, draft_study(node, key(10), {"description": "Thorax"}), reason="Wrong word"
+    )
     make_correction(
         node, TECHNICIAN, draft_series(node, key(2), "2.25.2.1", {"body_part": "CHEST"}), reason="Wrong word"
     )
     make_correction(
-        node, TECHNICIAN, draft_patient(node, patient("H-1"), PatientChange(name="Sun^Ba")), reason="Wrong name"
+        node,
+        TECHNICIAN,
+        draft_patient(node, patient("H-1"), PatientChange(name="Sun^Ba")),
+        reason="Wrong name",
     )
 
 
@@ -201,7 +226,7 @@ def _archive(node: Node, clock: TickingClock) -> None:
 
 def seal(node: Node, clock: TickingClock) -> None:
     clock.advance(11 * MINUTE)
-    with few_a_block(20):
+    with few_a_block(8):
         seal_all(node)
 
 
@@ -251,7 +276,9 @@ def until_of(node: Node) -> dict[str, int | None]:
     """Give up to when corrections are known, by study."""
     rows = node.database.read("SELECT study_uid, corrections_until FROM study ORDER BY study_uid")
     return {
-        text(row, "study_uid"): None if row["corrections_until"] is None else int(str(row["corrections_until"]))
+        text(row, "study_uid"): None
+        if row["corrections_until"] is None
+        else int(str(row["corrections_until"]))
         for row in rows
     }
 
