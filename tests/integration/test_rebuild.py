@@ -7,28 +7,40 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from node.archive.stores.encrypted import EncryptedStore
+from node.archive.tier import ArchiveTier
 from node.catalogue.correction_drafts import draft_merge, draft_rejection
 from node.catalogue.corrections import make_correction
 from node.catalogue.search import get_study
 from node.catalogue.unsettled import settle_corrections, unsettled_studies
 from node.clock import MINUTE
 from node.database.port import Statement
-from node.errors import NotFound, Refused
+from node.database.salvage import OldDatabase
+from node.errors import Conflict, Damaged, GridError, NotFound, Refused
 from node.events import StudyChanged
 from node.journal.blocks import block_path, make_block, read_block_file
+from node.journal.records import record_digest
+from node.keys.archive_keys import ArchiveKeys
 from node.keys.store import KeyStore
 from node.names import NodeId
-from node.people.accounts import OPERATOR
+from node.node import Node
+from node.people.accounts import OPERATOR, create_account
 from node.people.sessions import issue_bearer
+from ops.alone import alone, running
 from ops.cli import app
+from ops.compose import open_archive
+from ops.rebuild import rebuilding
 from ops.rebuild.deleted import DELETED
-from ops.rebuild.tables import EXPORTED
+from ops.rebuild.tables import CONTENT, EXPORTED
 from ops.verify import verify
 from tests.kit.clock import NOON
 from tests.kit.http import Visitor
@@ -413,8 +425,6 @@ def test_what_was_deleted_does_not_come_back(state: Path, clock: TickingClock) -
     )
     record = list(statement.params)
     record[2], record[6] = DELETED, "{}"
-    from node.journal.records import record_digest
-
     record[7] = record_digest(
         at=record[0],
         origin=record[1],
@@ -435,3 +445,191 @@ def test_what_was_deleted_does_not_come_back(state: Path, clock: TickingClock) -
         get_study(node.database, key(ARCHIVED_ALONE))
     assert any("its study was deleted" in line for line in done.packages.unreadable)
     node.close()
+
+
+def content_of(state: Path, clock: TickingClock) -> dict[str, list[dict[str, Any]]]:
+    node = opened(state, clock)
+    rows = {table: node.database.read(f"SELECT * FROM {table}") for table in CONTENT}
+    node.close()
+    return {table: sorted(found, key=str) for table, found in rows.items() if found}
+
+
+def test_content_of_an_old_database_is_copied_and_a_doubted_catalogue_is_not(
+    state: Path, clock: TickingClock
+) -> None:
+    node = opened(state, clock)
+    create_account(node, OPERATOR, user="li", name="Li", roles=["technician"])
+    make_correction(node, TECHNICIAN, draft_rejection(node, key(3)), reason="Blurred")  # in no block yet
+    node.close()
+    before, content = export_of(state, clock), content_of(state, clock)
+    assert {"account", "audit"} <= content.keys()
+    node = opened(state, clock)
+    node.write(
+        [
+            Statement("UPDATE study SET conflict = 0, state = 'receiving'"),
+            Statement("DELETE FROM instance WHERE study_uid = '2.25.1'"),
+            Statement("DELETE FROM overlay"),
+            Statement("DELETE FROM correction"),
+        ]
+    )
+    node.close()
+    done = rebuilt(state, clock)
+    assert differences(before, export_of(state, clock)) == []
+    assert (done.doubt.marked, done.journal.tail > 0) == (0, True)
+    assert content_of(state, clock) == content
+    assert wrong_in(state, clock) == []
+    assert done.kept is not None
+    kept = OldDatabase(done.kept)
+    assert kept.read("SELECT count(*) AS n FROM correction") == [{"n": 0}]
+    kept.close()
+
+
+def test_a_journal_that_was_altered_in_the_old_database_gives_way_to_its_blocks(
+    state: Path, clock: TickingClock
+) -> None:
+    before = export_of(state, clock)
+    node = opened(state, clock)
+    node.write([Statement("UPDATE journal SET subject = 'study/alpha/2.25.99' WHERE seq = 3")])
+    node.close()
+    rebuilt(state, clock)
+    assert differences(before, export_of(state, clock)) == []
+
+
+def test_a_node_that_runs_is_not_rebuilt_and_one_that_is_rebuilt_does_not_start(
+    state: Path, clock: TickingClock
+) -> None:
+    with running(state), running(state), pytest.raises(Conflict, match="Stop 'meridian serve'"):
+        rebuilt(state, clock)
+    with alone(state, act="Testing"):
+        said = run.invoke(app, ["serve", str(state)])
+    assert isinstance(said.exception, Conflict)
+    assert "being rebuilt" in str(said.exception)
+
+
+def spoil_database(state: Path, clock: TickingClock) -> None:
+    """Leave a database that cannot be opened, and a log that could be replayed into another one."""
+    node = opened(state, clock)
+    node.write([Statement("UPDATE study SET patient_name = 'Nobody'")])
+    log = (state / "meridian.db-wal").read_bytes()
+    node.close()
+    (state / "meridian.db-wal").write_bytes(log)
+    raw = bytearray((state / "meridian.db").read_bytes())
+    raw[:16] = bytes(16)
+    (state / "meridian.db").write_bytes(raw)
+
+
+def test_a_database_that_cannot_be_read_is_left_until_somebody_says_so(
+    state: Path, clock: TickingClock
+) -> None:
+    before = export_of(state, clock)
+    spoil_database(state, clock)
+    raw = (state / "meridian.db").read_bytes(), (state / "meridian.db-wal").read_bytes()
+    with pytest.raises(Damaged, match="--without-old"):
+        rebuilt(state, clock)
+    assert ((state / "meridian.db").read_bytes(), (state / "meridian.db-wal").read_bytes()) == raw
+    done = rebuilding.rebuild(state, clock=clock, without_old=True)
+    assert done.kept is not None
+    assert (done.kept.read_bytes(), done.kept.with_name(f"{done.kept.name}-wal").read_bytes()) == raw
+    assert differences(before, export_of(state, clock)) == []
+
+
+def test_a_planted_log_that_is_left_beside_the_new_database_is_caught(
+    state: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(monkeypatch, "rebuild-log-left")
+    with pytest.raises((AssertionError, GridError)):
+        test_a_database_that_cannot_be_read_is_left_until_somebody_says_so(state, clock)
+
+
+def test_of_a_table_with_a_damaged_page_the_other_rows_are_copied(state: Path, clock: TickingClock) -> None:
+    node = opened(state, clock)
+    sql = "INSERT INTO audit (id, at, person, act, subject, outcome, address) VALUES (?, 1, '', 'x', ?, 'done', '')"
+    node.write([Statement(sql, (f"{n:08d}", "s" * 80)) for n in range(3_000)])
+    node.close()
+    path = state / "meridian.db"
+    raw = bytearray(path.read_bytes())
+    page = raw.find(b"00001500") // 4096 * 4096
+    raw[page : page + 8] = bytes(8)
+    path.write_bytes(raw)
+    done = rebuilt(state, clock)
+    assert done.content is not None
+    assert "audit" in done.content.lost
+    node = opened(state, clock)
+    (left,) = node.database.read(
+        "SELECT count(*) AS n, min(id) AS low, max(id) AS high FROM audit WHERE act = 'x'"
+    )
+    assert 2_500 < int(str(left["n"])) < 3_000
+    assert (left["low"], left["high"]) == ("00000000", "00002999")
+    node.close()
+
+
+@contextmanager
+def sealed_node(state: Path, clock: TickingClock) -> Iterator[Node]:
+    """Open a node whose packages are sealed in a store."""
+    plain = opened(state, clock)
+    (store,) = plain.archive.stores
+    keys = ArchiveKeys.open(state / "keys", clock)
+    archive = ArchiveTier(plain.archive.folder, [EncryptedStore(store, keys)], copies=1)
+    yield replace(plain, archive=archive)
+    archive.close()
+    plain.close()
+
+
+def sealed_lost_and_rebuilt(
+    tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[str], list[str], list[str]]:
+    """Give exports before and after, and what could not be read."""
+    state = begin(tmp_path)
+    with sealed_node(state, clock) as node:
+        live(node, clock)
+        before = exported(node)
+    lose_database(state)
+
+    def sealed_archive(*given: Any) -> ArchiveTier:
+        tier = open_archive(*given)
+        keys = ArchiveKeys.open(state / "keys", clock)
+        return ArchiveTier(tier.folder, [EncryptedStore(one, keys) for one in tier.stores], copies=1)
+
+    monkeypatch.setattr("ops.compose.open_archive", sealed_archive)
+    done = rebuilt(state, clock)
+    node = opened(state, clock)
+    after = exported(node)
+    wrong = [finding.line for finding in verify(node)]
+    if not done.packages.unreadable:
+        assert all(digest == content[1] for content, digest in read_all(node).items())
+    node.close()
+    return before, after, [*done.packages.unreadable, *wrong]
+
+
+def test_sealed_packages_are_opened_by_the_keys_beside_them(
+    tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after, wrong = sealed_lost_and_rebuilt(tmp_path, clock, monkeypatch)
+    assert wrong == []
+    assert differences(before, after) == []
+    assert any('"sealed":true' in line for line in after)
+
+
+def test_a_planted_package_without_its_key_beside_it_is_caught(
+    tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(monkeypatch, "key-not-beside")
+    with pytest.raises(AssertionError, match="its key does not lie beside it"):
+        test_sealed_packages_are_opened_by_the_keys_beside_them(tmp_path, clock, monkeypatch)
+
+
+def test_the_command_says_what_came_of_it_and_what_was_lost(state: Path) -> None:
+    lose_database(state)
+    said = run.invoke(app, ["rebuild", str(state)])
+    assert said.exit_code == 0, said.output
+    for words in (
+        "Content: none. Accounts",
+        "blocks; the last,",
+        "Packages: 2",
+        "Studies: 12",
+        "meridian verify",
+    ):
+        assert words in said.output
+    lines = run.invoke(app, ["export-index", str(state)]).output.splitlines()
+    assert tables_in(lines) >= {"study", "instance", "journal"}
+    assert run.invoke(app, ["verify", str(state)]).exit_code == 0
