@@ -25,7 +25,7 @@ from node.database.salvage import OldDatabase, fold_log
 from node.database.sqlite import SqliteDatabase
 from node.errors import Damaged, InvalidRequest
 from node.events import Event
-from node.failpoints import failpoint
+from node.failpoints import failpoint, planted
 from node.journal.chain import blocks_folder
 from node.names import Cause, NodeId, StudyKey, StudyUID, Subject
 from node.node import Node
@@ -104,7 +104,7 @@ def rebuild(
     load_config(state)
     time = clock or SystemClock()
     path = database_path(state)
-    new = beside(path, "rebuilding")
+    new = path if planted("rebuild-in-place") else beside(path, "rebuilding")
     with alone(state, act=ACT):
         forget_database(new)
         with _old(path, time, without=without_old) as old:
