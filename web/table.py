@@ -22,6 +22,7 @@ from web.api import (
     session,
     studies,
     transfers,
+    unsettled,
     users,
 )
 from web.dicomweb import (
@@ -56,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     *transfers.ROUTES,
     *deliveries.ROUTES,
     *problems.ROUTES,
+    *unsettled.ROUTES,
     *query.ROUTES,
     *retrieve.ROUTES,
     *rendered.ROUTES,

@@ -66,7 +66,9 @@ def rebuild(state: Path, failpoint: str = "") -> int:
 
 def shown(state: Path) -> list[str]:
     """Give the export of a node that is opened as it lies, without what rebuilds told of themselves."""
-    return [line for line in export_of(state, TickingClock(SystemClock().now())) if "index-rebuilt" not in line]
+    return [
+        line for line in export_of(state, TickingClock(SystemClock().now())) if "index-rebuilt" not in line
+    ]
 
 
 def test_each_step_has_its_failpoint() -> None:
