@@ -1,6 +1,6 @@
 """The tables, as numbered migrations.
 
-Four kinds of rows. *Catalogue*: rebuilt from packs. *Projections*: rebuilt from
+Four kinds of rows; which table is which, `ops.rebuild.tables` says. *Catalogue*: rebuilt from packs. *Projections*: rebuilt from
 events. *Content*: texts, drafts, accounts, rules, roster, outbox, mailbox; only
 a backup brings it back. *Local*: jobs, leases, sessions, cursors; may be lost.
 

@@ -1,89 +1,85 @@
-"""What lies beside a sealed package: its name and its wrapped key, sealed under the node's archive key.
+"""The keys of sealed packages once more, a file each: for whoever lost the rows that hold them.
 
-The store learns neither: a package's name is the digest of its content, and would confirm a guess of it. Whoever has the
-archive key, and has lost the rows, opens the package by its note.
-
-Source: NIST SP 800-38D (GCM); the note's plaintext is canonical JSON.
+A note lies with the archive key that opens it, not with the package: whoever has the one has the other, the store learns
+nothing, and forgetting a note and a row destroys a copy also where bytes cannot be taken back, as in a bucket that keeps
+versions. The key in it is wrapped, as in the row.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from node.canonical import canonical_json
-from node.errors import Damaged, InvalidRequest
-from node.keys.aead import NONCE_BYTES, decrypt, encrypt, new_nonce
-from node.keys.archive_keys import ArchiveKey
-from node.keys.encoding import from_base64, to_base64
+from node.errors import Damaged, NotFound
+from node.journal.texts import sync_directory
+from node.keys.private_files import make_private_folder, read_private, write_private
 from node.names import Digest
 
 FORMAT = "meridian-package-note/1"
+FOLDER = "packages"
+"""Below the folder of keys."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Note:
-    format: str
-    key_id: str
-    sealed: str
+class Note:
+    """What a row keeps of a sealed copy."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
+    format: str = FORMAT
     package: Digest
     wrapped: str
 
 
-def seal_note(package: Digest, wrapped: str, key: ArchiveKey, *, stored_name: Digest) -> bytes:
-    """Write the note of a package that lies under a name; it opens for that name only."""
-    nonce = new_nonce()
-    said = canonical_json({"package": package, "wrapped": wrapped}).encode()
-    sealed = encrypt(from_base64(key.key), said, nonce=nonce, aad=_aad(stored_name))
-    note = _Note(format=FORMAT, key_id=key.key_id, sealed=to_base64(nonce + sealed))
-    return canonical_json(msgspec.to_builtins(note)).encode() + b"\n"
+class PackageNotes:
+    """The notes of one store's packages."""
 
+    def __init__(self, keys_folder: Path, store: str) -> None:
+        self._folder = keys_folder / FOLDER / store
 
-def open_note(note: bytes, key: ArchiveKey, *, stored_name: Digest) -> tuple[Digest, str]:
-    """Give a package's name and its wrapped key.
+    def write(self, stored_name: Digest, *, package: Digest, wrapped: str) -> None:
+        """Note a package's name and wrapped key by the name under which it lies; synced, in place of an earlier one.
 
-    Raises
-    ------
-    Damaged
-        The note was altered, lies beside another package, or was sealed under another key.
-    """
-    try:
-        content = from_base64(_read(note).sealed)
-        said = decrypt(
-            from_base64(key.key), content[NONCE_BYTES:], nonce=content[:NONCE_BYTES], aad=_aad(stored_name)
-        )
-        found = msgspec.json.decode(said, type=_Said)
-    except (InvalidRequest, msgspec.DecodeError) as error:
-        raise _damaged() from error
-    return found.package, found.wrapped
+        Raises
+        ------
+        Unavailable
+            The disk is full or failing.
+        """
+        path = self._path(stored_name)
+        for folder in (self._folder.parent, self._folder, path.parent):
+            if not folder.is_dir():
+                make_private_folder(folder)
+                sync_directory(folder.parent)
+        content = canonical_json(msgspec.to_builtins(Note(package=package, wrapped=wrapped)))
+        write_private(path, content.encode())
 
+    def peek(self, stored_name: Digest) -> Note | None:
+        """Give a note; None when there is none.
 
-def noted_by(note: bytes) -> str:
-    """Give the id of the archive key that opens a note; empty when it is none."""
-    try:
-        return _read(note).key_id
-    except Damaged:
-        return ""
+        Raises
+        ------
+        Damaged
+            It was altered.
+        """
+        try:
+            note = msgspec.json.decode(read_private(self._path(stored_name)), type=Note)
+        except NotFound:
+            return None
+        except msgspec.DecodeError as error:
+            raise Damaged(
+                f"Reading the key of package {stored_name[:16]} failed: its note was altered."
+            ) from error
+        if note.format != FORMAT:
+            raise Damaged(f"Reading the key of package {stored_name[:16]} failed: its note was altered.")
+        return note
 
+    def forget(self, stored_name: Digest) -> None:
+        """Destroy a note; nothing to do when there is none."""
+        path = self._path(stored_name)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            sync_directory(path.parent)
 
-def _read(note: bytes) -> _Note:
-    try:
-        found = msgspec.json.decode(note, type=_Note)
-    except msgspec.DecodeError as error:
-        raise _damaged() from error
-    if found.format != FORMAT:
-        raise _damaged()
-    return found
-
-
-def _aad(stored_name: Digest) -> bytes:
-    return f"{FORMAT}|{stored_name}".encode()
-
-
-def _damaged() -> Damaged:
-    return Damaged("Reading the key beside a sealed package failed: it was altered. Use its other copy.")
+    def _path(self, stored_name: Digest) -> Path:
+        return self._folder / stored_name[:2] / f"{stored_name}.json"

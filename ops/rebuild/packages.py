@@ -89,8 +89,8 @@ def _copies(node: Node, found: Packages) -> dict[Digest, list[tuple[ArchiveStore
                     held.setdefault(stored.package, []).append((store, stored))
                 else:
                     found.unreadable.append(
-                        f"archive store {store.name!r}: package {stored.stored_name[:16]} is sealed, and its key does not lie"
-                        " beside it. Restore the database from a backup, or the archive keys, to have it."
+                        f"archive store {store.name!r}: package {stored.stored_name[:16]} is sealed, and its key is not in"
+                        " keys/packages. Restore the database from a backup, and rebuild again, to have it."
                     )
         except GridError as error:
             found.unreadable.append(error.message)

@@ -23,7 +23,7 @@ REBUILT = {
     "study_correction": "corrections",
     "overlay": "corrections; of a peer's study the text that its event names",
     "archived": "packages",
-    "package_copy": "what lies in the stores; the keys of sealed ones lie beside them",
+    "package_copy": "what lies in the stores; the keys of sealed ones, from their notes",
     "problem": "events, as if nobody had seen them; which were, from an old database",
     "retired_pack": "merged packs that say whose place they took",
     "lifecycle": "decided again",

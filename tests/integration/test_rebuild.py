@@ -601,7 +601,7 @@ def sealed_lost_and_rebuilt(
     return before, after, [*done.packages.unreadable, *wrong]
 
 
-def test_sealed_packages_are_opened_by_the_keys_beside_them(
+def test_sealed_packages_are_opened_by_their_noted_keys(
     tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, after, wrong = sealed_lost_and_rebuilt(tmp_path, clock, monkeypatch)
@@ -610,12 +610,12 @@ def test_sealed_packages_are_opened_by_the_keys_beside_them(
     assert any('"sealed":true' in line for line in after)
 
 
-def test_a_planted_package_without_its_key_beside_it_is_caught(
+def test_a_planted_package_whose_key_is_not_noted_is_caught(
     tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planted(monkeypatch, "key-not-beside")
-    with pytest.raises(AssertionError, match="its key does not lie beside it"):
-        test_sealed_packages_are_opened_by_the_keys_beside_them(tmp_path, clock, monkeypatch)
+    planted(monkeypatch, "key-not-noted")
+    with pytest.raises(AssertionError, match="its key is not in"):
+        test_sealed_packages_are_opened_by_their_noted_keys(tmp_path, clock, monkeypatch)
 
 
 def test_the_command_says_what_came_of_it_and_what_was_lost(state: Path) -> None:

@@ -72,12 +72,6 @@ class Around:
     def listed(self) -> Iterator[Stored]:
         return self.inner.listed()
 
-    def put_note(self, stored_name: Digest, content: bytes) -> None:
-        self.inner.put_note(stored_name, content)
-
-    def note(self, stored_name: Digest) -> bytes | None:
-        return self.inner.note(stored_name)
-
     def room(self) -> int | None:
         return self.inner.room()
 

@@ -3,8 +3,8 @@
 Each put draws a fresh key and so makes other bytes, which have a name of their own: a put that was repeated after a
 crash never takes away the bytes that a row means. The package's name is not told to the store either.
 
-The key stands in the row, and sealed under the node's archive key in a note beside the package: whoever lost the rows and
-has the archive key opens the package still. So a copy is destroyed by removing it, or its note and the row's key.
+The key stands in the row, and once more in a note beside the archive key: whoever lost the rows opens the package still. A
+copy is destroyed by removing it, or by forgetting both, wherever its bytes are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from node.archive.stores.port import ArchiveStore, Stored, StoredFile
 from node.errors import Damaged, NotFound, Unavailable
 from node.failpoints import planted
 from node.keys.archive_keys import ArchiveKeys, unwrap, wrap, wrapped_by
-from node.keys.package_notes import noted_by, open_note, seal_note
+from node.keys.package_notes import PackageNotes
 from node.keys.sealed import CHUNK_BYTES, SealedFile, SealedReader, SealedWriter, unseal
 from node.names import Digest
 
@@ -31,6 +31,7 @@ class EncryptedStore:
     def __init__(self, inner: ArchiveStore, keys: ArchiveKeys) -> None:
         self._inner = inner
         self._keys = keys
+        self._notes = PackageNotes(keys.directory, inner.name)
 
     @property
     def name(self) -> str:
@@ -42,24 +43,27 @@ class EncryptedStore:
         try:
             sealed = self._seal(package, file, sealed_path)
             wrapped = wrap(sealed.key, self._keys.current, package=package)
-            self._put_note(sealed.digest, package=package, wrapped=wrapped)
+            self._note(sealed.digest, package=package, wrapped=wrapped)
             stored = self._inner.put(sealed.digest, sealed.path)
         finally:
             sealed_path.unlink(missing_ok=True)
         return replace(stored, package=package, wrapped_key=wrapped)
 
     def keep_key(self, stored: Stored) -> None:
-        """Let the key of a package lie beside it, where it was put before keys did, or wrapped by another key.
+        """Note the key of a package that was put before keys were noted, or is wrapped by another key now.
 
         Raises
         ------
-        Unavailable, NotFound
-            The store is away; the archive key is not here.
+        Unavailable
+            The disk of the keys is full or failing.
         """
-        wrapped = stored.wrapped_key
-        note = self._inner.note(stored.stored_name)
-        if wrapped and (note is None or noted_by(note) != wrapped_by(wrapped)):
-            self._put_note(stored.stored_name, package=stored.package, wrapped=wrapped)
+        note = self._notes.peek(stored.stored_name)
+        if stored.wrapped_key and (note is None or note.wrapped != stored.wrapped_key):
+            self._note(stored.stored_name, package=stored.package, wrapped=stored.wrapped_key)
+
+    def forget_key(self, stored_name: Digest) -> None:
+        """Destroy the note of a package's key: with its row's, the copy cannot be opened, wherever its bytes are."""
+        self._notes.forget(stored_name)
 
     def open(self, stored: Stored) -> StoredFile:
         key = self._key(stored)
@@ -70,20 +74,18 @@ class EncryptedStore:
 
     def remove(self, stored_name: Digest) -> None:
         self._inner.remove(stored_name)
+        self._notes.forget(stored_name)
 
     def names(self) -> Iterator[Digest]:
         return self._inner.names()
 
     def listed(self) -> Iterator[Stored]:
         for one in self._inner.listed():
-            package, wrapped = self._noted(one.stored_name)
-            yield replace(one, package=package, wrapped_key=wrapped)
-
-    def put_note(self, stored_name: Digest, content: bytes) -> None:
-        self._inner.put_note(stored_name, content)
-
-    def note(self, stored_name: Digest) -> bytes | None:
-        return self._inner.note(stored_name)
+            note = self._notes.peek(one.stored_name)
+            if note is None:
+                yield replace(one, package=Digest(""))
+            else:
+                yield replace(one, package=note.package, wrapped_key=note.wrapped)
 
     def room(self) -> int | None:
         return self._inner.room()
@@ -91,21 +93,10 @@ class EncryptedStore:
     def close(self) -> None:
         self._inner.close()
 
-    def _put_note(self, stored_name: Digest, *, package: Digest, wrapped: str) -> None:
-        """Keep what the row keeps beside the package, since rows may be lost; the note comes first, so none lacks it."""
-        if not planted("key-not-beside"):
-            key = self._keys.get(wrapped_by(wrapped))
-            self._inner.put_note(stored_name, seal_note(package, wrapped, key, stored_name=stored_name))
-
-    def _noted(self, stored_name: Digest) -> tuple[Digest, str]:
-        """Give a package's name and wrapped key as they stand beside it; nothing when they cannot be had."""
-        note = self._inner.note(stored_name)
-        try:
-            if note is not None:
-                return open_note(note, self._keys.get(noted_by(note)), stored_name=stored_name)
-        except (Damaged, NotFound):
-            pass
-        return Digest(""), ""
+    def _note(self, stored_name: Digest, *, package: Digest, wrapped: str) -> None:
+        """Keep what the row keeps, since rows may be lost; before the package is put, so that none lacks it."""
+        if not planted("key-not-noted"):
+            self._notes.write(stored_name, package=package, wrapped=wrapped)
 
     def _seal(self, package: Digest, file: Path, target: Path) -> SealedFile:
         hash_ = hashlib.sha256()

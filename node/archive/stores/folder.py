@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
 from node.archive.source import FileSource
-from node.archive.stores.port import MARKER, NOTE_SUFFIX, Stored
+from node.archive.stores.port import MARKER, Stored
 from node.archive.writing import forget
 from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.failpoints import planted
@@ -117,10 +117,11 @@ class FolderStore:
         path = self._path(stored_name)
         with self._as_unavailable("Removing a package from"):
             self._check_marker("Removing a package from")
-            for one in (path, self._note_path(stored_name)):
-                one.unlink(missing_ok=True)
-            if path.parent.is_dir():
-                sync_directory(path.parent)
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                return
+            sync_directory(path.parent)
 
     def names(self) -> Iterator[Digest]:
         with self._as_unavailable("Listing"):
@@ -136,29 +137,6 @@ class FolderStore:
                 size = self._path(name).stat().st_size
             yield Stored(package=name, stored_name=name, size_bytes=size)
 
-    def put_note(self, stored_name: Digest, content: bytes) -> None:
-        target = self._note_path(stored_name)
-        part = target.with_name(f"{target.name}.{secrets.token_hex(8)}.part")
-        with self._as_unavailable("Storing a key in"):
-            self._check_marker("Storing a key in")
-            self._make_folder(target.parent)
-            try:
-                with _locked_part(part) as descriptor:
-                    _write(descriptor, content)
-                    os.fsync(descriptor)
-                    part.rename(target)
-                sync_directory(target.parent)
-            finally:
-                part.unlink(missing_ok=True)
-
-    def note(self, stored_name: Digest) -> bytes | None:
-        with self._as_unavailable("Reading a key in"):
-            try:
-                return self._note_path(stored_name).read_bytes()
-            except FileNotFoundError:
-                self._check_marker("Reading a key in")
-                return None
-
     def room(self) -> int | None:
         with self._as_unavailable("Measuring"):
             self._check_marker("Measuring")
@@ -170,9 +148,6 @@ class FolderStore:
 
     def _path(self, stored_name: Digest) -> Path:
         return self._root / stored_name[:2] / stored_name
-
-    def _note_path(self, stored_name: Digest) -> Path:
-        return self._path(stored_name).with_name(f"{stored_name}{NOTE_SUFFIX}")
 
     def _make_folder(self, folder: Path) -> None:
         try:

@@ -10,8 +10,6 @@ from typing import Protocol
 from node.archive.source import Source
 from node.names import Digest
 
-NOTE_SUFFIX = ".key"
-"""Of what is kept beside a package, under its name."""
 MARKER = ".meridian-store"
 """Its content is the store's name. Where it is not, the store is not: a disk that is not mounted looks empty."""
 
@@ -27,7 +25,7 @@ class Stored:
     size_bytes: int
     """Of the bytes as they lie."""
     wrapped_key: str = ""
-    """Of a sealed package. Whoever forgets it, and removes the note beside the package, has destroyed this copy."""
+    """Of a sealed package. Whoever forgets it has destroyed this copy: its row, and its note (`forget_key`)."""
 
 
 class StoredFile(Source, Protocol):
@@ -114,26 +112,7 @@ class ArchiveStore(Protocol):
     def listed(self) -> Iterator[Stored]:
         """Give every package as its row must keep it, for whoever lost the rows; raises as `names` does.
 
-        Of a sealed package whose key does not lie beside it (`note`), or under a key that is not here,
-        ``package`` is empty: it cannot be opened.
-        """
-
-    def put_note(self, stored_name: Digest, content: bytes) -> None:
-        """Keep a few bytes beside a package, synced, in place of what was kept there; they go with it.
-
-        Raises
-        ------
-        Unavailable
-            As `put`.
-        """
-
-    def note(self, stored_name: Digest) -> bytes | None:
-        """Give what `put_note` kept; None when there is nothing.
-
-        Raises
-        ------
-        Unavailable
-            The store is gone, slow or failing.
+        Of a sealed package whose key is not noted here ``package`` is empty: it cannot be opened.
         """
 
     def room(self) -> int | None:

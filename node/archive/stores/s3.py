@@ -25,7 +25,7 @@ from obstore.store import S3Store as Bucket
 from node.archive.source import FileSource, cut_off
 from node.archive.stores.credentials import Credentials
 from node.archive.stores.described import DescribedStore
-from node.archive.stores.port import MARKER, NOTE_SUFFIX, Stored
+from node.archive.stores.port import MARKER, Stored
 from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.failpoints import planted
 from node.names import Digest
@@ -140,7 +140,7 @@ class S3Store:
     def remove(self, stored_name: Digest) -> None:
         with self._as_unavailable("Removing a package from"):
             self._check_marker("Removing a package from")
-            obstore.delete(self._bucket, [stored_name, f"{stored_name}{NOTE_SUFFIX}"])
+            obstore.delete(self._bucket, stored_name)
 
     def names(self) -> Iterator[Digest]:
         with self._as_unavailable("Listing"):
@@ -156,19 +156,6 @@ class S3Store:
                     if _NAME.fullmatch(one["path"]):
                         name = Digest(one["path"])
                         yield Stored(package=name, stored_name=name, size_bytes=one["size"])
-
-    def put_note(self, stored_name: Digest, content: bytes) -> None:
-        with self._as_unavailable("Storing a key in"):
-            self._check_marker("Storing a key in")
-            obstore.put(self._bucket, f"{stored_name}{NOTE_SUFFIX}", content)
-
-    def note(self, stored_name: Digest) -> bytes | None:
-        with self._as_unavailable("Reading a key in"):
-            try:
-                return bytes(obstore.get(self._bucket, f"{stored_name}{NOTE_SUFFIX}").bytes())
-            except FileNotFoundError:
-                self._check_marker("Reading a key in")
-                return None
 
     def room(self) -> int | None:
         """Nobody knows: S3 has no word for it."""

@@ -60,12 +60,6 @@ class SlowStore:
     def listed(self) -> Iterator[Stored]:
         return self._inner.listed()
 
-    def put_note(self, stored_name: Digest, content: bytes) -> None:
-        self._inner.put_note(stored_name, content)
-
-    def note(self, stored_name: Digest) -> bytes | None:
-        return self._inner.note(stored_name)
-
     def room(self) -> int | None:
         return self._inner.room()
 

@@ -14,7 +14,7 @@ from node.archive.stores.described import DescribedStore
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.folder import FolderStore
 from node.archive.stores.opening import open_store
-from node.archive.stores.port import MARKER, NOTE_SUFFIX, Stored
+from node.archive.stores.port import MARKER, Stored
 from node.archive.stores.verifying import verify_copy
 from node.errors import Damaged, NotFound, Unavailable
 from node.keys.archive_keys import NAME, ArchiveKeys, rewrap
@@ -44,11 +44,7 @@ class House:
             return file.read_at(0, file.size)
 
     def outside(self) -> list[Path]:
-        return [
-            path
-            for path in self.root.rglob("*")
-            if path.is_file() and path.name != MARKER and path.suffix != NOTE_SUFFIX
-        ]
+        return [path for path in self.root.rglob("*") if path.is_file() and path.name != MARKER]
 
 
 @pytest.fixture
