@@ -1,7 +1,7 @@
 """Whether a node runs: each of its processes holds a lock for as long as it lives, and who must be alone takes all of it.
 
-The kernel takes the lock off a process that ends, however it ends. A command that only looks, or writes a row or two, takes
-none: it may run beside the node.
+The kernel takes the lock off a process that ends, however it ends. A command that only looks, or writes a row or two, holds
+none, and may run beside the node; it does not begin while somebody is alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,18 @@ LOCK = "meridian.db.running"
 """Beside the database, and left out of backups as that is."""
 
 
+def refuse_while_rebuilt(state: Path) -> None:
+    """Return unless somebody is alone with a node's state folder.
+
+    Raises
+    ------
+    Conflict
+        Somebody is.
+    """
+    with running(state):
+        return
+
+
 @contextmanager
 def running(state: Path) -> Iterator[None]:
     """Run one of the node's processes.
@@ -30,7 +42,7 @@ def running(state: Path) -> Iterator[None]:
     with _held(
         state,
         fcntl.LOCK_SH,
-        "Starting the node was refused: its index is being rebuilt. Wait until it is done.",
+        "Opening the node was refused: its index is being rebuilt. Wait until it is done.",
     ):
         yield
 

@@ -56,6 +56,7 @@ class Facts:
 def write_facts(node: Node) -> Facts:
     """Write every fact that the journal tells of, in its order."""
     found = Facts()
+    before: list[tuple[str, StudyKey, int]] = []  # a fact's own event comes after those of the studies it touches
     for record in _records(node):
         match decode(_READ, record.type, record.body):
             case CorrectionUndone() as event:
@@ -64,6 +65,8 @@ def write_facts(node: Node) -> Facts:
             case StudyRestated() as event:
                 if event.correction in found.lacking:
                     _note(found, study_of(record.subject), record.at)
+                elif not event.undone:
+                    before.append((event.correction, study_of(record.subject), record.at))
             case Made() as event:
                 found.made += 1
                 row, whole = _row(node, event, record)
@@ -72,6 +75,10 @@ def write_facts(node: Node) -> Facts:
                     found.lacking.add(row.id)
                     if row.study_uid:
                         _note(found, study_of(record.subject), record.at)
+                    for touched, key, at in before:
+                        if touched == row.id:
+                            _note(found, key, at)
+                before.clear()
             case _:
                 continue
     return found

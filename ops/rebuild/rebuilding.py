@@ -36,6 +36,7 @@ from ops.findings import PAGE, pages
 from ops.rebuild.chain import Blocks, Chain, read_chain
 from ops.rebuild.copying import Copied, copy_announced, copy_content, copy_seen, open_old
 from ops.rebuild.corrected import restate_own, restate_told, write_lost_notes
+from ops.rebuild.damaged import look_at_suspects
 from ops.rebuild.deleted import Deleted
 from ops.rebuild.doubt import Doubt, mark_unknown
 from ops.rebuild.facts import Facts, write_facts
@@ -146,6 +147,7 @@ def _fill(node: Node, old: OldDatabase | None, tell: Told) -> Rebuilt:
     told = restate_told(node, contents)
     failpoint("rebuild-corrections")
     doubt = mark_unknown(node, journal, newest_at=records.newest_at, single=(facts.unknown, told))
+    look_at_suspects(node)
     _finish(node, chain, journal, studies, doubt)
     failpoint("rebuild-marks")
     return Rebuilt(

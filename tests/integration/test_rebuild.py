@@ -13,15 +13,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from federation.correction_arrivals import apply_study_corrected_there
+from federation.messages import AnnouncedStudy, Received, StudyCorrectedThere
+from node.archive.damage import look_at
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.tier import ArchiveTier
 from node.catalogue.correction_drafts import draft_merge, draft_rejection
+from node.catalogue.correction_facts import PatientChange, Words
 from node.catalogue.corrections import make_correction
+from node.catalogue.overlays import Overlay, encode_overlay
 from node.catalogue.search import get_study
 from node.catalogue.unsettled import settle_corrections, unsettled_studies
+from node.catalogue.written import write_study
 from node.clock import MINUTE
 from node.database.port import Statement
 from node.database.salvage import OldDatabase
@@ -31,10 +38,11 @@ from node.journal.blocks import block_path, make_block, read_block_file
 from node.journal.records import record_digest
 from node.keys.archive_keys import ArchiveKeys
 from node.keys.store import KeyStore
-from node.names import NodeId
+from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
 from node.people.accounts import OPERATOR, create_account
 from node.people.sessions import issue_bearer
+from node.store.directory import is_damaged
 from ops.alone import alone, running
 from ops.cli import app
 from ops.compose import open_archive
@@ -44,6 +52,7 @@ from ops.rebuild.tables import CONTENT, EXPORTED
 from ops.verify import verify
 from tests.kit.clock import NOON
 from tests.kit.http import Visitor
+from tests.kit.instances import CT_IMAGE, file_meta
 from tests.kit.lost_index import (
     ARCHIVED_ALONE,
     TECHNICIAN,
@@ -67,6 +76,7 @@ from tests.kit.lost_index import (
     wrong_in,
 )
 from tests.kit.merging import ingest, rows_of
+from tests.kit.registering import facts
 from tests.kit.site import open_site
 
 run = CliRunner()
@@ -633,3 +643,156 @@ def test_the_command_says_what_came_of_it_and_what_was_lost(state: Path) -> None
     lines = run.invoke(app, ["export-index", str(state)]).output.splitlines()
     assert tables_in(lines) >= {"study", "instance", "journal"}
     assert run.invoke(app, ["verify", str(state)]).exit_code == 0
+
+
+def test_a_backup_gives_content_and_later_blocks_the_rest(state: Path, clock: TickingClock) -> None:
+    node = opened(state, clock)
+    create_account(node, OPERATOR, user="li", name="Li", roles=["technician"])
+    node.close()
+    backup = state.parent / "backup.db"
+    shutil.copy(state / "meridian.db", backup)
+    node = opened(state, clock)
+    send(node, clock, 20, slice_(20, 1, patient_id="F-1"))
+    make_correction(node, TECHNICIAN, draft_merge(node, patient("F-1"), patient("D-1")), reason="Same")
+    complete(node, clock)
+    seal(node, clock)
+    node.close()
+    before = export_of(state, clock)
+    lose_database(state)
+    shutil.copy(backup, state / "meridian.db")
+    done = rebuilt(state, clock)
+    assert differences(before, export_of(state, clock)) == []
+    assert (done.doubt.marked, done.journal.fault) == (0, "")
+    assert len(content_of(state, clock)["account"]) == 1
+    assert wrong_in(state, clock) == []
+
+
+def test_a_fact_of_an_earlier_version_marks_the_studies_it_touched(state: Path, clock: TickingClock) -> None:
+    """Texts of earlier versions do not say of whom a merge is: the fact is kept, counts for nobody, and that is said."""
+    lose_database(state)
+    for path in (state / "texts").glob("??/*.txt"):
+        words = json.loads(path.read_text())
+        if words.get("about") == ["alpha:HIS", "A-17"]:
+            path.unlink()  # an erased text lacks as much
+    rebuilt(state, clock)
+    node = opened(state, clock)
+    marked = {uid for uid, until in until_of(node).items() if until is not None}
+    assert marked == {"2.25.1", "2.25.2", "2.25.10", "2.25.11"}
+    assert get_study(node.database, key(1)).patient_id == "A-17"
+    assert node.database.read("SELECT 1 AS one FROM correction WHERE kind = 'merge' AND patient_id = ''")
+    node.close()
+
+
+def test_words_without_their_patient_are_read_and_lack_only_that() -> None:
+    words = msgspec.json.decode(b'{"by":"Chen","patient":{"id":"B-42"},"reason":"Same"}', type=Words)
+    assert (words.about, words.person, words.at, words.by) == (None, "", 0, "Chen")
+
+
+def found_damaged(state: Path, clock: TickingClock) -> str:
+    """Damage a record, and let the scrub find it; give its pack."""
+    node = opened(state, clock)
+    (row,) = [row for row in rows_of(node) if row.study_uid == "2.25.3"]
+    path = node.packs.path(row.pack)
+    raw = bytearray(path.read_bytes())
+    raw[row.data_offset + row.data_bytes - 1] ^= 1
+    path.write_bytes(raw)
+    assert look_at(node, row.pack)
+    seal(node, clock)
+    node.close()
+    return row.pack
+
+
+def test_what_was_found_damaged_is_not_served_again(state: Path, clock: TickingClock) -> None:
+    pack = found_damaged(state, clock)
+    lose_database(state)
+    rebuilt(state, clock)
+    node = opened(state, clock)
+    (row,) = [row for row in rows_of(node) if row.study_uid == "2.25.3"]
+    assert row.pack != pack
+    assert is_damaged(row.pack)
+    node.close()
+
+
+def test_a_planted_trust_in_a_pack_that_was_found_damaged_is_caught(
+    state: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(monkeypatch, "rebuild-trusts-all")
+    with pytest.raises(AssertionError):
+        test_what_was_found_damaged_is_not_served_again(state, clock)
+
+
+BETA = NodeId("beta")
+OF_BETA = StudyKey(origin=BETA, study_uid=StudyUID("2.25.50"))
+
+
+def tell(node: Node, overlay: Overlay) -> None:
+    """Let beta tell what it corrected of its study."""
+    words = AnnouncedStudy(
+        study_uid="2.25.50", patient_issuer="beta:HIS", patient_id="Z-1", patient_name="He^Jiu", sex="F", birth_date="",
+        age="", study_date="", study_time="", accession_issuer="", accession="", description="", referring_physician="",
+        modalities="[]", body_parts="[]", department="", series_count=1, instance_count=1, bytes=1, first_at=1, last_at=1,
+    )  # fmt: skip
+    message = StudyCorrectedThere(origin="beta", study=words, series=(), overlay=encode_overlay(overlay)[1])
+    received = Received(sender=BETA, cause=Cause(node.new_id()), at=node.now())
+    node.write(apply_study_corrected_there(node, received, message))
+
+
+def peer_s(state: Path, clock: TickingClock) -> None:
+    """Let an instance of beta come, corrected there."""
+    node = opened(state, clock)
+    given = facts(
+        node, study_uid="2.25.50", door="peer", origin=BETA, cause=Cause(node.new_id()), issuer="HIS"
+    )
+    data_set = slice_(50, 1, patient_id="Z-1", patient_name="He^Jiu")
+    writer = node.packs.open_writer(study_uid="2.25.50", cause=given.cause)
+    writer.append(
+        given,
+        sop_class=CT_IMAGE,
+        sop_uid="2.25.50.1.1",
+        file_meta=file_meta(sop_uid="2.25.50.1.1"),
+        data_set=data_set,
+    )
+    writer.close()
+    ingest(node)
+    tell(node, Overlay(patients={"*": PatientChange(name="He^Shi")}, at=node.now()))
+    seal(node, clock)
+    node.close()
+
+
+def test_a_peer_s_study_shows_what_its_origin_told(state: Path, clock: TickingClock) -> None:
+    peer_s(state, clock)
+    before = export_of(state, clock)
+    lose_database(state)
+    done = rebuilt(state, clock)
+    assert differences(before, export_of(state, clock)) == []
+    node = opened(state, clock)
+    assert get_study(node.database, OF_BETA).patient_name == "He^Shi"
+    node.close()
+    assert done.doubt.marked == 0
+
+
+def test_a_peer_s_study_whose_told_corrections_have_no_text_is_marked(
+    state: Path, clock: TickingClock
+) -> None:
+    peer_s(state, clock)
+    for path in (state / "texts").glob("??/*.txt"):
+        if '"patients":{"*"' in path.read_text():
+            path.unlink()
+    lose_database(state)
+    rebuilt(state, clock)
+    node = opened(state, clock)
+    assert {uid for uid, until in until_of(node).items() if until is not None} == {"2.25.50"}
+    node.close()
+
+
+def test_what_a_peer_announced_is_kept_of_an_old_database(state: Path, clock: TickingClock) -> None:
+    node = opened(state, clock)
+    row = replace(
+        get_study(node.database, key(3)), origin=BETA, state="announced", source_at=0, source_digest="",
+        instance_count=0, bytes=0, completed_at=None,
+    )  # fmt: skip
+    node.write(write_study(row, before=None))
+    node.close()
+    before = export_of(state, clock)
+    rebuilt(state, clock)
+    assert differences(before, export_of(state, clock)) == []
