@@ -56,7 +56,9 @@ class Facts:
 def write_facts(node: Node) -> Facts:
     """Write every fact that the journal tells of, in its order."""
     found = Facts()
-    before: list[tuple[str, StudyKey, int]] = []  # a fact's own event comes after those of the studies it touches
+    before: list[
+        tuple[str, StudyKey, int]
+    ] = []  # a fact's own event comes after those of the studies it touches
     for record in _records(node):
         match decode(_READ, record.type, record.body):
             case CorrectionUndone() as event:

@@ -24,7 +24,7 @@ from node.events import (
 from node.names import StudyKey, Subject, study_of
 from node.node import Node
 from ops.findings import PAGE, pages
-from ops.rebuild.deleted import Deleted
+from ops.rebuild.deleted import DELETED, Deleted
 from ops.rebuild.records import Told
 
 _READ = (StudyChanged, StudyCompleted, StudyCounted, InstanceConflictFound, PatientConflictFound)
@@ -132,6 +132,8 @@ def _tell(node: Node, study: StudyRow, more: int, known: _Known) -> list[Stateme
 def _known(node: Node, key: StudyKey) -> _Known:
     known = _Known()
     for record in node.journal.of(key.subject):
+        if record.type == DELETED:
+            known = _Known()
         match decode(_READ, record.type, record.body):
             case StudyChanged() as event:
                 known.contents += event.instances

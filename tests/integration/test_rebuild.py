@@ -32,6 +32,7 @@ from node.catalogue.written import write_study
 from node.clock import MINUTE
 from node.database.port import Statement
 from node.database.salvage import OldDatabase
+from node.database.schema import MIGRATIONS
 from node.errors import Conflict, Damaged, GridError, NotFound, Refused
 from node.events import StudyChanged
 from node.journal.blocks import block_path, make_block, read_block_file
@@ -51,10 +52,11 @@ from ops.rebuild.deleted import DELETED
 from ops.rebuild.tables import CONTENT, EXPORTED
 from ops.verify import verify
 from tests.kit.clock import NOON
-from tests.kit.http import Visitor
+from tests.kit.http import Answer, Visitor
 from tests.kit.instances import CT_IMAGE, file_meta
 from tests.kit.lost_index import (
     ARCHIVED_ALONE,
+    ARCHIVED_TOO,
     TECHNICIAN,
     TickingClock,
     begin,
@@ -77,7 +79,7 @@ from tests.kit.lost_index import (
 )
 from tests.kit.merging import ingest, rows_of
 from tests.kit.registering import facts
-from tests.kit.site import open_site
+from tests.kit.site import add_quickly, open_site
 
 run = CliRunner()
 
@@ -796,3 +798,60 @@ def test_what_a_peer_announced_is_kept_of_an_old_database(state: Path, clock: Ti
     before = export_of(state, clock)
     rebuilt(state, clock)
     assert differences(before, export_of(state, clock)) == []
+
+
+def test_what_a_damaged_pack_does_not_give_comes_from_the_package(state: Path, clock: TickingClock) -> None:
+    node = opened(state, clock)
+    (pack,) = {row.pack for row in rows_of(node) if row.study_uid == f"2.25.{ARCHIVED_TOO}"}
+    path, first = node.packs.path(pack), 0
+    node.close()
+    raw = bytearray(path.read_bytes())
+    raw[first + 3] ^= 1
+    path.write_bytes(raw)
+    lose_database(state)
+    done = rebuilt(state, clock)
+    assert len(done.records.unreadable) == 1
+    assert done.studies.missing == {}
+    node = opened(state, clock)
+    here = {
+        content for content in read_all(node).items() if content[0][0].startswith(f"2.25.{ARCHIVED_TOO}.")
+    }
+    assert len(here) == 2
+    assert all(digest == content[1] for content, digest in here)
+    node.close()
+
+
+def test_a_database_of_an_earlier_version_gives_its_content(
+    tmp_path: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = begin(tmp_path)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("node.database.sqlite.MIGRATIONS", MIGRATIONS[:-1])
+        node = opened(state, clock)
+        create_account(node, OPERATOR, user="li", name="Li", roles=["technician"])
+        node.close()
+    done = rebuilt(state, clock)
+    assert len(content_of(state, clock)["account"]) == 1
+    assert done.kept is not None
+    assert OldDatabase(done.kept).version == len(MIGRATIONS) - 1, "the old one is kept as it was"
+
+
+def test_only_an_administrator_settles_over_http(state: Path, clock: TickingClock) -> None:
+    lose_database(state)
+    lose_blocks(state)
+    rebuilt(state, clock)
+    node = opened(state, clock)
+    with open_site(node) as site:
+        technician = site.signed_in(add_quickly(node, "li", "technician"))
+        administrator = site.signed_in(add_quickly(node, "root", "administrator"))
+        listed = technician.get("/api/studies")["items"]
+        assert {one["correctionsUntil"] for one in listed} == {0}
+        with pytest.raises(Answer) as refused:
+            technician.post("/api/unsettled/alpha/2.25.3")
+        assert refused.value.status == 403
+        assert administrator.post("/api/unsettled/alpha/2.25.3") == {"studies": 1}
+        assert technician.get("/api/studies/alpha/2.25.3")["study"]["correctionsUntil"] is None
+        assert administrator.post("/api/unsettled") == {"studies": 11}
+        events = technician.get("/api/studies/alpha/2.25.3/story")["events"]
+        assert "settled" in {one["what"] for one in events}
+    node.close()
