@@ -49,6 +49,7 @@ _NAMES = {
     "study-archived": "archived",
     "study-expired": "expired",
     "study-recalled": "recalled",
+    "corrections-doubted": "doubted",
     "corrections-settled": "settled",
 }
 """What the story calls an event; one that is not here is told by a row instead."""

@@ -1,7 +1,8 @@
 """Studies of which a rebuild could not know all corrections: listed, and settled by an administrator who has looked.
 
 Settling says that what a study shows is right; it changes nothing else. What was corrected and is lost is corrected again,
-as any other correction. A later rebuild that knows the whole journal marks nothing of itself.
+as any other correction. That a study is marked is an event, as that it was settled: a later rebuild, whose journal begins
+behind what was lost, knows it still. One that has the lost blocks again knows nothing of the mark.
 """
 
 from __future__ import annotations
@@ -21,6 +22,14 @@ from node.people.roles import ADMINISTRATOR
 
 _PAGE = 500
 _AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorrectionsDoubted(Event):
+    """A rebuild could not know all corrections of a study. Subject ``study/ORIGIN/UID``."""
+
+    until: int
+    """Up to when they are known; 0: none is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ A study shown clean whose merge or rejection was forgotten is worse than one tha
   or was being made: its study, or all of its patient's, are marked, and no other. Rejections that devices sent are
   read again from their packs.
 - A text of an earlier version does not say what it is about. Then all are marked.
+- What an earlier rebuild could not know and nobody has settled since is an event, and marks its study again.
 - A fact that lost its text, or that an earlier version wrote without its patient, marks the studies it touched; so does
   what a peer told of its study, where the text of that is not here.
 """
@@ -25,6 +26,7 @@ import msgspec
 
 from node.canonical import digest_of
 from node.catalogue.correction_facts import Words
+from node.catalogue.unsettled import CorrectionsDoubted, unsettled_studies
 from node.clock import MINUTE, SECOND, Micros
 from node.database.port import Statement, Value
 from node.failpoints import planted
@@ -34,6 +36,7 @@ from ops.rebuild.journal import Journal
 
 TAIL: Micros = 30 * MINUTE
 """So long after the last record nothing came that it would tell of."""
+_BATCH = 400
 _SLACK: Micros = 10 * MINUTE
 """How much earlier than its event a text may have been written, by the file's time."""
 
@@ -71,6 +74,7 @@ def mark_unknown(
         Studies that are known not to be known, with the moment up to which they are.
     """
     doubt = Doubt(until=journal.known_to)
+    told = dict(unsettled_studies(node.database))
     if planted("rebuild-shows-clean"):
         return doubt
     lost = list(_lost(node, journal))
@@ -89,9 +93,26 @@ def mark_unknown(
             doubt.why.append("Corrections have lost their texts, or say not of whom they are.")
     (row,) = node.database.read("SELECT count(*) AS n FROM study WHERE corrections_until IS NOT NULL")
     doubt.marked = int(str(row["n"]))
-    if doubt.marked:
+    if _tell(node, told):
         node.database.write(_shown(node, doubt), node.new_id())
     return doubt
+
+
+def _tell(node: Node, told: Mapping[StudyKey, Micros]) -> int:
+    """Tell the journal of the marks that it does not know, so that a later rebuild does; give how many those are."""
+    found, statements = 0, list[Statement]()
+    for key, until in unsettled_studies(node.database):
+        if told.get(key) != until:
+            version = node.journal.version(key.subject)
+            event = CorrectionsDoubted(until=until)
+            statements += node.journal.append(key.subject, [event], after=version, cause=Cause(node.new_id()))
+            found += 1
+        if len(statements) >= _BATCH:
+            node.database.write(statements, node.new_id())
+            statements = []
+    if statements and not planted("rebuild-forgets-marks"):
+        node.database.write(statements, node.new_id())
+    return found
 
 
 def _why_all(journal: Journal, newest_at: Micros, lost: list[_Lost]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from federation.arrivals import StudyCounted
 from node.catalogue.search import PATIENT_DIFFERS, StudyRow, peek_study
+from node.catalogue.unsettled import CorrectionsDoubted, CorrectionsSettled
 from node.clock import Micros
 from node.database.port import Statement, convert_row, integer, text
 from node.events import (
@@ -27,7 +28,10 @@ from ops.findings import PAGE, pages
 from ops.rebuild.deleted import DELETED, Deleted
 from ops.rebuild.records import Told
 
-_READ = (StudyChanged, StudyCompleted, StudyCounted, InstanceConflictFound, PatientConflictFound)
+_READ = (
+    StudyChanged, StudyCompleted, StudyCounted, InstanceConflictFound, PatientConflictFound, CorrectionsDoubted,
+    CorrectionsSettled,
+)  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class _Known:
     expected: int | None = None
     in_conflict: bool = False
     patient_differs: bool = False
+    corrections_until: Micros | None = None
 
 
 def settle_studies(node: Node, deleted: Deleted, tell: Told) -> Studies:
@@ -80,9 +85,9 @@ def _settle(node: Node, study: StudyRow, found: Studies) -> None:
     if study.state != "announced":
         statements.append(
             Statement(
-                "UPDATE study SET state = ?, completed_at = ?, expected = coalesce(?, expected) WHERE origin = ?"
-                " AND study_uid = ?",
-                (known.state, known.completed_at, known.expected, *key),
+                "UPDATE study SET state = ?, completed_at = ?, expected = coalesce(?, expected), corrections_until = ?"
+                " WHERE origin = ? AND study_uid = ?",
+                (known.state, known.completed_at, known.expected, known.corrections_until, *key),
                 expect=1,
             )
         )
@@ -146,6 +151,10 @@ def _known(node: Node, key: StudyKey) -> _Known:
                 known.in_conflict = True
             case PatientConflictFound():
                 known.patient_differs = True
+            case CorrectionsDoubted() as event:
+                known.corrections_until = event.until
+            case CorrectionsSettled():
+                known.corrections_until = None
             case _:
                 continue
     return known

@@ -19,12 +19,15 @@ from typer.testing import CliRunner
 
 from federation.correction_arrivals import apply_study_corrected_there
 from federation.messages import AnnouncedStudy, Received, StudyCorrectedThere
+from node.archive.archiving import archive_study
 from node.archive.damage import look_at
+from node.archive.expiring import expire_study
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.tier import ArchiveTier
 from node.catalogue.correction_drafts import draft_merge, draft_rejection
 from node.catalogue.correction_facts import PatientChange, Words
 from node.catalogue.corrections import make_correction
+from node.catalogue.moving import merge_packs
 from node.catalogue.overlays import Overlay, encode_overlay
 from node.catalogue.search import get_study
 from node.catalogue.unsettled import settle_corrections, unsettled_studies
@@ -51,6 +54,7 @@ from ops.rebuild import rebuilding
 from ops.rebuild.deleted import DELETED
 from ops.rebuild.tables import CONTENT, EXPORTED
 from ops.verify import verify
+from tests.kit.blocks import few_a_block, seal_all
 from tests.kit.clock import NOON
 from tests.kit.http import Answer, Visitor
 from tests.kit.instances import CT_IMAGE, file_meta
@@ -69,6 +73,7 @@ from tests.kit.lost_index import (
     lose_database,
     opened,
     patient,
+    pixels,
     read_all,
     rebuilt,
     seal,
@@ -855,3 +860,80 @@ def test_only_an_administrator_settles_over_http(state: Path, clock: TickingCloc
         events = technician.get("/api/studies/alpha/2.25.3/story")["events"]
         assert "settled" in {one["what"] for one in events}
     node.close()
+
+
+def test_a_mark_outlives_a_later_rebuild_and_so_does_that_it_was_settled(
+    state: Path, clock: TickingClock
+) -> None:
+    lose_database(state)
+    lose_blocks(state)
+    rebuilt(state, clock)
+    node = opened(state, clock)
+    settle_corrections(node, OPERATOR, [key(1)])
+    seal(node, clock)
+    node.close()
+    lose_database(state)
+    done = rebuilt(state, clock)
+    assert (done.journal.fault, done.doubt.marked) == ("", 11)
+    node = opened(state, clock)
+    assert {uid: until for uid, until in until_of(node).items() if until is None} == {"2.25.1": None}
+    assert set(until_of(node).values()) == {None, 0}
+    node.close()
+
+
+def test_a_planted_forgetting_of_marks_is_caught(
+    state: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(monkeypatch, "rebuild-forgets-marks")
+    with pytest.raises((AssertionError, NotFound)):
+        test_a_mark_outlives_a_later_rebuild_and_so_does_that_it_was_settled(state, clock)
+
+
+def test_packs_that_were_merged_or_let_go_just_now_are_here_still_and_count_once(
+    state: Path, clock: TickingClock
+) -> None:
+    node = opened(state, clock)
+    packs = [send(node, clock, 30, slice_(30, n)) for n in (1, 2)]
+    send(node, clock, 30, slice_(30, 2))  # once more
+    merge_packs(node, key(30), packs)
+    complete(node, clock)
+    send(node, clock, 31, pixels(31, 1))
+    complete(node, clock)
+    archive_study(node, origin="alpha", study_uid="2.25.31")
+    expire_study(node, key(31), reason="age")
+    before = [line for line in exported(node) if '"table":"repeated"' in line]
+    assert all(node.packs.path(pack).exists() for pack in packs)
+    with few_a_block():
+        seal_all(node)
+    node.close()
+    lose_database(state)
+    rebuilt(state, clock)
+    assert [line for line in export_of(state, clock) if '"table":"repeated"' in line] == before
+    assert wrong_in(state, clock) == []
+    node = opened(state, clock)
+    assert {str(row["pack"]) for row in node.database.read("SELECT pack FROM retired_pack")} == set(packs)
+    assert all(digest == content[1] for content, digest in read_all(node).items())
+    node.close()
+
+
+def test_a_pack_that_was_being_written_is_registered_as_far_as_it_was_answered_for(
+    state: Path, clock: TickingClock
+) -> None:
+    node = opened(state, clock)
+    given = facts(node, study_uid="2.25.40", cause=Cause(node.new_id()))
+    writer = node.packs.open_writer(study_uid="2.25.40", cause=given.cause)
+    writer.append(
+        given,
+        sop_class=CT_IMAGE,
+        sop_uid="2.25.40.1.1",
+        file_meta=file_meta(sop_uid="2.25.40.1.1"),
+        data_set=slice_(40, 1),
+    )
+    node.close()  # as a process ends: the pack has no end
+    lose_database(state)
+    done = rebuilt(state, clock)
+    assert done.records.unreadable == []
+    node = opened(state, clock)
+    assert get_study(node.database, key(40)).instance_count == 1
+    node.close()
+    del writer

@@ -350,6 +350,7 @@ export const catalogue = {
   'event.rejected': { zh: '图像作废', en: 'Images rejected' },
   'event.restored': { zh: '图像恢复', en: 'Images restored' },
   'event.chosen': { zh: '冲突已处理', en: 'Conflict settled' },
+  'event.doubted': { zh: '更正情况不明', en: 'Corrections unknown' },
   'event.settled': { zh: '更正情况已确认', en: 'Corrections confirmed' },
   'event.undone': { zh: '撤销更正', en: 'Correction undone' },
   'event.conflict': { zh: '发现内容冲突', en: 'Conflict found' },
