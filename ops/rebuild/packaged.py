@@ -5,7 +5,7 @@ The beginning of a data set is had of its member without decoding a pixel.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -21,7 +21,7 @@ from node.catalogue.search import InstanceRow
 from node.dicom.header import Header, scan
 from node.dicom.part10 import PREAMBLE
 from node.dicom.syntax import is_deflated
-from node.errors import Damaged
+from node.errors import Damaged, GridError, Unavailable
 from node.names import Digest
 from node.node import Node
 from node.store.facts import Entry, Location, MarkedRecord
@@ -46,27 +46,38 @@ class PackagedContents(StoredContents):
         if not is_archived(row.pack):
             return super().arrival(row)
         with open_package(self._of, _digest_of(self._of, row.pack)) as package:
-            return next(iter(arrivals_in(self._of, package, row.pack, [row.offset])), None)
+            return next(iter(arrivals_in(self._of, package, row.pack, [row.offset], [])), None)
 
 
-def arrivals_in(node: Node, package: Package, pack: str, numbers: Iterable[int]) -> Iterator[Arrival]:
-    """Give instances of a package as they arrived, by their numbers; ``pack`` is what their rows mean it by.
+def arrivals_in(
+    node: Node, package: Package, pack: str, numbers: Sequence[int], failed: list[str]
+) -> Iterator[Arrival]:
+    """Give instances of a package as they arrived, by their numbers; say of each that cannot be read why.
+
+    Parameters
+    ----------
+    pack
+        What their rows mean the package by.
 
     Raises
     ------
     GridError
-        One cannot be read, or not be registered.
+        Nothing of it can be read now.
     """
     listed = {number: (series, each) for number, series, each in package.manifest.numbered()}
     entries = package.arrivals()
     for number in numbers:
         series, each = listed[number]
-        record = _record(entries[number - 1], pack, number, each)
 
         def read(record: MarkedRecord, number: int = number, series: Series = series) -> Header:
             return _header(package, number, series, record.location)
 
-        yield arrival_of(record, read, own=node.id)
+        try:
+            yield arrival_of(_record(entries[number - 1], pack, number, each), read, own=node.id)
+        except Unavailable:
+            raise
+        except GridError as error:
+            failed.append(f"instance {each.sop_uid}: {error.message}")
 
 
 def _record(raw: bytes, pack: str, number: int, each: Instance) -> MarkedRecord:

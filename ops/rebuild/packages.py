@@ -5,7 +5,8 @@ Which those are is looked at soon again in any case, since nothing of when they 
 packages of one generation that counts which the journal names; the others are listed as what a crash left.
 
 An instance that a pack has stays the pack's. One that a package alone has gets its row from the package: its manifest, what
-was known of its arrival, and the beginning of its data set. Of a study the newest package that can be opened counts.
+was known of its arrival, and the beginning of its data set. Of a study the newest package counts, and of it
+the first copy that gives all; what none gives is looked for in earlier packages, and listed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from node.archive.archived import VERIFIED, ArchivedRow, CopyRow, contents_of
-from node.archive.copies import copy_row, open_package
+from node.archive.copies import copy_row, stored_of, usable_copies
 from node.archive.manifest import Manifest
 from node.archive.package import Package
 from node.archive.stores.port import ArchiveStore, Stored
@@ -66,8 +67,8 @@ def write_packages(node: Node, deleted: Deleted, tell: Told) -> Packages:
             found.unreadable.append(f"package {digest[:16]}: {error.message}")
         tell("packages", n, len(held))
     contents = PackagedContents(node)
-    for archived in _newest(node):
-        found.instances += _take_missing(node, found, archived, contents)
+    for packages in _by_study(node):
+        found.instances += _take_study(node, found, packages, contents)
     node.database.write(
         [
             Statement(
@@ -106,25 +107,14 @@ def _write_package(
 ) -> None:
     manifest, size = _manifest(copies)
     key = StudyKey(origin=manifest.origin, study_uid=manifest.study_uid)
-    if deleted.covers(key, manifest.made_at):
-        found.unreadable.append(
-            f"package {digest[:16]}: its study was deleted, and a store has it still. Remove it there."
-        )
-        return
     told = _told(node, key, digest)
+    refusal = _refusal(node, key, manifest, deleted, is_told=told is not None)
+    if refusal:
+        found.unreadable.append(f"package {digest[:16]}: {refusal}")
+        return
     if told is None:
-        if _is_taken(node, key, manifest.generation, told_only=True):
-            found.unreadable.append(
-                f"package {digest[:16]}: the journal means another one of this study. A crash left it; remove it."
-            )
-            return
         copies = [one for one in copies if _is_whole(node, *one, found)]
         if not copies:
-            return
-        if _is_taken(node, key, manifest.generation, told_only=False):
-            found.unreadable.append(
-                f"package {digest[:16]}: another of the same study and number counts. Look at both."
-            )
             return
     statements: list[Statement] = []
     if told is None:
@@ -143,6 +133,19 @@ def _write_package(
         f"package {digest[:16]}: archive store {name!r}, which had it, has it no more. Run 'meridian archive mend'."
         for name in sorted(missing)
     ]
+
+
+def _refusal(node: Node, key: StudyKey, manifest: Manifest, deleted: Deleted, *, is_told: bool) -> str:
+    """Say why a package does not count; empty when it does."""
+    if deleted.covers(key, manifest.made_at):
+        return "its study was deleted, and a store has it still. Remove it there."
+    if is_told:
+        return ""
+    if _is_taken(node, key, manifest.generation, told_only=True):
+        return "the journal means another one of this study. A crash left it; remove it."
+    if _is_taken(node, key, manifest.generation, told_only=False):
+        return "another of the same study and number counts. Look at both."
+    return ""
 
 
 def _manifest(copies: list[tuple[ArchiveStore, Stored]]) -> tuple[Manifest, int]:
@@ -240,21 +243,38 @@ def _copy(store: ArchiveStore, stored: Stored) -> Statement:
     )
 
 
-def _newest(node: Node) -> Iterator[ArchivedRow]:
-    """Give the newest package of each study, some at a time."""
+def _by_study(node: Node) -> Iterator[list[ArchivedRow]]:
+    """Give the packages of each study, the newest first."""
     after = ("", "")
     sql = (
-        "SELECT * FROM archived AS one WHERE (origin, study_uid) > (?, ?) AND generation = (SELECT max(generation)"
-        " FROM archived AS other WHERE other.origin = one.origin AND other.study_uid = one.study_uid)"
+        "SELECT DISTINCT origin, study_uid FROM archived WHERE (origin, study_uid) > (?, ?)"
         f" ORDER BY origin, study_uid LIMIT {BATCH}"
     )
-    while page := read_as(node.database, ArchivedRow, sql, after):
-        yield from page
-        after = (page[-1].origin, page[-1].study_uid)
+    every = "SELECT * FROM archived WHERE origin = ? AND study_uid = ? ORDER BY generation DESC"
+    while page := node.database.read(sql, after):
+        for row in page:
+            after = (text(row, "origin"), text(row, "study_uid"))
+            yield read_as(node.database, ArchivedRow, every, after)
 
 
-def _take_missing(node: Node, found: Packages, archived: ArchivedRow, contents: StoredContents) -> int:
-    """Register what no pack has of a study; give how many instances lie in its package alone."""
+def _take_study(node: Node, found: Packages, packages: list[ArchivedRow], contents: StoredContents) -> int:
+    """Register what no pack has of a study, from the first copy that has it whole; give how many instances those are."""
+    taken, faults = 0, list[str]()
+    for archived in packages:
+        for copy in usable_copies(node, archived.digest):
+            count, failed = _take_missing(node, archived, copy, contents)
+            taken += count
+            if not failed:
+                return taken
+            faults += [f"package {archived.digest[:16]} in store {copy.store!r}: {one}" for one in failed]
+    found.unreadable += faults
+    return taken
+
+
+def _take_missing(
+    node: Node, archived: ArchivedRow, copy: CopyRow, contents: StoredContents
+) -> tuple[int, list[str]]:
+    """Register what a copy has and nothing else gave; give how many instances, and what could not be read."""
     here = {
         (text(row, "sop_uid"), text(row, "digest"))
         for row in node.database.read(
@@ -262,15 +282,16 @@ def _take_missing(node: Node, found: Packages, archived: ArchivedRow, contents: 
             (archived.origin, archived.study_uid),
         )
     }
-    taken = 0
+    taken, failed = 0, list[str]()
     try:
-        with open_package(node, archived.digest) as package:
-            numbers = [
-                n for n, _, each in package.manifest.numbered() if (each.sop_uid, each.digest) not in here
+        with closing(node.archive.store(copy.store).open(stored_of(copy))) as file:
+            package = Package(file)
+            missing = [
+                n for n, _, one in package.manifest.numbered() if (one.sop_uid, one.digest) not in here
             ]
-            for at in range(0, len(numbers), BATCH):
-                arrivals = list(arrivals_in(node, package, archived.pack, numbers[at : at + BATCH]))
+            for at in range(0, len(missing), BATCH):
+                arrivals = arrivals_in(node, package, archived.pack, missing[at : at + BATCH], failed)
                 taken += take_arrivals(node, arrivals, contents=contents)
     except GridError as error:
-        found.unreadable.append(f"package {archived.digest[:16]}: {error.message}")
-    return taken
+        failed.append(error.message)
+    return taken, failed

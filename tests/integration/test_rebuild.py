@@ -19,7 +19,9 @@ from typer.testing import CliRunner
 
 from federation.correction_arrivals import apply_study_corrected_there
 from federation.messages import AnnouncedStudy, Received, StudyCorrectedThere
+from node.archive.archived import peek_archived
 from node.archive.archiving import archive_study
+from node.archive.copies import open_package
 from node.archive.damage import look_at
 from node.archive.expiring import expire_study
 from node.archive.stores.encrypted import EncryptedStore
@@ -937,3 +939,24 @@ def test_a_pack_that_was_being_written_is_registered_as_far_as_it_was_answered_f
     assert get_study(node.database, key(40)).instance_count == 1
     node.close()
     del writer
+
+
+def test_a_damaged_member_is_listed_and_the_others_come(state: Path, clock: TickingClock) -> None:
+    node = opened(state, clock)
+    archived = peek_archived(node.database, key(ARCHIVED_ALONE))
+    assert archived is not None
+    path = state / "archive" / "store" / archived.digest[:2] / archived.digest
+    with open_package(node, archived.digest) as package:
+        at = package.content(1)[0]
+    node.close()
+    raw = bytearray(path.read_bytes())
+    raw[at : at + 64] = bytes(64)
+    path.write_bytes(raw)
+    lose_database(state)
+    done = rebuilt(state, clock)
+    assert len(done.packages.unreadable) == 1
+    assert "in store 'embedded': instance 2.25.10.1.1" in done.packages.unreadable[0]
+    assert done.studies.missing == {key(ARCHIVED_ALONE): 1}
+    node = opened(state, clock)
+    assert len([row for row in rows_of(node) if row.study_uid == f"2.25.{ARCHIVED_ALONE}"]) == 3
+    node.close()
