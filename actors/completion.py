@@ -107,9 +107,17 @@ class Completion(Follower):
         event = StudyCompleted(instances=study.instance_count, reason=reason)
         version = node.journal.version(subject)
         statement = Statement(
-            "UPDATE study SET state = 'complete', completed_at = ? WHERE origin = ? AND study_uid = ?"
-            " AND state = 'receiving' AND last_at = ? AND instance_count = ?",
-            (node.now(), study.origin, study.study_uid, study.last_at, study.instance_count),
+            "UPDATE study SET state = 'complete', completed_at = (SELECT at FROM journal WHERE subject = ?"
+            " AND version = ?) WHERE origin = ? AND study_uid = ? AND state = 'receiving' AND last_at = ?"
+            " AND instance_count = ?",
+            (
+                subject,
+                version + 1,
+                study.origin,
+                study.study_uid,
+                study.last_at,
+                study.instance_count,
+            ),
             expect=1,
         )
         try:

@@ -38,7 +38,7 @@ class CorrectionsTold(Event):
 
     peer: str
     overlay: str
-    """Digest of what the corrections come to."""
+    """Digest of the text that says what the corrections come to; versions before kept no such text."""
 
 
 def apply_study_corrected_there(
@@ -54,8 +54,12 @@ def apply_study_corrected_there(
     key = own_study(received.sender, message.origin, message.study.study_uid)
     overlay = _checked(message)
     words = described_in(message.study, message.origin)
+    digest, text = node.texts.put("overlay", encode_overlay(overlay)[1])
+    event = CorrectionsTold(peer=received.sender, overlay=digest)
     if peek_study(node.database, key) is None:
-        return [write_overlay(key, overlay if overlay != Overlay() else None)]
+        version = node.journal.version(key.subject)
+        told = node.journal.append(key.subject, [event], after=version, cause=received.cause)
+        return [text, write_overlay(key, overlay if overlay != Overlay() else None), *told]
     present = read_present(node, key, every_instance=True)
     if not present.row.source_digest:  # no instance here has given the row its words: its origin does
         present = replace(present, said=_said(present, message, words=dict(words)))
@@ -63,9 +67,9 @@ def apply_study_corrected_there(
     if overlay == Overlay():
         resolution = resolve_present(present, [])
     restated = restate(present, resolution, contents=StoredContents(node))
-    event = CorrectionsTold(peer=received.sender, overlay=encode_overlay(overlay)[0])
     version = present.held.version
     return [
+        text,
         *restated_statements(key, present, restated, resolution),
         *node.journal.append(key.subject, [event], after=version, cause=received.cause),
     ]

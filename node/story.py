@@ -50,6 +50,8 @@ _NAMES = {
     "study-archived": "archived",
     "study-expired": "expired",
     "study-recalled": "recalled",
+    "corrections-doubted": "doubted",
+    "corrections-settled": "settled",
 }
 """What the story calls an event; one that is not here is told by a row instead."""
 _ORDER = (

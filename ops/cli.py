@@ -13,10 +13,13 @@ import typer
 
 from node.errors import GridError
 from ops.alliance_cli import app as alliance_app
+from ops.alone import running
 from ops.archive_cli import app as archive_app
 from ops.backup_cli import app as backup_app
 from ops.backup_cli import drill, restore
 from ops.dimse_cli import app as dimse_app
+from ops.rebuild_cli import app as corrections_app
+from ops.rebuild_cli import export_index, rebuild
 from ops.token_cli import app as token_app
 
 app = typer.Typer(
@@ -29,6 +32,9 @@ app.add_typer(archive_app, name="archive")
 app.add_typer(backup_app, name="backup")
 app.command()(restore)
 app.command()(drill)
+app.command()(rebuild)
+app.command("export-index")(export_index)
+app.add_typer(corrections_app, name="corrections")
 app.add_typer(dimse_app, name="dimse")
 app.add_typer(token_app, name="token")
 
@@ -64,10 +70,13 @@ def serve(
     from node.config import load_config
 
     load_config(state)  # say what is wrong before anything starts
+    with running(state):  # a rebuild that runs is said here, not by each process in turn
+        pass
     if one_process:
         from ops.one_process import serve_in_one_process
 
-        raise typer.Exit(serve_in_one_process(state))
+        with running(state):
+            raise typer.Exit(serve_in_one_process(state))
     from ops.serve import serve as run
 
     raise typer.Exit(run(state))

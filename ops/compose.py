@@ -25,6 +25,7 @@ from node.journal.texts import Texts
 from node.keys.store import KeyStore
 from node.node import Node
 from node.store.packs import Packs
+from ops.alone import refuse_while_rebuilt
 
 MEGABYTE = 1 << 20
 EMBEDDED_STORE = "embedded"
@@ -37,11 +38,21 @@ def compose_node(state: Path, *, process: str = "tool", clock: Clock | None = No
     ------
     InvalidRequest
         The configuration, or the folder, cannot be used; says what to change.
+    Conflict
+        The index is being rebuilt: what is written now would be in the old one.
     """
     config = load_config(state)
+    refuse_while_rebuilt(state)
     time = clock or SystemClock()
     packs = open_packs(state, config, process=process, clock=time)
     return _node(state, config, database=open_database(state, time), packs=packs, clock=time)
+
+
+def compose_aside(state: Path, database: Database, clock: Clock) -> Node:
+    """Give the same node over another database, for whoever writes one anew beside the first."""
+    config = load_config(state)
+    packs = open_packs(state, config, process="tool", clock=clock)
+    return _node(state, config, database=database, packs=packs, clock=clock)
 
 
 def compose_reading(state: Path, config: Config, packs: Packs, clock: Clock) -> Node:

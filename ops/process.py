@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+from ops.alone import running
 from ops.serve import end_with_parent
 
 
@@ -21,6 +22,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stopping.set())
     end_with_parent()
+    with running(state):
+        return _run(kind, state, stopping)
+
+
+def _run(kind: str, state: Path, stopping: threading.Event) -> int:
     match kind:
         case "receiver":
             from ops.receiver import run_receiver

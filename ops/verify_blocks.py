@@ -113,7 +113,7 @@ def _faults(
             f"it begins with record {row.first_seq}, not with the one that follows the block before it",
             _WHO,
         )
-    if unknown := _key_fault(row, keys):
+    if unknown := key_fault(row, keys):
         yield unknown, _WHO
     yield from _record_faults(node, row, block)
 
@@ -123,7 +123,8 @@ def _differences(row: BlockRow, block: BlockRow) -> dict[str, tuple[object, obje
     return {name: (here[name], there[name]) for name in here if here[name] != there[name]}
 
 
-def _key_fault(row: BlockRow, keys: list[NodeKey]) -> str:
+def key_fault(row: BlockRow, keys: list[NodeKey]) -> str:
+    """Say what is wrong with the key that signed a block; empty when it is one that the node had then."""
     key = next((key for key in keys if key.verify_key == row.verify_key), None)
     if key is None:
         return "it is signed by a key that this node never had"

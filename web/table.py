@@ -23,6 +23,7 @@ from web.api import (
     session,
     studies,
     transfers,
+    unsettled,
     users,
     watch,
 )
@@ -60,6 +61,7 @@ ROUTES: tuple[Route, ...] = (
     *transfers.ROUTES,
     *deliveries.ROUTES,
     *problems.ROUTES,
+    *unsettled.ROUTES,
     *query.ROUTES,
     *retrieve.ROUTES,
     *rendered.ROUTES,

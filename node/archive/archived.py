@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from node.archive.manifest import Instance
 from node.canonical import digest_of
 from node.catalogue.search import InstanceRow
 from node.clock import Micros
@@ -88,7 +89,7 @@ def verified_stores(copies: Iterable[CopyRow]) -> frozenset[str]:
     return frozenset(copy.store for copy in copies if copy.state == VERIFIED)
 
 
-def contents_of(rows: Iterable[InstanceRow]) -> Digest:
+def contents_of(rows: Iterable[InstanceRow | Instance]) -> Digest:
     """Name what a study consists of: each content of each instance, whatever state it is in."""
     return digest_of("\n".join(sorted(f"{row.sop_uid} {row.digest}" for row in rows)))
 

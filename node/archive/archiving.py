@@ -176,7 +176,7 @@ def _write_down(
     )
     archived = Statement(
         "INSERT INTO archived (origin, study_uid, generation, digest, pack, contents, instances, bytes, online_bytes,"
-        " online, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
+        " online, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, (SELECT at FROM journal WHERE subject = ? AND version = ?))",
         (
             key.origin,
             key.study_uid,
@@ -187,7 +187,8 @@ def _write_down(
             len(rows),
             made.size_bytes,
             sum(row.data_bytes for row in rows),
-            node.now(),
+            key.subject,
+            version + 1,
         ),
     )
     failpoint("archive-stored")

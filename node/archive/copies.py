@@ -10,6 +10,7 @@ from pathlib import Path
 from node.archive.archived import DAMAGED, GONE, VERIFIED, CopyRow, copies_of, verified_stores
 from node.archive.package import Package
 from node.archive.source import FileSource
+from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.port import ArchiveStore, Stored
 from node.archive.stores.verifying import verify_copy
 from node.database.port import Statement
@@ -48,6 +49,13 @@ def put_copy(
         state=VERIFIED,
         verified_at=node.now(),
     )
+
+
+def keep_key(node: Node, copy: CopyRow) -> None:
+    """Let the key of a sealed copy lie beside it, where it does not yet; raises as the store does."""
+    store = node.archive.store(copy.store)
+    if isinstance(store, EncryptedStore):
+        store.keep_key(stored_of(copy))
 
 
 def is_there(node: Node, copy: CopyRow, *, size_bytes: int) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from node.archive.archived import DAMAGED, GONE, CopyRow
-from node.archive.copies import note_copy, stored_of
+from node.archive.copies import keep_key, note_copy, stored_of
 from node.archive.damage import note_damage, packs_to_heal, sent_again
 from node.archive.examining import examine
 from node.archive.healing import Healed, set_aside, try_heal
@@ -140,6 +140,7 @@ def _scrub_copy(node: Node, copy: CopyRow, marks: list[Statement]) -> Scrubbed:
     try:
         if not planted("scrub-believes"):
             verify_copy(node.archive.store(copy.store), stored_of(copy), node.clock)
+        keep_key(node, copy)
     except Damaged as error:
         note_copy(node, copy, DAMAGED, error)
         return Scrubbed(bytes=copy.bytes, copies=1, damaged=1)

@@ -6,7 +6,7 @@ What cannot be read is given back with its reason; it stays in its pack.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from node.catalogue.identity import Issuers, Patient, accession_of, patient_of
@@ -20,7 +20,7 @@ from node.store.facts import Location, MarkedRecord
 from node.store.packs import Packs
 
 _BEGINNINGS_BYTES = (16 << 10, 128 << 10, 1 << 20)
-_LAST_TAG = 0x00280011
+LAST_TAG = 0x00280011
 """The highest tag that `read_attributes` looks at."""
 
 
@@ -89,7 +89,7 @@ def read_arrivals(
     with _OpenPacks(packs) as source:
         for record in records:
             try:
-                arrivals.append(_arrival(source, record, own))
+                arrivals.append(arrival_of(record, source.header, own=own))
             except Unavailable:
                 raise
             except GridError as error:
@@ -97,7 +97,14 @@ def read_arrivals(
     return arrivals, unreadable
 
 
-def _arrival(source: _OpenPacks, record: MarkedRecord, own: NodeId) -> Arrival:
+def arrival_of(record: MarkedRecord, read: Callable[[MarkedRecord], Header], *, own: NodeId) -> Arrival:
+    """Read one record; ``read`` gives the header of its data set, as far as the catalogue needs it.
+
+    Raises
+    ------
+    GridError
+        It cannot be registered: says why.
+    """
     facts = record.facts
     if facts.door == "peer" and facts.origin == own:
         raise InvalidRequest(
@@ -106,7 +113,7 @@ def _arrival(source: _OpenPacks, record: MarkedRecord, own: NodeId) -> Arrival:
     for said in (facts.department, facts.door, facts.origin, facts.received_at):
         check_value(said)  # by a peer, perhaps: what no row may hold must not stop what comes after it
     origin = facts.origin if facts.door == "peer" else own
-    attributes = read_attributes(source.header(record))
+    attributes = read_attributes(read(record))
     issuers = Issuers(given=facts.issuer, trusted=facts.trust_issuer)
     return Arrival(
         record=record,
@@ -137,7 +144,7 @@ class _OpenPacks:
         for beginning in _BEGINNINGS_BYTES:
             if beginning < size:
                 header = scan(self._read(record.location, beginning), syntax, size=size)
-                if header.covers(_LAST_TAG):
+                if header.covers(LAST_TAG):
                     return header
         return scan(self._packs.read_data_set(record.location), syntax)
 

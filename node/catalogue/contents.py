@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.catalogue.arrivals import read_arrivals
+from node.catalogue.arrivals import Arrival, read_arrivals
 from node.catalogue.fresh import read_fresh
 from node.catalogue.identity import Patient
 from node.catalogue.rulings import is_of_patient
@@ -23,9 +23,8 @@ class StoredContents:
 
     def digest_without(self, row: InstanceRow, tags: frozenset[int], *, patient: bool) -> str:
         try:
-            data_set = read_fresh(self._node, row, lambda row: self._node.packs.read_data_set(row.location))
             return normal_digest(
-                data_set,
+                self.data_set(row),
                 row.transfer_syntax,
                 without=lambda tag: tag in tags or (patient and is_of_patient(tag)),
             )
@@ -33,12 +32,19 @@ class StoredContents:
             return f"unread:{row.digest}"  # equal to nothing: what cannot be compared is a conflict
 
     def patient(self, row: InstanceRow) -> Patient | None:
-        packs = self._node.packs
         try:
-            record = read_fresh(
-                self._node, row, lambda row: next(iter(packs.marked(row.pack, row.offset)), None)
-            )
-        except (Damaged, NotFound):
+            arrival = self.arrival(row)
+        except (Damaged, NotFound, InvalidRequest):
             return None
+        return None if arrival is None else arrival.patient
+
+    def data_set(self, row: InstanceRow) -> bytes:
+        """Give a content as it was received; raises as whoever reads it."""
+        return read_fresh(self._node, row, lambda row: self._node.packs.read_data_set(row.location))
+
+    def arrival(self, row: InstanceRow) -> Arrival | None:
+        """Give a content as it arrived; None when it cannot be read so."""
+        packs = self._node.packs
+        record = read_fresh(self._node, row, lambda row: next(iter(packs.marked(row.pack, row.offset)), None))
         arrivals, _ = read_arrivals(packs, [record] if record else [], own=self._node.id)
-        return arrivals[0].patient if arrivals else None
+        return arrivals[0] if arrivals else None

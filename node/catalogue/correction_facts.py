@@ -61,7 +61,12 @@ class PatientChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a fact says, kept as a text: it names people."""
+    """What a fact says, kept as a text: it names people.
+
+    With its event it holds all of the fact's row, and alone it says which studies a fact is about: its file is
+    synced before the event is written, so a correction that was lost with the database has left its text. Texts of
+    earlier versions lack what stands from ``correction`` on.
+    """
 
     patient: PatientChange | None = None
     values: dict[str, str] = {}
@@ -74,6 +79,16 @@ class Words(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """As the person wrote it."""
     by: str = ""
     """The person's name, or the device."""
+    correction: str = ""
+    """The fact's id."""
+    study: str = ""
+    """Its subject; empty for facts of patients."""
+    about: tuple[str, str] | None = None
+    """Issuer and Patient ID of whom a fact of patients is about."""
+    person: str = ""
+    """Her id; empty for a device."""
+    at: Micros = 0
+    """When the fact was made, or undone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,28 +17,19 @@ from node.canonical import canonical_json, digest_of
 from node.catalogue.contents import StoredContents
 from node.catalogue.correction_drafts import Draft, check_reason
 from node.catalogue.correction_events import (
-    ContentChosen,
     CorrectionUndone,
-    InstancesRejected,
-    Made,
-    PatientCorrected,
-    PatientsMerged,
-    SeriesCorrected,
-    StudyCorrected,
-    StudyMoved,
     StudyRestated,
 )
 from node.catalogue.correction_facts import (
     OF_PATIENTS,
     Correction,
-    CorrectionRow,
-    PatientChange,
     Words,
     encode_words,
     facts_of_study,
     insert_fact,
     peek_fact,
 )
+from node.catalogue.correction_making import event_of, fact_of_draft
 from node.catalogue.restating import (
     Present,
     Restated,
@@ -54,7 +45,7 @@ from node.database.port import Statement, Value, text
 from node.errors import Conflict, InvalidRequest, NotFound
 from node.events import Event
 from node.failpoints import planted
-from node.names import Cause, Digest, NodeId, PatientKey, StudyKey, StudyUID, Subject, patients_subject
+from node.names import Cause, Digest, NodeId, StudyKey, StudyUID, Subject, patients_subject
 from node.node import Node
 from node.people.accounts import Person
 from node.people.audit import record_act
@@ -110,7 +101,7 @@ class _Study:
 
 def preview_correction(node: Node, draft: Draft) -> Preview:
     """Say what a correction would change, and change nothing."""
-    fact = _fact(node, draft, by=None, reason="", id_=node.new_id(), at=node.now())
+    fact = fact_of_draft(node, draft, by=None, reason="", id_=node.new_id(), at=node.now())
     return _preview(_plan(node, _bears_on(node, draft), every=_is_every(draft.kind), make=[fact]))
 
 
@@ -144,7 +135,7 @@ def make_correction(
     id_ = node.new_id()
 
     def attempt() -> None:
-        fact = _fact(node, draft, by=by, reason=why, id_=id_, at=node.now())
+        fact = fact_of_draft(node, draft, by=by, reason=why, id_=id_, at=node.now())
         studies = _plan(node, _bears_on(node, draft), every=_is_every(draft.kind), make=[fact])
         _check_seen(studies, seen)
         cause = Cause(id_)
@@ -154,7 +145,9 @@ def make_correction(
                 words,
                 insert_fact(fact.row, guard=_guard(node, draft)),
                 *_studies_written(node, studies, fact, undone=False, cause=cause, by=by.name),
-                *_fact_event(node, fact, _event(fact, studies), studies=studies, cause=cause),
+                *_fact_event(
+                    node, fact, event_of(fact, instances=_touched(studies)), studies=studies, cause=cause
+                ),
                 record_act(node, by, act=_ACTS[draft.kind], subject=f"correction/{id_}", address=address),
             ]
         )
@@ -186,7 +179,17 @@ def undo_correction(
             keys = keys[1:]
         studies = _plan(node, keys, every=_is_every(fact.row.kind), undo=fact)
         _check_seen(studies, seen)
-        digest, words = node.texts.put("correction", encode_words(Words(reason=why, by=by.name)))
+        now = node.now()
+        said = Words(
+            reason=why,
+            by=by.name,
+            correction=id_,
+            study=fact.words.study,
+            about=fact.words.about,
+            person=by.id,
+            at=now,
+        )
+        digest, words = node.texts.put("correction", encode_words(said))
         undone = CorrectionUndone(correction=id_, kind=fact.row.kind, words=digest, by=by.name)
         cause = Cause(fact.row.cause)
         node.write(
@@ -195,7 +198,7 @@ def undo_correction(
                 Statement(
                     "UPDATE correction SET undone_at = ?, undone_by = ?, undone_words = ? WHERE id = ? AND undone_at IS NULL"
                     " AND (? IS NULL OR (SELECT count(*) FROM study_correction WHERE correction = ?) = ?)",
-                    (node.now(), by.id, digest, id_, count, id_, count),
+                    (now, by.id, digest, id_, count, id_, count),
                     expect=1,
                     refusal="Undoing a correction was refused: studies came or changed meanwhile. Look again.",
                 ),
@@ -324,55 +327,8 @@ def _fact_event(
     )
 
 
-def _event(fact: Correction, studies: list[_Study]) -> Event:
-    said = {"correction": fact.row.id, "words": fact.row.words, "by": fact.words.by}
-    plain: dict[str, type[Made]] = {
-        "merge": PatientsMerged,
-        "patient": PatientCorrected,
-        "move": StudyMoved,
-        "study": StudyCorrected,
-    }
-    if fact.row.kind in plain:
-        return plain[fact.row.kind](**said)
-    if fact.row.kind == "series":
-        return SeriesCorrected(**said, series_uid=fact.row.series_uid)
-    if fact.row.kind == "choose":
-        return ContentChosen(**said, sop_uid=fact.words.sop_uids[0], digest=fact.words.chosen)
-    instances = sum(len(study.change.restated.instances) for study in studies)
-    return InstancesRejected(**said, code=fact.row.code, series_uid=fact.row.series_uid, instances=instances)
-
-
-def _fact(node: Node, draft: Draft, *, by: Person | None, reason: str, id_: str, at: Micros) -> Correction:
-    words = Words(
-        patient=draft.words.patient or (PatientChange() if draft.kind in OF_PATIENTS else None),
-        values=draft.words.values,
-        sop_uids=draft.words.sop_uids,
-        chosen=draft.words.chosen,
-        reason=reason,
-        by="" if by is None else by.name,
-    )
-    patient = draft.patient or PatientKey(issuer="", id="")
-    return Correction(
-        row=CorrectionRow(
-            id=id_,
-            n=0,
-            kind=draft.kind,
-            origin=node.id,
-            study_uid="" if draft.study is None else draft.study.study_uid,
-            series_uid=draft.series_uid,
-            patient_issuer=patient.issuer,
-            patient_id=patient.id,
-            words=digest_of(encode_words(words)),
-            code=draft.code,
-            person="" if by is None else by.id,
-            at=at,
-            undone_at=None,
-            undone_by="",
-            undone_words="",
-            cause=Cause(id_),
-        ),
-        words=words,
-    )
+def _touched(studies: list[_Study]) -> int:
+    return sum(len(study.change.restated.instances) for study in studies)
 
 
 def _bears_on(node: Node, draft: Draft) -> list[StudyKey]:

@@ -213,6 +213,7 @@ def named(study: StudyRow | None, source: Arrival) -> StudyRow:
         source_at=facts.received_at,
         source_digest=source.record.digest,
         sop_classes="[]" if study is None else study.sop_classes,
+        corrections_until=None if study is None else study.corrections_until,
     )
 
 

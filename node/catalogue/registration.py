@@ -54,7 +54,7 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
     statements = [*cursors]
     instances = repeated = 0
     contents = StoredContents(node)
-    groups = _by_study(arrivals)
+    groups = by_study(arrivals)
     notes = notes_in(node, arrivals)
     for key, group in groups.items():
         noted = [note for note in notes if note.fact.study == key]
@@ -70,7 +70,8 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
         statements += _statements(node, key, held=held, growth=growth)
         instances += len(growth.inserted)
         repeated += sum(repeat.times for repeat in growth.repeats)
-    for note in notes:
+    order = list(dict.fromkeys([*groups, *(note.fact.study for note in notes)]))
+    for note in sorted(notes, key=lambda note: order.index(note.fact.study)):  # as their events are
         statements += note.statements(node)
     for key in dict.fromkeys(note.fact.study for note in notes if note.fact.study not in groups):
         noted = [note for note in notes if note.fact.study == key]
@@ -84,7 +85,8 @@ def register(node: Node, records: Sequence[MarkedRecord], *, cursors: Sequence[S
     return Registered(instances=instances, repeated=repeated, unreadable=len(unreadable))
 
 
-def _by_study(arrivals: Sequence[Arrival]) -> dict[StudyKey, list[Arrival]]:
+def by_study(arrivals: Sequence[Arrival]) -> dict[StudyKey, list[Arrival]]:
+    """Give the arrivals of each study, in their order."""
     groups: dict[StudyKey, list[Arrival]] = {}
     for arrival in arrivals:
         groups.setdefault(arrival.key, []).append(arrival)

@@ -24,7 +24,8 @@ from node.names import Cause, StudyKey, StudyUID, is_uid
 from node.node import Node
 
 KEY_OBJECT_SELECTION = "1.2.840.10008.5.1.4.1.1.88.59"
-_NOTE_BYTES = 16 << 20
+NOTE_BYTES = 16 << 20
+"""A larger one is registered as it is, and rejects nothing."""
 _CONCEPT, _CODE, _SCHEME = 0x0040A043, 0x00080100, 0x00080102
 _EVIDENCE, _SERIES, _SOPS = 0x0040A375, 0x00081115, 0x00081199
 _STUDY_UID, _SOP_UID = 0x0020000D, 0x00081155
@@ -67,7 +68,8 @@ def notes_in(node: Node, arrivals: Sequence[Arrival]) -> list[Note]:
         if arrival.record.digest in seen or _is_held(node, arrival):
             continue
         seen.add(arrival.record.digest)
-        found += _read(node, arrival)
+        if arrival.record.location.data_bytes <= NOTE_BYTES:
+            found += read_note(node, arrival, node.packs.read_data_set(arrival.record.location))
     return found
 
 
@@ -111,10 +113,8 @@ def _evidence(tree: Elements) -> dict[str, list[str]]:
     return listed
 
 
-def _read(node: Node, arrival: Arrival) -> Iterator[Note]:
-    if arrival.record.location.data_bytes > _NOTE_BYTES:
-        return
-    data_set = node.packs.read_data_set(arrival.record.location)
+def read_note(node: Node, arrival: Arrival, data_set: bytes) -> Iterator[Note]:
+    """Give what one note says, a study each; nothing when it rejects nothing."""
     try:
         code, listed = listed_in(scan(data_set, arrival.record.facts.transfer_syntax))
     except InvalidRequest:
@@ -122,12 +122,18 @@ def _read(node: Node, arrival: Arrival) -> Iterator[Note]:
     facts = arrival.record.facts
     for study_uid, uids in listed.items():
         own = [arrival.attributes.instance.sop_uid] if study_uid == arrival.key.study_uid else []
-        words = Words(sop_uids=tuple(dict.fromkeys([*uids, *own]))[:INSTANCES_LIMIT], by=facts.calling)
         if not uids:
             continue
-        key = StudyKey(origin=arrival.key.origin, study_uid=StudyUID(study_uid))
+        key, id_ = StudyKey(origin=arrival.key.origin, study_uid=StudyUID(study_uid)), node.new_id()
+        words = Words(
+            sop_uids=tuple(dict.fromkeys([*uids, *own]))[:INSTANCES_LIMIT],
+            by=facts.calling,
+            correction=id_,
+            study=key.subject,
+            at=facts.received_at,
+        )
         row = CorrectionRow(
-            id=node.new_id(),
+            id=id_,
             n=0,
             kind="note",
             origin=key.origin,

@@ -78,6 +78,8 @@ class StudyRow:
     study_id: str = ""
     rejected: int = 0
     """1 when every instance is rejected: it is in no list but that of who restores."""
+    corrections_until: Micros | None = None
+    """Up to when its corrections are known, where a rebuild could not know all of them; None: all are."""
 
     @property
     def key(self) -> StudyKey:

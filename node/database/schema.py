@@ -1,6 +1,6 @@
 """The tables, as numbered migrations.
 
-Four kinds of rows. *Catalogue*: rebuilt from packs. *Projections*: rebuilt from
+Four kinds of rows; which table is which, `ops.rebuild.tables` says. *Catalogue*: rebuilt from packs. *Projections*: rebuilt from
 events. *Content*: texts, drafts, accounts, rules, roster, outbox, mailbox; only
 a backup brings it back. *Local*: jobs, leases, sessions, cursors; may be lost.
 
@@ -14,6 +14,7 @@ from node.database.archive_tables import ARCHIVE
 from node.database.backup_tables import BACKUP
 from node.database.deletion_tables import DELETION
 from node.database.lifecycle_tables import LIFECYCLE
+from node.database.rebuild_tables import REBUILD
 from node.database.watch_tables import WATCH
 
 Migration = tuple[str, ...]
@@ -441,5 +442,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     LIFECYCLE,
     WATCH,
     DELETION,
+    REBUILD,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

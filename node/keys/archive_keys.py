@@ -80,6 +80,11 @@ class ArchiveKeys:
         return cls(directory, clock)
 
     @property
+    def directory(self) -> Path:
+        """The folder of keys."""
+        return self._directory
+
+    @property
     def current(self) -> ArchiveKey:
         """The one that wraps from now on."""
         return _read(self._directory)[-1]

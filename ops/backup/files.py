@@ -29,6 +29,7 @@ _LEFT_OUT = {
     "packs": "copied by their marks",
     "archive": "only packages that rows mean, and only those of the embedded store",
     "blobs/arriving": "uploads that may be begun anew",
+    "keys/packages": "wrapped keys of packages, which stand in the database",
     "landing/refusals": "the receiver writes there while it is copied; what it says is in the database, or said again",
     "run": "sockets",
     "log": "lines",

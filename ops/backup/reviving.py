@@ -27,7 +27,7 @@ def revive(state: Path, contents: Contents) -> str:
     try:
         _land(node, contents)
         incarnation = node.keys.new_incarnation()
-        node.write(_begin_again(node, incarnation))
+        node.write(begin_again(node, incarnation))
         return incarnation
     finally:
         node.close()
@@ -45,7 +45,7 @@ def _land(node: Node, contents: Contents) -> None:
             node.packs.directory.land(path.stem)
 
 
-def _begin_again(node: Node, incarnation: str) -> list[Statement]:
+def begin_again(node: Node, incarnation: str) -> list[Statement]:
     """Give the statements that begin a new life toward each peer that was ever written to."""
     peers = [
         NodeId(text(row, "peer")) for row in node.database.read("SELECT peer FROM outgoing ORDER BY peer")

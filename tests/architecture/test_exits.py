@@ -35,6 +35,7 @@ MAY = {
     "actors/ingest.py": "the index follows the packs",
     "actors/completion.py": "the index follows the packs",
     "ops/backup/packs.py": "a backup holds stored bytes, and the rows beside them",
+    "ops/rebuild/records.py": "the index is written again",
     "ops/verify_packs.py": "bytes are compared with their digests",
 }
 """Who reads packs, and why that is no exit."""

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("node", "federation", "actors", "web", "ops")
 HOME = "node/catalogue/written.py"
-FREE = {"state", "completed_at", "expected", "conflict"}
+FREE = {"state", "completed_at", "expected", "conflict", "corrections_until"}
 """Columns from which nothing follows."""
 _ASKED_ANEW = re.compile(r"\bderived = 0\b")
 """A migration may ask for what follows to be derived once more."""

@@ -69,6 +69,9 @@ class Around:
     def names(self) -> Iterator[Digest]:
         return self.inner.names()
 
+    def listed(self) -> Iterator[Stored]:
+        return self.inner.listed()
+
     def room(self) -> int | None:
         return self.inner.room()
 

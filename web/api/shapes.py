@@ -121,6 +121,8 @@ class Study(Shape):
     state: str
     conflict: int
     """0 none, 1 an instance exists with two contents, 2 the patient differs."""
+    corrections_until: Micros | None
+    """Up to when its corrections are known, where the index was rebuilt without all of them; None: all are."""
     first_at: Micros
     last_at: Micros
     completed_at: Micros | None

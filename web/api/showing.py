@@ -129,6 +129,7 @@ def _study(row: StudyRow, case: Row | None, report: Row | None) -> Study:
         bytes=row.bytes,
         state=row.state,
         conflict=row.conflict,
+        corrections_until=row.corrections_until,
         first_at=row.first_at,
         last_at=row.last_at,
         completed_at=row.completed_at,

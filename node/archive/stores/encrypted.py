@@ -2,6 +2,9 @@
 
 Each put draws a fresh key and so makes other bytes, which have a name of their own: a put that was repeated after a
 crash never takes away the bytes that a row means. The package's name is not told to the store either.
+
+The key stands in the row, and once more in a note beside the archive key: whoever lost the rows opens the package still. A
+copy is destroyed by removing it, or by forgetting both, wherever its bytes are.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from node.archive.stores.port import ArchiveStore, Stored, StoredFile
 from node.errors import Damaged, NotFound, Unavailable
 from node.failpoints import planted
 from node.keys.archive_keys import ArchiveKeys, unwrap, wrap, wrapped_by
+from node.keys.package_notes import PackageNotes
 from node.keys.sealed import CHUNK_BYTES, SealedFile, SealedReader, SealedWriter, unseal
 from node.names import Digest
 
@@ -27,6 +31,7 @@ class EncryptedStore:
     def __init__(self, inner: ArchiveStore, keys: ArchiveKeys) -> None:
         self._inner = inner
         self._keys = keys
+        self._notes = PackageNotes(keys.directory, inner.name)
 
     @property
     def name(self) -> str:
@@ -37,11 +42,28 @@ class EncryptedStore:
         sealed_path = file.with_name(f"{package}.{self.name}.sealed")
         try:
             sealed = self._seal(package, file, sealed_path)
+            wrapped = wrap(sealed.key, self._keys.current, package=package)
+            self._note(sealed.digest, package=package, wrapped=wrapped)
             stored = self._inner.put(sealed.digest, sealed.path)
         finally:
             sealed_path.unlink(missing_ok=True)
-        wrapped = wrap(sealed.key, self._keys.current, package=package)
         return replace(stored, package=package, wrapped_key=wrapped)
+
+    def keep_key(self, stored: Stored) -> None:
+        """Note the key of a package that was put before keys were noted, or is wrapped by another key now.
+
+        Raises
+        ------
+        Unavailable
+            The disk of the keys is full or failing.
+        """
+        note = self._notes.peek(stored.stored_name)
+        if stored.wrapped_key and (note is None or note.wrapped != stored.wrapped_key):
+            self._note(stored.stored_name, package=stored.package, wrapped=stored.wrapped_key)
+
+    def forget_key(self, stored_name: Digest) -> None:
+        """Destroy the note of a package's key: with its row's, the copy cannot be opened, wherever its bytes are."""
+        self._notes.forget(stored_name)
 
     def open(self, stored: Stored) -> StoredFile:
         key = self._key(stored)
@@ -55,15 +77,29 @@ class EncryptedStore:
 
     def remove(self, stored_name: Digest) -> None:
         self._inner.remove(stored_name)
+        self._notes.forget(stored_name)
 
     def names(self) -> Iterator[Digest]:
         return self._inner.names()
+
+    def listed(self) -> Iterator[Stored]:
+        for one in self._inner.listed():
+            note = self._notes.peek(one.stored_name)
+            if note is None:
+                yield replace(one, package=Digest(""))
+            else:
+                yield replace(one, package=note.package, wrapped_key=note.wrapped)
 
     def room(self) -> int | None:
         return self._inner.room()
 
     def close(self) -> None:
         self._inner.close()
+
+    def _note(self, stored_name: Digest, *, package: Digest, wrapped: str) -> None:
+        """Keep what the row keeps, since rows may be lost; before the package is put, so that none lacks it."""
+        if not planted("key-not-noted"):
+            self._notes.write(stored_name, package=package, wrapped=wrapped)
 
     def _seal(self, package: Digest, file: Path, target: Path) -> SealedFile:
         hash_ = hashlib.sha256()

@@ -129,6 +129,12 @@ class FolderStore:
                 yield from (Digest(name) for name in names if _NAME.fullmatch(name))
             self._check_marker("Listing")  # a disk that went meanwhile leaves an empty folder
 
+    def listed(self) -> Iterator[Stored]:
+        for name in self.names():
+            with self._as_unavailable("Listing"):
+                size = self._path(name).stat().st_size
+            yield Stored(package=name, stored_name=name, size_bytes=size)
+
     def room(self) -> int | None:
         with self._as_unavailable("Measuring"):
             self._check_marker("Measuring")

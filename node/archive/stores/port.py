@@ -25,7 +25,7 @@ class Stored:
     size_bytes: int
     """Of the bytes as they lie."""
     wrapped_key: str = ""
-    """Of a sealed package. Whoever forgets it has destroyed this copy."""
+    """Of a sealed package. Whoever forgets it has destroyed this copy: its row, and its note (`forget_key`)."""
 
 
 class StoredFile(Source, Protocol):
@@ -110,6 +110,12 @@ class ArchiveStore(Protocol):
         ------
         Unavailable
             Some may not have been given: what is missing from this list says nothing.
+        """
+
+    def listed(self) -> Iterator[Stored]:
+        """Give every package as its row must keep it, for whoever lost the rows; raises as `names` does.
+
+        Of a sealed package whose key is not noted here ``package`` is empty: it cannot be opened.
         """
 
     def room(self) -> int | None:

@@ -151,6 +151,15 @@ class S3Store:
             for listed in obstore.list(self._bucket, chunk_size=_LISTED_AT_ONCE):
                 yield from (Digest(one["path"]) for one in listed if _NAME.fullmatch(one["path"]))
 
+    def listed(self) -> Iterator[Stored]:
+        with self._as_unavailable("Listing"):
+            self._check_marker("Listing")
+            for listed in obstore.list(self._bucket, chunk_size=_LISTED_AT_ONCE):
+                for one in listed:
+                    if _NAME.fullmatch(one["path"]):
+                        name = Digest(one["path"])
+                        yield Stored(package=name, stored_name=name, size_bytes=one["size"])
+
     def room(self) -> int | None:
         """Nobody knows: S3 has no word for it."""
         return None

@@ -60,6 +60,9 @@ class SlowStore:
     def names(self) -> Iterator[Digest]:
         return self._inner.names()
 
+    def listed(self) -> Iterator[Stored]:
+        return self._inner.listed()
+
     def room(self) -> int | None:
         return self._inner.room()
 

@@ -84,6 +84,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/transfers": TECHNICIAN,
     "/api/deliveries": ADMINISTRATOR | TECHNICIAN,
     "/api/problems": ADMINISTRATOR,
+    "/api/unsettled": ADMINISTRATOR,
     "/dicomweb": TECHNICIAN | EXPERT | PRINCIPAL,
     "/dicomweb/": TECHNICIAN | EXPERT | PRINCIPAL | STORER,
 }

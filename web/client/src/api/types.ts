@@ -56,6 +56,8 @@ export interface Study {
   state: StudyState
   /** 0 none, 1 an instance exists with two contents, 2 the patient differs. */
   conflict: number
+  /** Up to when its corrections are known, where the index was rebuilt without all of them; null: all are. */
+  correctionsUntil: Micros | null
   firstAt: Micros
   lastAt: Micros
   completedAt: Micros | null

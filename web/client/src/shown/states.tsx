@@ -49,6 +49,17 @@ export function StudyMark({ study }: { study: Pick<Study, 'state' | 'conflict'> 
   return <Look look={conflict ?? STUDY[study.state] ?? ['study.announced', 'ring', 'quiet']} testId="study-state" />
 }
 
+/** That not all corrections of a study are known; nothing where they are. */
+export function CorrectionsMark({ study }: { study: Pick<Study, 'correctionsUntil'> }) {
+  const text = useText()
+  if (study.correctionsUntil === null) return null
+  return (
+    <Mark shape="diamond" tone="warn" title={text('study.correctionsUnknownHow')} testId="corrections-unknown">
+      {text('study.correctionsUnknown')}
+    </Mark>
+  )
+}
+
 export function CaseMark({ state, cancelling = false }: { state: CaseState; cancelling?: boolean }) {
   return <Look look={cancelling ? ['case.cancelling', 'half', 'warn'] : CASE[state]} testId="case-state" />
 }

@@ -9,7 +9,7 @@ import type { Column } from '../lists/table'
 import { Mark } from '../shown/mark'
 import { Moment } from '../shown/moment'
 import { ageWord, personName, sexWord } from '../shown/patient'
-import { CaseMark, StudyMark } from '../shown/states'
+import { CaseMark, CorrectionsMark, StudyMark } from '../shown/states'
 import { dicomDate, dicomTime } from '../shown/times'
 
 export function useColumns(): Column<Study>[] {
@@ -48,7 +48,15 @@ export function useColumns(): Column<Study>[] {
         show: (study) => `${dicomDate(study.studyDate)} ${dicomTime(study.studyTime)}`,
       },
       { key: 'images', title: text('column.images'), className: 'number', show: (study) => <Images study={study} /> },
-      { key: 'state', title: text('column.state'), show: (study) => <StudyMark study={study} /> },
+      {
+        key: 'state',
+        title: text('column.state'),
+        show: (study) => (
+          <>
+            <StudyMark study={study} /> <CorrectionsMark study={study} />
+          </>
+        ),
+      },
       { key: 'arrived', title: text('column.arrived'), className: 'wide', show: (study) => <Moment at={study.firstAt} /> },
       {
         key: 'consult',

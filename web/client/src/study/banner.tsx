@@ -4,7 +4,7 @@ import type { Study } from '../api/types'
 import { useLanguage, useText } from '../language'
 import { Images } from '../studies/columns'
 import { ageWord, personName, sexWord } from '../shown/patient'
-import { StudyMark } from '../shown/states'
+import { CorrectionsMark, StudyMark } from '../shown/states'
 import { dicomDate, dicomTime } from '../shown/times'
 
 interface BannerProps {
@@ -35,6 +35,7 @@ export function Banner({ study, hospital, reading = false }: BannerProps) {
         <div className="quiet">
           <b>{study.modalities.join(' ')}</b> {study.description || study.bodyParts.join(' ')}
         </div>
+        <CorrectionsMark study={study} />
       </div>
       <dl className="facts">
         {facts.map(([id, label, value]) => (

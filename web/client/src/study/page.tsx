@@ -20,6 +20,7 @@ import { Send, StudyTransfers } from './send'
 import { SeriesStrip } from './series-strip'
 import { Storage } from './storage'
 import { Story } from './story'
+import { Unsettled } from './unsettled'
 
 const OPEN_STATES = ['requested', 'offered', 'claimed']
 
@@ -74,6 +75,7 @@ export default function StudyPage() {
           </Link>
         )}
       </div>
+      <Unsettled study={study} reload={page.reload} />
       <Conflicts conflicts={value.conflicts} study={study} />
       <SeriesStrip page={value} pictures={storage.value ? storage.value.tier !== 'archived' : storage.error !== null} />
       <Storage address={address} storage={storage} />

@@ -1,0 +1,77 @@
+"""Which table of the database a rebuild writes again, which only a backup brings back, and which may be lost.
+
+The one list of them: an architecture test holds it against the schema, `copying` copies by it, and `export` shows what is
+rebuilt. Where an old database can be read, content and what is wanted of the local rows is copied from it.
+"""
+
+from __future__ import annotations
+
+REBUILT = {
+    "study": "packs and packages; state and counts announced, from events",
+    "series": "packs and packages",
+    "study_identity": "packs and packages",
+    "instance": "packs and packages",
+    "repeated": "packs; of what lies in the archive alone nobody knows how often it came",
+    "said": "corrections, and what they are about",
+    "study_answer": "study",
+    "name_gram": "study",
+    "name_sound": "study",
+    "journal": "blocks; what no block holds, from an old database",
+    "block": "blocks",
+    "text": "text files that events name, and an old database",
+    "correction": "events and texts",
+    "study_correction": "corrections",
+    "overlay": "corrections; of a peer's study the text that its event names",
+    "archived": "packages",
+    "package_copy": "what lies in the stores; the keys of sealed ones, from their notes",
+    "problem": "events, as if nobody had seen them; which were, from an old database",
+    "retired_pack": "merged packs that say whose place they took",
+    "lifecycle": "decided again",
+}
+"""Written again; from what."""
+
+CONTENT = frozenset(
+    {
+        "access", "account", "archive_rules", "audit", "backup_made", "bearer", "blob", "case_fact", "claim",
+        "completed_there", "consult_case", "damage", "decision", "deletion", "deletion_peer", "deletion_step", "delivery",
+        "device", "draft", "draft_aside", "drill", "hold", "inbox", "incoming", "invitation", "key_rotation", "mailbox",
+        "mailbox_count", "membership", "outbox", "outgoing", "part", "peer_head", "policy", "pool", "referral", "remote",
+        "report", "roster_statement", "shared_instance", "tier_size",
+    }
+)  # fmt: skip
+"""Only a backup brings it back: people, rules, peers and their mail, cases, reports and their delivery, what was found."""
+
+WANTED = frozenset({"cursor", "job", "recall", "transfer", "transferred", "write_key"})
+"""Local, and copied where an old database has it; of cursors those of the index are written again."""
+
+LOCAL = frozenset(
+    {
+        "alarm", "expectation", "lease", "link", "orphan_package", "pressure", "scrub_later", "scrubbed", "session",
+        "setup_link", "tier_forecast",
+    }
+)  # fmt: skip
+"""Lost, and made again: people sign in again, and both tiers are compared from their beginning."""
+
+EXPORTED: dict[str, tuple[str, ...]] = {
+    "study": ("origin", "study_uid"),
+    "series": ("origin", "study_uid", "series_uid"),
+    "study_identity": (
+        "origin", "study_uid", "patient_issuer", "patient_id", "patient_name", "birth_date", "sex",
+    ),
+    "instance": ("origin", "study_uid", "sop_uid", "digest"),
+    "repeated": ("origin", "study_uid", "sop_uid", "digest"),
+    "said": ("origin", "study_uid", "series_uid"),
+    "study_answer": ("origin", "study_uid"),
+    "name_gram": ("gram", "name"),
+    "name_sound": ("sound", "name"),
+    "journal": ("seq",),
+    "block": ("n",),
+    "text": ("digest",),
+    "correction": ("n",),
+    "study_correction": ("origin", "study_uid", "correction"),
+    "overlay": ("origin", "study_uid"),
+    "archived": ("origin", "study_uid", "generation"),
+    "package_copy": ("digest", "store"),
+    "problem": ("id",),
+}  # fmt: skip
+"""What an export holds, each with its key: all that is rebuilt but what is decided again."""
