@@ -55,7 +55,7 @@ pytestmark = pytest.mark.peer
 def walked_until_cut(one: Machine, chance: random.Random, acts: Sequence[str] = ROUND) -> list[int]:
     """Let a process go round and round, and cut the power some time after it began to; give the slices that came."""
     command = [sys.executable, "-m", "tests.kit.archived_study", str(one.state.parent), "archive"]
-    command += list(acts) * 200
+    command += list(acts) * 2000
     process = subprocess.Popen(
         command,
         cwd=ROOT,
