@@ -46,7 +46,8 @@ def _verify_files(node: Node) -> Iterator[Finding]:
             yield Finding(
                 where=f"text {digest[:16]}",
                 what="its file has no row; a crash left it, its words were erased, or it is being written just now",
-                todo="verify again in an hour; if it is there still, and nothing is being restored, remove the file",
+                todo="verify again in an hour; if it is there still, nothing is being restored, and no study says that"
+                " not all of its corrections are known, remove the file",
             )
 
 
