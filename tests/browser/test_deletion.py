@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from node.people.sessions import open_session
 from tests.browser.contact_sheet import SHOTS
 from tests.browser.test_pages import barriers, chinese_of_ours
 from tests.kit.archived_study import COUNT, archive, hold_study
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.browser import DESK, LOCALES, PHONE, STAY_MS, ZONE
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, rows_of
@@ -37,8 +36,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def site(tmp_path: Path, clock: FrozenClock) -> Iterator[Site]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    node = two_stores(tmp_path, clock)
     hold_study(node)
     archive(node)
     with open_site(node) as opened:

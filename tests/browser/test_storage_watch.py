@@ -99,6 +99,7 @@ def test_a_new_node_says_from_when_on_it_knows_more(sit: Sit, bare: Site, langua
     page.get_by_test_id("tab-checks").click()
     expect(page.get_by_test_id("last-backup")).to_contain_text("从未备份" if zh else "Never backed up")
     expect(page.get_by_test_id("last-drill")).to_contain_text("从未演练" if zh else "Never tried out")
+    expect(page.get_by_text(f"meridian backup key {bare.node.state} --out DRAWER")).to_be_visible()
     expect(page.get_by_text(f"meridian backup {bare.node.state} --to PLACE")).to_be_visible()
     shoot(page, "storage-checks-empty", language)
     watch(bare.node, [])
@@ -180,6 +181,8 @@ def test_what_has_to_be_seen_to_stands_above_every_page(sit: Sit, measured: Node
     expect(page.get_by_test_id("alarm-backup-overdue")).to_contain_text("从未做过" if zh else "never done")
     differs = page.get_by_test_id("alarm-drill-differs")
     expect(differs).to_contain_text("3 处差异" if zh else "3 differences")
+    first = page.locator("[data-testid^='alarm-']").first
+    expect(first).to_have_attribute("data-testid", "alarm-drill-differs")
     shoot(page, "storage-alarms", language)
     differs.get_by_role("link").click()
     expect(page.get_by_test_id("last-drill")).to_be_visible()

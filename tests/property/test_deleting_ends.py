@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from node.archive.erasing import erase_study
 from node.node import Node
 from ops.verify import verify
 from tests.kit.archived_study import COUNT, archive, hold_study
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import NOON, FrozenClock
 from tests.kit.deleting import approve, ask, erase_all
 from tests.kit.merging import KEY, rows_of
@@ -23,8 +22,7 @@ LATER = NOON + 3_600_000_000
 
 
 def opened(folder: Path, clock: FrozenClock) -> Node:
-    plain = bare_node(folder, "alpha", clock)
-    return replace(plain, archive=bare_archive(folder / "archive", stores=2))
+    return two_stores(folder, clock)
 
 
 @pytest.fixture(scope="module")

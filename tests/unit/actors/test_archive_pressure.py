@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -24,7 +23,7 @@ from node.node import Node
 from node.people.accounts import OPERATOR
 from tests.kit.actors import Failures
 from tests.kit.archived_study import archive, hold_another, lies_in_archive
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 
 COUNT = 4
@@ -37,8 +36,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    node = two_stores(tmp_path, clock)
     yield node
     node.close()
 

@@ -39,7 +39,7 @@ from node.people.accounts import OPERATOR, Person
 from ops.verify import verify
 from tests.kit.archive_stores import file_with
 from tests.kit.archived_study import archive, expire, hold_study, slices
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import bare_node, two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.deleting import LIN, WANG, approve, ask, delete, erase, erase_all, found_in
 from tests.kit.instances import make_ct
@@ -57,8 +57,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    node = two_stores(tmp_path, clock)
     hold_study(node)
     yield node
     node.close()

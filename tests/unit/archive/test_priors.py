@@ -25,7 +25,7 @@ from node.node import Node
 from node.people.accounts import OPERATOR
 from tests.kit.actors import Failures
 from tests.kit.archived_study import archive, expire_at_once, hold_another, hold_study
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY
 
@@ -40,8 +40,7 @@ def clock() -> FrozenClock:
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     """A node with a study that is online, and five earlier ones of the same patient in the archive alone."""
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    node = two_stores(tmp_path, clock)
     hold_study(node)
     for number in range(COUNT):
         key = hold_another(node, number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ from node.events import StudyRecalled, event_type
 from node.node import Node
 from node.people.accounts import OPERATOR
 from tests.kit.archived_study import archive, expire, lies_in_archive, read_everything, slices
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, STUDY, associate, complete, findings, ingest
 from tests.kit.notes_of_rejection import make_note
@@ -48,8 +47,7 @@ def clock() -> FrozenClock:
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     """A node with a study of two series and a Key Object Selection, in the archive alone."""
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    node = two_stores(tmp_path, clock)
     marked = make_note([f"{SECOND_SERIES}.3"], code=OF_INTEREST, sop_uid=f"{KEY_OBJECTS}.1")
     associate(node, *slices(2), *slices(3, series=2), marked)
     ingest(node)

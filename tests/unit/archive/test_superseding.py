@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ from tests.kit.archived_study import (
     read_everything,
     slices,
 )
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import associate, complete, findings, ingest
 
@@ -42,8 +41,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    node = two_stores(tmp_path, clock)
     hold_study(node)
     yield node
     node.close()

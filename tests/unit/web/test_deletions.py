@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from node.catalogue.repointing import RETIRED_FOR
 from node.database.port import Statement
 from node.node import Node
 from tests.kit.archived_study import COUNT, archive, hold_study
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.http import Answer, Visitor
 from tests.kit.merging import KEY, rows_of
@@ -33,8 +32,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    node = two_stores(tmp_path, clock)
     hold_study(node)
     archive(node)
     yield node

@@ -21,9 +21,11 @@ const PLACES: Record<string, string> = {
   'drill-differs': '/storage/checks',
 }
 
+const order = (alarm: Alarm) => (GRAVE.includes(alarm.kind) ? 0 : 1)
+
 export function AlarmList() {
   const alarms = useResource<{ items: Alarm[] }>('/api/archive/alarms', about('problem'))
-  const items = alarms.value?.items ?? []
+  const items = (alarms.value?.items ?? []).toSorted((one, other) => order(one) - order(other))
   if (items.length === 0) return null
   return (
     <div className="alarms" role="status" data-testid="alarms">

@@ -149,6 +149,7 @@ function Backups({ checks }: { checks: ChecksOf }) {
   return (
     <>
       <Last at={last?.at} now={checks.now} days={checks.withinDays} never={text('checks.noBackup')} testId="last-backup" />
+      {!last && <Command words={`meridian backup key ${checks.state} --out DRAWER`} />}
       <Command words={`meridian backup ${checks.state} --to ${place}`} />
       {checks.backups.length > 0 && (
         <Listed
