@@ -28,7 +28,7 @@ FORMAT = "meridian-deletion/1"
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
-    """A place, how many things went there, and when the last did. ``place``: ``store/NAME``, ``packs``, ``texts``, ``files``."""
+    """A place, how many things went there, and when the last did. ``place``: ``store/NAME``, ``keys``, ``packs``, ``texts``, ``files``, ``database``."""
 
     place: str
     things: int
@@ -67,7 +67,14 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     signature: str
 
 
-_PLACES = {"pack": "packs", "strays": "packs", "text": "texts", "file": "files", "log": "database"}
+_PLACES = {
+    "key": "keys",
+    "pack": "packs",
+    "strays": "packs",
+    "text": "texts",
+    "file": "files",
+    "log": "database",
+}
 
 
 def sign_certificate(node: Node, deletion: Deletion, *, issue: int, at: Micros) -> str:

@@ -128,7 +128,8 @@ def steps_of(database: Database, id_: str) -> list[Step]:
     return read_as(
         database,
         Step,
-        "SELECT * FROM deletion_step WHERE deletion = ? ORDER BY kind = 'log', kind = 'strays', kind, store, what",
+        "SELECT * FROM deletion_step WHERE deletion = ? ORDER BY kind <> 'key', kind = 'log', kind = 'strays', kind, store,"
+        " what",
         (id_,),
     )
 

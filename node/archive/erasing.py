@@ -29,6 +29,7 @@ from node.durable import sync_directory
 from node.errors import Conflict, GridError, Unavailable
 from node.events import DeletionCertified
 from node.failpoints import failpoint, planted
+from node.keys.package_notes import PackageNotes
 from node.names import Digest
 from node.node import Node
 
@@ -126,6 +127,12 @@ def _finish(node: Node, deletion: Deletion) -> None:
     node.write(certify(node, deletion))
 
 
+def _forget_key(node: Node, _deletion: Deletion, step: Step) -> None:
+    """Destroy what opens a sealed copy, where it was noted beside the row that is gone; the store need not be there for that."""
+    if not planted("key-left"):
+        PackageNotes(node.state / "keys", step.store).forget(Digest(step.what))
+
+
 def _remove_copy(node: Node, _deletion: Deletion, step: Step) -> None:
     with node.packs.directory.unpinned() as free:
         if not free:
@@ -202,6 +209,7 @@ def _empty_log(node: Node, deletion: Deletion, step: Step) -> None:
 
 
 _STEPS: Mapping[str, Callable[[Node, Deletion, Step], None]] = {
+    "key": _forget_key,
     "copy": _remove_copy,
     "pack": _remove_pack,
     "file": _remove_file,

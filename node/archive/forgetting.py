@@ -94,7 +94,7 @@ def forget_rows(node: Node, key: StudyKey, id_: str) -> list[Statement]:
 def _steps(node: Node, key: StudyKey, id_: str) -> list[Statement]:
     """Write down what lies elsewhere: copies, packs, sealed parts, documents, texts."""
     return [
-        _copies(node, key, id_),
+        *_copies(node, key, id_),
         _step(id_, "pack", _PACKS, key),
         _step(id_, "pack", f"SELECT '', pack FROM retired_pack WHERE successor IN ({_NAMES})", key),
         _step(id_, "file", f"SELECT '', blob.path FROM part JOIN blob ON blob.digest = part.blob WHERE {_OF}", key),
@@ -118,12 +118,16 @@ def _step(id_: str, kind: str, source: str, key: StudyKey | None = None, *params
     )
 
 
-def _copies(node: Node, key: StudyKey, id_: str) -> Statement:
-    return Statement(
-        "INSERT INTO deletion_step (deletion, kind, store, what, state) SELECT ?, 'copy', store, stored, 'waiting'"
-        f" FROM package_copy WHERE digest IN ({_PACKAGES}) ON CONFLICT DO NOTHING",
-        (id_, key.origin, key.study_uid, _ever_made(node, key)),
-    )
+def _copies(node: Node, key: StudyKey, id_: str) -> list[Statement]:
+    """Write down each copy, and each key of one that is sealed: that goes first, however far away the copy is."""
+    return [
+        Statement(
+            f"INSERT INTO deletion_step (deletion, kind, store, what, state) SELECT ?, '{kind}', store, stored, 'waiting'"
+            f" FROM package_copy WHERE digest IN ({_PACKAGES}) AND ({which}) ON CONFLICT DO NOTHING",
+            (id_, key.origin, key.study_uid, _ever_made(node, key)),
+        )
+        for kind, which in (("key", "wrapped_key <> ''"), ("copy", "true"))
+    ]
 
 
 def _ever_made(node: Node, key: StudyKey) -> str:

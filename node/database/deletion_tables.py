@@ -20,7 +20,7 @@ DELETION: tuple[str, ...] = (
     "CREATE INDEX deletion_study ON deletion (origin, study_uid, state)",
     "CREATE INDEX deletion_state ON deletion (state, asked_at)",
     "CREATE INDEX deletion_unanswered ON deletion (by_peer, state) WHERE answered = 0 AND by_peer <> ''",
-    # What is left to be erased, each thing by itself. kind: copy (store, the name there), pack, file (below the state folder),
+    # What is left to be erased, each thing by itself. kind: key (of a sealed copy), copy (store, the name there), pack, file (below the state folder),
     # text, strays (packs without a row), log (of the database). words: why it did not go when it was last tried.
     """CREATE TABLE deletion_step (deletion TEXT NOT NULL, kind TEXT NOT NULL, store TEXT NOT NULL, what TEXT NOT NULL,
         state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, words TEXT NOT NULL DEFAULT '', at INTEGER,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from node.archive.archived import copies_of
+from node.archive.archived import CopyRow, copies_of, peek_archived
 from node.archive.certificate import certificate_text, read_certificate
 from node.archive.copies import copy_row, stored_of
 from node.archive.damage import note_damage
@@ -366,7 +367,9 @@ def test_a_planted_store_that_was_away_and_counts_as_done_is_caught(
     assert packages_of(tmp_path) != [], "the certificate says that it is gone, and it is there"
 
 
-def test_the_keys_of_sealed_copies_go_at_once_wherever_those_lie(tmp_path: Path, clock: FrozenClock) -> None:
+@contextmanager
+def sealing_node(tmp_path: Path, clock: FrozenClock) -> Iterator[tuple[Node, EncryptedStore]]:
+    """Give a node whose only store is outside of the building, with an archived study."""
     plain = bare_node(tmp_path, "alpha", clock)
     inner = FolderStore("cloud", tmp_path / "cloud")
     (tmp_path / "cloud").mkdir()
@@ -374,19 +377,44 @@ def test_the_keys_of_sealed_copies_go_at_once_wherever_those_lie(tmp_path: Path,
     store = EncryptedStore(inner, ArchiveKeys.open(plain.state / "keys", clock))
     node = replace(plain, archive=ArchiveTier(tmp_path / "work", [store], copies=1))
     hold_study(node)
-    (copy,) = copies_of(node.database, archive(node).digest)
-    store.open(stored_of(copy)).close()
-    (tmp_path / "cloud" / MARKER).rename(tmp_path / "marker")
-    deleted = delete(node)
-    node.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
-    assert found_in(plain.state, [copy.wrapped_key]) == []
-    assert erase_all(node, deleted, clock).state == "deleted"
-    (tmp_path / "marker").rename(tmp_path / "cloud" / MARKER)
-    with pytest.raises(NotFound, match="its key was forgotten"):
-        store.open(replace(stored_of(copy), wrapped_key=""))
-    assert erase_all(node, deleted, clock).state == "done"
-    assert list(inner.names()) == []
+    archive(node)
+    yield node, store
     node.close()
+
+
+def test_the_keys_of_sealed_copies_go_first_wherever_those_lie(tmp_path: Path, clock: FrozenClock) -> None:
+    with sealing_node(tmp_path, clock) as (node, store):
+        (copy,) = node_copies(node)
+        store.open(stored_of(copy)).close()
+        (tmp_path / "cloud" / MARKER).rename(tmp_path / "marker")
+        assert found_in(node.state / "keys", [copy.wrapped_key]) != []
+        deleted = delete(node)
+        assert erase(node, deleted).state == "deleted"
+        node.database.read("PRAGMA wal_checkpoint(TRUNCATE)")
+        assert found_in(node.state, [copy.wrapped_key]) == []
+        assert erase_all(node, deleted, clock).state == "deleted"
+        (tmp_path / "marker").rename(tmp_path / "cloud" / MARKER)
+        with pytest.raises(NotFound, match="its key was forgotten"):
+            store.open(replace(stored_of(copy), wrapped_key=""))
+        assert erase_all(node, deleted, clock).state == "done"
+        assert list(store.names()) == []
+
+
+def test_a_planted_key_that_is_left_is_caught(
+    tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sealing_node(tmp_path, clock) as (node, _):
+        (copy,) = node_copies(node)
+        (tmp_path / "cloud" / MARKER).unlink()
+        planted(monkeypatch, "key-left")
+        erase(node, delete(node))
+        assert found_in(node.state / "keys", [copy.wrapped_key]) != []
+
+
+def node_copies(node: Node) -> list[CopyRow]:
+    archived = peek_archived(node.database, KEY)
+    assert archived is not None
+    return copies_of(node.database, archived.digest)
 
 
 def test_a_damaged_pack_that_was_set_aside_goes_too(node: Node, clock: FrozenClock, tmp_path: Path) -> None:

@@ -1167,6 +1167,7 @@ export const catalogue = {
   'deletionKept.hold': { zh: '有保留要求', en: 'somebody holds it' },
   'deletionKept.rule': { zh: '按该院规则永久保存', en: 'its rules keep it for good' },
   'deletionLeft.copy': { zh: '存储 {{store}}：归档副本 {{count}} 份', en: 'store {{store}}: {{count}} archive copies', one: 'store {{store}}: 1 archive copy' },
+  'deletionLeft.key': { zh: '存储 {{store}}：加密副本的密钥 {{count}} 个', en: 'store {{store}}: {{count}} keys of sealed copies', one: 'store {{store}}: the key of a sealed copy' },
   'deletionLeft.pack': { zh: '在线存储文件 {{count}} 个', en: '{{count}} files of the online tier', one: '1 file of the online tier' },
   'deletionLeft.file': { zh: '报告文件和待发送的文件 {{count}} 个', en: '{{count}} documents and sealed files', one: '1 document or sealed file' },
   'deletionLeft.text': { zh: '文字 {{count}} 条', en: '{{count}} texts', one: '1 text' },

@@ -26,7 +26,7 @@ export interface PeerAnswer {
 }
 
 export interface Left {
-  kind: 'copy' | 'pack' | 'file' | 'text' | 'strays' | 'log'
+  kind: 'key' | 'copy' | 'pack' | 'file' | 'text' | 'strays' | 'log'
   store: string
   things: number
   words: string
