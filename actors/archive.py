@@ -1,19 +1,30 @@
 """Sees to it that each study has its copies: archived when quiet, let go online when its time is over.
 
-Reads: the journal from its cursor ``archive``, for studies that completed or changed their tier; the list of studies to look at. Tells: nobody.
-Writes: that list; jobs that archive; rows of studies whose online copy goes; its cursor. What is decided is
-`node.archive.lifecycle`'s, what is done `node.archive.deciding`'s.
+Reads: the journal from its cursor ``archive``, for studies that completed, changed their tier, or that a consult is asked about; the
+list of studies to look at; tickets of recalls; how full the online tier is. Tells: nobody. Writes: that list; jobs that archive and
+recall; tickets for earlier studies; rows of studies whose online copy goes; rows of packages that a later one took the place of; its
+cursor; and removes those packages. What is decided is `node.archive.lifecycle`'s and
+`node.archive.pressure`'s, what is done `node.archive.deciding`'s, `relieving`'s and `tidying`'s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actors.base import Failed, Follower
+from federation.consult.requests import ConsultRequested
+from node.archive.asking import send_next
 from node.archive.deciding import decide_due, look_again
+from node.archive.known import in_part
+from node.archive.priors import recall_priors_of
 from node.archive.recalling import close_stale
+from node.archive.relieving import Relieving
+from node.archive.tidying import Tidying
 from node.clock import SECOND
-from node.events import StudyArchived, StudyCompleted, StudyExpired, StudyRecalled, event_type
+from node.events import StudyArchived, StudyCompleted, StudyExpired, StudyRecalled, decode, event_type
 from node.journal.cursors import advance, position
-from node.names import StudyKey, study_of
+from node.journal.records import Record
+from node.names import NodeId, StudyKey, StudyUID, study_of
 from node.node import Node
 
 READER = "archive"
@@ -34,6 +45,8 @@ class Archive(Follower):
         super().__init__(failed)
         self._node = node
         self._seen = 0
+        self._relieving = Relieving(node)
+        self._tidying = Tidying(node)
         node.archive.clean()
         close_stale(node)
 
@@ -45,12 +58,25 @@ class Archive(Follower):
         records = node.journal.since(self._seen, limit=RECORDS)
         changed = [study_of(record.subject) for record in records if record.type in _TELLING]
         own: list[StudyKey] = [key for key in changed if key.origin == node.id]
+        asked = self._recall_priors(records)
         if records:
             seen = records[-1].seq
-            if own or seen - before > UNWRITTEN:
-                node.write([*look_again(node, own), advance(READER, before=before, after=seen)])
+            if own or asked or seen - before > UNWRITTEN:
+                known = (*look_again(node, own), *(in_part(key) for key in own))
+                node.write([*known, advance(READER, before=before, after=seen)])
             self._seen = seen
+        send_next(node)
         due = decide_due(node)
-        if records:
+        pressed = self._relieving.step()
+        self._tidying.step()
+        if records or pressed:
             return 0
         return None if due is None else min(self.POLL_S, max(0.0, (due - node.now()) / SECOND))
+
+    def _recall_priors(self, records: Sequence[Record]) -> bool:
+        """Bring back what studies are compared with that a consult was just asked about; say whether there were any."""
+        asked = [event for one in records if (event := decode((ConsultRequested,), one.type, one.body))]
+        for event in asked:
+            key = StudyKey(origin=NodeId(event.origin), study_uid=StudyUID(event.study_uid))
+            recall_priors_of(self._node, key)
+        return bool(asked)

@@ -30,6 +30,7 @@ from federation.consult.messages import (
     PoolsPublished,
 )
 from federation.correction_arrivals import apply_study_corrected_there
+from federation.deletion_arrivals import apply_study_deleted_there, apply_study_deletion_answered
 from federation.messages import (
     M,
     PartOffered,
@@ -39,6 +40,8 @@ from federation.messages import (
     StudyAnnounced,
     StudyCompletedThere,
     StudyCorrectedThere,
+    StudyDeletedThere,
+    StudyDeletionAnswered,
     decode_message,
     message_type,
 )
@@ -93,6 +96,8 @@ _TABLE: tuple[Applier, ...] = (
     Entry(PartWanted, apply_part_wanted),
     Entry(StudyCompletedThere, apply_study_completed_there),
     Entry(StudyCorrectedThere, apply_study_corrected_there),
+    Entry(StudyDeletedThere, apply_study_deleted_there),
+    Entry(StudyDeletionAnswered, apply_study_deletion_answered),
     Entry(PoolsPublished, apply_pools_published),
     Entry(CaseRequested, apply_case_requested),
     Entry(CaseCancelRequested, apply_case_cancel_requested),

@@ -8,7 +8,6 @@ decided in `federation.hosting`.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,8 @@ from federation.transport.port import CHUNK_BYTES, BlobOffer, BlobState
 from node.canonical import canonical_json
 from node.clock import Micros
 from node.database.port import Database, Row, Statement, integer, text
+from node.durable import sync_directory, sync_file
 from node.errors import Conflict, Damaged, InvalidRequest, NotFound, Refused, Unavailable
-from node.journal.texts import sync_directory
 from node.names import Digest, NodeId
 from node.node import Node
 
@@ -120,8 +119,7 @@ def place(node: Node, path: Path, digest: Digest) -> Path:
     final = path_of(node, digest)
     with on_disk(f"Keeping blob {digest[:12]}"):
         final.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(path)
         path.rename(final)
         sync_directory(final.parent)
     return final

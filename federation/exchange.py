@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from federation import blobs
 from federation.carrying import sealed_parts, upload
 from federation.current_roster import Rosters
+from federation.deletion_arrivals import delete_released
+from federation.deletions import forget_mail, tell_deletions
 from federation.fetching import check_completed, fetch, offered_parts, release_applied
 from federation.inbox import forget_set_aside, take
 from federation.links import forget_connections
@@ -37,10 +39,14 @@ def has_news(node: Node, follower: Follower) -> bool:
         "SELECT (SELECT max(seq) FROM journal) AS head,"
         " EXISTS (SELECT 1 FROM outbox WHERE peer = ? AND state IN ('waiting', 'sealed')) AS unsent,"
         " EXISTS (SELECT 1 FROM decision WHERE peer = ? AND pending > 0) AS pending,"
-        " EXISTS (SELECT 1 FROM incoming WHERE peer = ? AND (n <> receipt_n OR again = 1)) AS receipt",
-        (peer, peer, peer),
+        " EXISTS (SELECT 1 FROM incoming WHERE peer = ? AND (n <> receipt_n OR again = 1)) AS receipt,"
+        " EXISTS (SELECT 1 FROM deletion_peer WHERE peer = ? AND state = 'due') OR EXISTS (SELECT 1 FROM deletion"
+        " WHERE by_peer = ? AND by_peer <> '' AND answered = 0 AND state IN ('done', 'kept')) AS gone",
+        (peer, peer, peer, peer, peer),
     )
-    return integer(row, "head") != follower.seen or bool(row["unsent"] or row["pending"] or row["receipt"])
+    return integer(row, "head") != follower.seen or bool(
+        row["unsent"] or row["pending"] or row["receipt"] or row["gone"]
+    )
 
 
 def prepare(node: Node, roster: Roster, follower: Follower) -> Micros | None:
@@ -55,6 +61,7 @@ def prepare(node: Node, roster: Roster, follower: Follower) -> Micros | None:
     except Conflict:
         follower.seen = 0  # another process follows for the same peer; read on from where it is
     again = announce(node, peer)
+    tell_deletions(node, peer)
     while seal_waiting(node, roster.entry(peer)):
         continue
     return again
@@ -115,10 +122,12 @@ def bring_in(node: Node, host: NodeId, link: MailboxLink) -> int:
 
 
 def tidy(node: Node) -> None:
-    """Forget what was acknowledged long ago. Once in a while is enough."""
+    """Forget what was acknowledged long ago, and what nothing keeps any more. Once in a while is enough."""
     before = node.now() - RETENTION
     node.write([forget_received(before=before), forget_set_aside(before=before)])
     blobs.expire(node, before=before)
+    forget_mail(node)
+    delete_released(node)
 
 
 def start_clean(node: Node) -> int:

@@ -183,6 +183,32 @@ class StudyCorrectedThere(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDeletedThere(Message):
+    """The origin deleted the study for good. What the recipient holds of it goes, unless something of its own bars that."""
+
+    origin: str
+    study_uid: str
+    deletion: str
+    """The origin's id of it, for the answer."""
+    deleted_at: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDeletionAnswered(Message):
+    """What became of a deleted study at a peer: the receipt that the origin's certificate names."""
+
+    origin: str
+    """The recipient's."""
+    study_uid: str
+    deletion: str
+    outcome: str
+    """``deleted``: nothing of it is left here. ``kept``."""
+    reason: str
+    """Why it is kept: ``report``, ``case``, ``hold``, ``rule``; empty when it is not."""
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt(Message):
     """What the recipient has applied, all of it up to n. Unnumbered; the newest replaces the last."""
 

@@ -190,7 +190,8 @@ def _sealed(
     event = PartSealed(peer=peer, k=manifest.k, blob=file.digest, bytes=file.size_bytes, instances=count)
     row = Statement(
         "INSERT INTO part (peer, origin, study_uid, k, direction, blob, blob_key, bytes, instances,"
-        " manifest_digest, state, at, cause) VALUES (?, ?, ?, ?, 'out', ?, ?, ?, ?, ?, 'sealed', ?, ?)",
+        " manifest_digest, state, at, cause) SELECT ?, ?, ?, ?, 'out', ?, ?, ?, ?, ?, 'sealed', ?, ?"
+        " WHERE EXISTS (SELECT 1 FROM study WHERE origin = ? AND study_uid = ?)",
         (
             peer,
             key.origin,
@@ -203,7 +204,11 @@ def _sealed(
             part.manifest_digest,
             node.now(),
             cause,
+            key.origin,
+            key.study_uid,
         ),
+        expect=1,
+        refusal="Sealing a part was refused: the study was deleted meanwhile.",
     )
     shared = [
         Statement(

@@ -85,6 +85,8 @@ class ArchiveSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """In how many stores a package is verified before the online copy may go; 0: in two, or in the only one."""
     processes: int = 2
     """That code at once."""
+    yields: bool = True
+    """While others of this machine work, packages are made with a quarter of a core; false: as if nobody did."""
     scrub_mb_s: float = 20.0
     """So fast packs and packages are read to be compared; 0: never, unless somebody asks."""
     scrub_days: int = 14
@@ -95,6 +97,14 @@ class ArchiveSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     @property
     def wanted(self) -> int:
         return self.copies or min(max(len(self.store), 1), 2)
+
+
+class BackupSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """``[backup]``: after how long without one the administrator is told; 0: never."""
+
+    within_days: int = 2
+    drill_within_days: int = 190
+    """Twice a year, and a week."""
 
 
 class StudySection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -120,6 +130,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     alliance: AllianceSection = msgspec.field(default_factory=AllianceSection)
     storage: StorageSection = msgspec.field(default_factory=StorageSection)
     archive: ArchiveSection = msgspec.field(default_factory=ArchiveSection)
+    backup: BackupSection = msgspec.field(default_factory=BackupSection)
     study: StudySection = msgspec.field(default_factory=StudySection)
     consult: ConsultSection = msgspec.field(default_factory=ConsultSection)
 
@@ -171,6 +182,10 @@ def check_config(config: Config) -> None:
             raise InvalidRequest(f"Reading [{section}] port was refused: {port} is not 1 to 65535.")
     _check_tls(config.dicom)
     _check_archive(config.archive)
+    if not 0 <= config.backup.within_days <= 366 or not 0 <= config.backup.drill_within_days <= 3660:
+        raise InvalidRequest(
+            "Reading [backup] was refused: write 0 to 366 for within_days, 0 to 3660 for drill_within_days."
+        )
     if bool(config.web.certificate) != bool(config.web.key):
         raise InvalidRequest("Reading [web] was refused: certificate and key must be given together.")
     if not is_loopback(config.web.host) and not config.web.certificate:

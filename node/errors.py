@@ -96,6 +96,10 @@ class NotReady(Unavailable):
         self.ready_at = ready_at
 
 
+class Waited(Unavailable):
+    """Others were before it for longer than whoever asked can wait."""
+
+
 class OutcomeUnknown(Unavailable):
     """A write may or may not have been applied: repeat the same batch under the same key."""
 

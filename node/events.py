@@ -117,6 +117,35 @@ class StudyRecalled(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StudyDeleted(Event):
+    """A study went for good, with all that was known of it. Subject ``study/ORIGIN/UID``: what comes later is another matter."""
+
+    deletion: str
+    """Its id."""
+    instances: int
+    """Contents, whatever state they were in."""
+    bytes: int
+    set_digest: str
+    """SHA-256 over the digests of the instances, sorted, one a line."""
+    reason: str
+    """A code of `node.archive.deletions`."""
+    certificate: str
+    """Digest of the deed that its certificate begins with."""
+    asked_by: str
+    """Names of staff, a rule or a peer."""
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletionCertified(Event):
+    """Nothing of a deleted study is left, or another peer answered: the certificate says so. Subject ``deletion/ID``."""
+
+    certificate: str
+    """Digest of the text."""
+    issue: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceConflictFound(Event):
     """The same SOP Instance UID came with other content; a person chooses."""
 
@@ -187,3 +216,11 @@ class ProblemFound(Event):
     kind: str
     about: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemSettled(Event):
+    """What a problem was about is as it should be again; nobody had to say so. Subject: that of its `ProblemFound`."""
+
+    kind: str
+    about: str

@@ -24,6 +24,7 @@ Detail = dict[str, Json]
 _NAMES = {
     "study-announced": "announced",
     "study-completed": "completed",
+    "study-deleted": "deleted",
     "instance-conflict-found": "conflict",
     "patient-conflict-found": "conflict",
     "corrections-told": "corrected",
@@ -151,7 +152,7 @@ def _registered(node: Node, records: list[Record]) -> Iterator[StoryFact]:
             yield _corrected(node, record, body)
         elif name != "study-changed":
             if name in _NAMES:
-                who = str(body.pop("peer", "") or body.pop("by", ""))
+                who = str(body.pop("peer", "") or body.pop("by", "") or body.pop("approved_by", ""))
                 yield StoryFact(at=record.at, node=node.id, what=_NAMES[name], who=who, detail=body)
             continue
         batch = StoryFact(

@@ -19,7 +19,7 @@ Study = Annotated[str, typer.Argument(help="[ORIGIN/]STUDYUID; the node's own wh
 @app.command()
 def show(state: State, study: Study) -> None:
     """Say where a study lies, and what was decided about it."""
-    from node.archive.archived import copies_of, peek_archived
+    from node.archive.archived import PART, copies_of, peek_archived
     from node.catalogue.search import get_study
 
     node, key = _opened(state, study)
@@ -29,15 +29,19 @@ def show(state: State, study: Study) -> None:
         typer.echo("Online alone; it was not archived yet.")
     else:
         where = "online and in the archive" if archived.online else "in the archive alone"
+        if archived.online == PART:
+            where = "in the archive, and a part of it online"
         typer.echo(f"Lies {where}; generation {archived.generation}, {archived.instances} instances.")
         typer.echo(
             f"Package {archived.digest}: {archived.bytes} bytes, of {archived.online_bytes} as received."
         )
         for copy in copies_of(node.database, archived.digest):
             typer.echo(f"  store {copy.store}: {copy.state}")
-    sql = "SELECT decision, reason, figures FROM lifecycle WHERE origin = ? AND study_uid = ?"
+    sql = "SELECT decision, reason, figures, words FROM lifecycle WHERE origin = ? AND study_uid = ?"
     for row in node.database.read(sql, (key.origin, key.study_uid)):
         typer.echo(f"Decided: {row['decision']}, because {row['reason']} {row['figures']}")
+        if row["words"]:
+            typer.echo(f"That was tried: {row['words']}")
 
 
 @app.command()
@@ -101,6 +105,40 @@ def scrub(state: State) -> None:
         node.archive.close()
     if found.lost:
         raise typer.Exit(1)
+
+
+@app.command()
+def deletions(state: State) -> None:
+    """List deletions: asked for, under way with what is left, and done."""
+    from node.archive.certificate import date_text
+    from node.archive.deletions import list_deletions, steps_of
+    from ops.compose import compose_node
+
+    node = compose_node(state)
+    for one in list_deletions(node.database, states=("asked", "deleted", "done", "kept"), limit=1000):
+        typer.echo(
+            f"{one.id}  {one.state:8}  {date_text(one.asked_at)}  {one.origin}/{one.study_uid}  {one.code}, by {one.asked_name}"
+        )
+        for step in steps_of(node.database, one.id):
+            if step.state != "done":
+                typer.echo(f"  left: {step.kind} {step.store} {step.what[:40]} {step.words}")
+
+
+@app.command()
+def certificate(
+    state: State,
+    deletion: Annotated[str, typer.Argument(help="Its id; 'meridian archive deletions' lists them.")],
+    html: Annotated[bool, typer.Option(help="As a page to be printed.")] = False,
+) -> None:
+    """Write the certificate of a deletion to the standard output."""
+    from node.archive.certificate import certificate_text, read_certificate
+    from node.archive.certificate_page import certificate_page
+    from node.archive.deletions import get_deletion
+    from ops.compose import compose_node
+
+    node = compose_node(state)
+    written = certificate_text(node, get_deletion(node.database, deletion))
+    typer.echo(certificate_page(read_certificate(written), language="zh") if html else written)
 
 
 @app.command()

@@ -219,11 +219,11 @@ def drill(
 @app.command()
 def last(state: State) -> None:
     """Say when a backup of this node was last tried out, and what came of it."""
-    from ops.backup.drill import last_drill
+    from node.watch.backups import last_drill
     from ops.compose import compose_node
 
     node = compose_node(state)
-    found = last_drill(node)
+    found = last_drill(node.database)
     node.close()
     if found is None:
         typer.echo(

@@ -121,6 +121,40 @@ def verify(state: State) -> None:
     raise typer.Exit(1 if found else 0)
 
 
+@app.command(name="verify-certificate")
+def verify_certificate(
+    file: Annotated[Path, typer.Argument(help="A certificate of deletion, as it was downloaded.")],
+    key: Annotated[
+        str | None, typer.Option(help="The hospital's key (base64), from elsewhere than the file.")
+    ] = None,
+) -> None:
+    """Say what a certificate of deletion certifies, after checking that it is as its node signed it; needs no node."""
+    from node.archive.certificate import date_text, read_certificate
+    from node.errors import NotFound
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise NotFound(
+            f"Reading {file.name} failed ({error.strerror}): name the file of a certificate."
+        ) from error
+    found = read_certificate(content, key=key)
+    deed = found.deed
+    typer.echo(f"Whole, as the key {found.verify_key} signed it{'' if key is None else ', the one given'}.")
+    if key is None:
+        typer.echo(
+            "Whose key that is, the file alone does not prove: compare it with the hospital's, or give it by --key."
+        )
+    typer.echo(
+        f"{deed.node_name} ({deed.node}) deleted study {deed.study_uid} with {deed.instances} instances on"
+        f" {date_text(deed.deleted_at)}; nothing was left on {date_text(found.completed_at)}."
+    )
+    typer.echo(f"Asked by {deed.asked.by}, approved by {deed.approved.by}: {deed.code}. {deed.words}")
+    for peer in found.peers:
+        typer.echo(f"{peer.peer}: {peer.state} {peer.code} {date_text(peer.at)}")
+    typer.echo(f"Backups made before {date_text(found.backups_before)} hold it until they are removed.")
+
+
 def main() -> None:
     """Run the command; what went wrong on purpose is one line, not a traceback."""
     try:

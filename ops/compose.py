@@ -130,7 +130,9 @@ def open_archive(state: Path, config: Config, clock: Clock) -> ArchiveTier:
         store = FolderStore(EMBEDDED_STORE, root)
         store.prepare()
         stores.append(store)
-    return ArchiveTier(folder, stores, copies=archive.wanted, processes=archive.processes)
+    return ArchiveTier(
+        folder, stores, copies=archive.wanted, processes=archive.processes, yields=archive.yields
+    )
 
 
 def open_keys(state: Path, config: Config, clock: Clock) -> KeyStore:

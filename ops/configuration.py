@@ -50,6 +50,7 @@ roll_mb = 1024
 [archive]
 copies = 0                 # stores that must hold a verified package before the online copy goes; 0: two, or the only one
 processes = 2              # that code at once
+yields = true              # while others of this machine work, packages are made with a quarter of a core; false: as if nobody did
 scrub_mb_s = 20            # so fast packs and packages are read and compared with what was received; 0: never
 scrub_days = 14            # what was verified within so many days rests
 scrub_hours = ""           # "20-6": only at these hours of the day; empty: all day
@@ -58,6 +59,10 @@ scrub_hours = ""           # "20-6": only at these hours of the day; empty: all 
 # kind = "folder"          # or "s3", with endpoint, bucket, prefix, region; its keys lie in keys/stores/NAME.json
 # path = "/mnt/archive"    # then once: meridian archive prepare STATE
 # leaves = false           # true: packages leave the building there, and are encrypted
+
+[backup]
+within_days = 2            # without a backup for so long the administrator is told; 0: never
+drill_within_days = 190    # the same of trying one out
 
 [study]
 quiet_s = {quiet_s}            # no new instance for this long: complete

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from node.durable import put_file
 from node.errors import GridError, InvalidRequest
 from node.names import NodeId
 from ops.demo_people import Login, reader_token, staff_centre, staff_clinic
@@ -131,10 +132,7 @@ def _write_demo_json(nodes: list[RunningNode], secrets: Secrets) -> None:
 
 
 def _write_private(path: Path, content: object) -> None:
-    scratch = path.with_suffix(".part")
-    scratch.touch(mode=0o600)
-    scratch.write_text(json.dumps(content, ensure_ascii=False, indent=2), "utf-8")
-    scratch.replace(path)
+    put_file(path, json.dumps(content, ensure_ascii=False, indent=2).encode(), mode=0o600)
 
 
 def _tell(nodes: list[RunningNode], secrets: Secrets) -> None:

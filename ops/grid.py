@@ -27,6 +27,7 @@ from actors.scrub import Scrub
 from actors.supervisor import Start, Supervisor
 from actors.sync import Carriers
 from actors.tidy import Tidy
+from actors.watch import Watch
 from federation.current_roster import CurrentRoster
 from federation.exchange import start_clean
 from federation.hosting import Hosting
@@ -123,6 +124,7 @@ class Grid:
             Ingest.NAME: lambda failed: Ingest.start(failed, node),
             Archive.NAME: lambda failed: Archive.start(failed, node),
             Scrub.NAME: lambda failed: Scrub.start(failed, node),
+            Watch.NAME: lambda failed: Watch.start(failed, node),
             Merge.NAME: lambda failed: Merge.start(failed, node),
             Completion.NAME: lambda failed: Completion.start(failed, node),
             Consult.NAME: lambda failed: Consult.start(failed, node),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node.archive.archived import VERIFIED, ArchivedRow, CopyRow, copies_of
+from node.archive.archived import SUPERSEDED, VERIFIED, ArchivedRow, CopyRow, copies_of
 from node.archive.copies import open_package, stored_of
+from node.archive.deletions import MEANT_COPIES
 from node.archive.stores.verifying import verify_copy
 from node.catalogue.search import InstanceRow
 from node.database.port import read_as, text
@@ -24,6 +25,7 @@ def verify_archive(node: Node) -> Iterator[Finding]:
     for archived in rows:
         yield from _verify_package(node, archived)
     yield from _verify_unknown(node)
+    yield from _verify_rowless(node)
     yield from _verify_orphans(node)
 
 
@@ -90,13 +92,25 @@ def _verify_unknown(node: Node) -> Iterator[Finding]:
         )
 
 
+def _verify_rowless(node: Node) -> Iterator[Finding]:
+    """Look for copies of packages that no study has."""
+    rows = node.database.read(
+        "SELECT digest, store FROM package_copy WHERE state <> ? AND digest NOT IN (SELECT digest FROM archived)"
+        " ORDER BY digest, store",
+        (SUPERSEDED,),
+    )
+    for row in rows:
+        yield Finding(
+            where=f"package {text(row, 'digest')[:16]} in archive store {row['store']}",
+            what="a row says that it lies there, and no study has it",
+            todo="restore the database from the backup and compare; if its study was deleted, remove the package",
+        )
+
+
 def _verify_orphans(node: Node) -> Iterator[Finding]:
     """Look for packages in stores that no row means; one that is being put just now is among them."""
     for store in node.archive.stores:
-        known = {
-            text(row, "stored")
-            for row in node.database.read("SELECT stored FROM package_copy WHERE store = ?", (store.name,))
-        }
+        known = {text(row, "stored") for row in node.database.read(MEANT_COPIES, (store.name, store.name))}
         try:
             strange = sorted(set(store.names()) - known)
         except (GridError, NotFound) as error:
@@ -105,9 +119,9 @@ def _verify_orphans(node: Node) -> Iterator[Finding]:
             )
             continue
         for name in strange:
-            if not node.database.read(
-                "SELECT 1 AS known FROM package_copy WHERE stored = ? AND store = ?", (name, store.name)
-            ):
+            if name not in {
+                text(row, "stored") for row in node.database.read(MEANT_COPIES, (store.name, store.name))
+            }:
                 yield Finding(
                     where=f"archive store {store.name}",
                     what=f"package {name[:16]} is meant by no study; a crash left it, or it is being put just now",

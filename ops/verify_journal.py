@@ -14,7 +14,7 @@ from federation.consult.claims import peek_claim
 from federation.consult.clinic import load_clinic
 from federation.consult.home import load_home
 from node.database.port import integer, text
-from node.events import StudyChanged, StudyCompleted, decode
+from node.events import StudyChanged, StudyCompleted, StudyDeleted, decode
 from node.journal.records import Record, record_digest
 from node.names import Digest, NodeId, StudyKey, StudyUID
 from node.node import Node
@@ -91,11 +91,13 @@ def _study_faults(node: Node, key: StudyKey) -> list[str]:
     rejected = False
     for record in node.journal.of(key.subject):
         rejected |= record.type.partition("/")[0] in _REJECTING
-        match decode((StudyChanged, StudyCompleted), record.type, record.body):
+        match decode((StudyChanged, StudyCompleted, StudyDeleted), record.type, record.body):
             case StudyChanged() as event:
                 came, total, state = came + event.instances, event.total, "receiving"
             case StudyCompleted():
                 state = "complete"
+            case StudyDeleted():
+                came, total, state, rejected = 0, 0, "receiving", False
     if rejected:
         total = integer(
             row, "counted"

@@ -15,7 +15,7 @@ from node.database.port import read_as, text
 from node.errors import Damaged, GridError, NotFound
 from node.journal.cursors import position
 from node.node import Node
-from node.store.directory import is_damaged
+from node.store.directory import DELETED, is_damaged
 from node.store.facts import Location, MarkedRecord
 from node.store.packs import index_cursor
 from ops.findings import Finding
@@ -27,12 +27,21 @@ def verify_packs(node: Node) -> Iterator[Finding]:
     rows = node.database.read("SELECT DISTINCT pack FROM instance")
     meant = {pack for row in rows if not is_archived(pack := text(row, "pack")) and not is_damaged(pack)}
     yield from _verify_damaged(node)
-    here = set(node.packs.names())
+    here = set(node.packs.names()) - _going(node)
     for pack in sorted(meant | here):
         if pack in here:
             yield from _verify_pack(node, pack)
         else:
             yield from _missing(node, pack)
+
+
+def _going(node: Node) -> set[str]:
+    """Give packs of deleted studies that are still to be unlinked: nothing of them is to have a row."""
+    rows = node.database.read(
+        f"SELECT pack FROM retired_pack WHERE successor LIKE '{DELETED}-%'"
+        " UNION SELECT what FROM deletion_step WHERE kind = 'pack' AND state <> 'done'"
+    )
+    return {text(row, "pack") for row in rows}
 
 
 def _verify_pack(node: Node, pack: str) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from federation.consult.refusals import (
     PatientUncertain,
     StudyIncomplete,
 )
+from node.clock import SECOND, Micros
 from node.errors import (
     Conflict,
     Damaged,
@@ -23,6 +24,7 @@ from node.errors import (
     GridError,
     InvalidRequest,
     NotFound,
+    NotReady,
     OutcomeUnknown,
     Refused,
     Unauthenticated,
@@ -65,6 +67,16 @@ class TooManyAttempts(Unavailable):
     """The address tried to sign in too often."""
 
     http = 429
+
+
+SOON_S, LATEST_S = 5, 3600
+
+
+def retry_after_s(error: GridError, *, now: Micros) -> int:
+    """Give in how many seconds to ask again for what is not there now. Source: RFC 9110 10.2.3."""
+    if not isinstance(error, NotReady):
+        return SOON_S
+    return min(LATEST_S, max(SOON_S, -((now - error.ready_at) // SECOND)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from node.clock import SystemClock, new_id
 from node.errors import Defect, GridError, NotFound, Unavailable
-from web.errors import HttpError, Malformed, TooLarge, to_http
+from web.errors import SOON_S, HttpError, Malformed, TooLarge, retry_after_s, to_http
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 STARTED = web.RequestKey("started", bool)
@@ -80,12 +80,13 @@ def _answer_to(request: web.Request, error: Exception) -> web.StreamResponse:
         case web.HTTPException():
             return _library_answer(error)
         case GridError() if not isinstance(error, Defect):
-            return error_answer(to_http(error))
+            after_s = retry_after_s(error, now=SystemClock().now())
+            return error_answer(to_http(error), after_s=after_s)
         case _:
             return error_answer(to_http(_logged(request, error)))
 
 
-def error_answer(error: HttpError) -> web.Response:
+def error_answer(error: HttpError, *, after_s: int = SOON_S) -> web.Response:
     """Write an error the one way the client reads."""
     response = web.Response(
         body=msgspec.json.encode(error.body()),
@@ -94,7 +95,7 @@ def error_answer(error: HttpError) -> web.Response:
         charset="utf-8",
     )
     if error.status in (429, 503):
-        response.headers["Retry-After"] = "5"
+        response.headers["Retry-After"] = str(after_s)
     return response
 
 

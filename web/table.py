@@ -10,6 +10,7 @@ from web.api import (
     archive,
     consults,
     corrections,
+    deletions,
     deliveries,
     devices,
     drafts,
@@ -24,6 +25,7 @@ from web.api import (
     transfers,
     unsettled,
     users,
+    watch,
 )
 from web.dicomweb import (
     capabilities,
@@ -51,6 +53,8 @@ ROUTES: tuple[Route, ...] = (
     *users.ROUTES,
     *alliance.ROUTES,
     *archive.ROUTES,
+    *watch.ROUTES,
+    *deletions.ROUTES,
     *devices.ROUTES,
     *remotes.ROUTES,
     *queries.ROUTES,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import dramatiq
 
 from node.archive.archiving import archive_study
+from node.archive.erasing import erase_study
 from node.archive.recalling import recall_study
 from node.node import Node
 from node.reporting.delivery import deliver
@@ -33,6 +34,7 @@ TRANSFERS: Mapping[str, Callable[..., None]] = {
 ARCHIVE: Mapping[str, Callable[..., None]] = {
     "archive_study": archive_study,  # (origin, study_uid, profile): its package, in each store
     "recall_study": recall_study,  # (origin, study_uid, ticket): back from the archive
+    "erase_study": erase_study,  # (deletion): what lies outside of the database of a study that was deleted
 }
 """In a queue of their own: they keep cores busy, and no report waits for them."""
 

@@ -17,7 +17,7 @@ import dramatiq
 from actors.jobs.broker import JobBroker
 from actors.jobs.job_table import LEASE, GivenUp, Job, JobTable
 from actors.jobs.tasks import ARCHIVE, JOBS, TRANSFERS, bind
-from node.archive.archiving import QUEUE as ARCHIVE_QUEUE
+from node.archive.tier import QUEUE as ARCHIVE_QUEUE
 from node.clock import Micros
 from node.database.port import Statement
 from node.node import Node

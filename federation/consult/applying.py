@@ -7,6 +7,7 @@ called again with the same message, or with an older one, and then changes nothi
 from __future__ import annotations
 
 from federation.consult.answering import take_amendment, take_cancel, take_request
+from federation.consult.case_table import peek_case
 from federation.consult.clinic import load_clinic, take_answer
 from federation.consult.messages import (
     CaseAmended,
@@ -17,8 +18,9 @@ from federation.consult.messages import (
 )
 from federation.consult.pools import take_pools
 from federation.messages import Received
+from node.archive.deletions import was_deleted
 from node.database.port import Statement
-from node.errors import Refused
+from node.errors import NotFound, Refused
 from node.node import Node
 
 
@@ -46,6 +48,11 @@ def apply_case_facts(node: Node, received: Received, message: CaseFacts) -> list
         raise Refused(
             f"Taking an answer for case {message.case_id} was refused: {received.sender} was not asked."
             f" Tell {case.home}, and have the roster checked."
+        )
+    if was_deleted(node.database, case.key) and peek_case(node.database, message.case_id) is None:
+        raise NotFound(
+            f"Taking an answer for case {message.case_id} was refused: its study was deleted for good here, and the case"
+            f" with it. Tell {case.home}, if it should have been kept."
         )
     return take_answer(node, case, message)
 

@@ -16,6 +16,10 @@ from node.store.directory import ARCHIVED
 NEEDS_A_COPY = ("consult",)
 """Reasons of holds that are content with a verified copy, wherever it is; any other needs the online one."""
 VERIFIED, DAMAGED, GONE = "verified", "damaged", "gone"
+AWAY, WHOLE, PART = 0, 1, 2
+"""How much of an archived study is online, too."""
+SUPERSEDED = "superseded"
+"""Of a copy that counts no more, and is to be removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,8 @@ class ArchivedRow:
     bytes: int
     online_bytes: int
     """Of the originals."""
-    online: bool
+    online: int
+    """`AWAY`, `WHOLE` or `PART`; what comes after its package was made is looked at when the study is complete again."""
     at: Micros
 
     @property

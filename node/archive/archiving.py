@@ -34,7 +34,6 @@ from node.node import Node
 from node.store.directory import ARCHIVED, is_damaged
 from node.store.facts import Entry
 
-QUEUE = "archive"
 TRIES = 3
 """How often packs may be merged while they are read."""
 

@@ -9,19 +9,19 @@ import mmap
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from node.archive.members import code, keep, turned_back
-from node.archive.requests import Code, Done, TurnBack
+from node.archive.requests import Code, Done, Patience, TurnBack
 from node.archive.source import FileSource
 from node.archive.unzipping import Hashed, OriginalDigests, Unzipped
 from node.dicom.header import scan
 from node.dicom.part10 import PREAMBLE
-from node.errors import GridError
+from node.errors import Damaged, GridError
 from node.imaging.codec_process import message, read_message
 from node.imaging.lossless import load_codecs
 
@@ -39,7 +39,7 @@ def main() -> int:
     load_codecs()  # before anybody waits
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(10)  # the archive waits, answers and pictures do not
+    _give_way(Patience(sys.argv[1]))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (asked := read_message(source)) is not None:
         request = _REQUESTS.decode(asked[0])
@@ -62,6 +62,15 @@ def main() -> int:
     return 0
 
 
+def _give_way(patience: Patience) -> None:
+    """Work only when nobody else has work, or a little behind those who answer. Source: sched(7)."""
+    if patience is Patience.SOON:
+        os.nice(5)
+        return
+    os.nice(19)  # also what tells its time from that of others: `node.archive.yielding`
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def _code(request: Code) -> tuple[Done, bytes]:
     with _mapped(request) as whole, Path(request.sink).open("w+b") as sink:
         file_meta, raw = bytes(whole[: request.meta_bytes]), whole[request.meta_bytes :]
@@ -78,18 +87,43 @@ def _code(request: Code) -> tuple[Done, bytes]:
 
 def _turn_back(request: TurnBack, record: bytes) -> Done:
     source = FileSource(Path(request.package))
-    read = Hashed(Unzipped(source, request.at, request.method, request.size, request.stored))
-    original = OriginalDigests(request.meta_bytes)
+    unzipped = Unzipped(source, request.at, request.method, request.size, request.stored)
     try:
-        with Path(request.sink or os.devnull).open("wb") as sink:
-            skip = len(PREAMBLE)
+        with _sink(request) as write:
+            if not request.compared:
+                for chunk in turned_back(unzipped, record):
+                    write(chunk)
+                return Done()
+            read, original = Hashed(unzipped), OriginalDigests(request.meta_bytes)
             for chunk in turned_back(read, record):
                 original.update(chunk)
-                sink.write(chunk[skip:])
-                skip = max(skip - len(chunk), 0)
+                write(chunk)
     finally:
         source.close()
     return Done(member=read.digest, meta=original.meta, digest=original.data_set)
+
+
+@contextmanager
+def _sink(request: TurnBack) -> Iterator[Callable[[bytes], object]]:
+    """Give what takes the chunks of an original, and leaves out its preamble."""
+    if not request.sink:
+        yield len
+        return
+    skip, room = len(PREAMBLE), request.room_bytes
+    with Path(request.sink).open("r+b") as sink:
+        sink.seek(request.sink_at)
+
+        def write(chunk: bytes) -> None:
+            nonlocal skip, room
+            kept = memoryview(chunk)[skip:]
+            skip, room = skip - len(chunk) + len(kept), room - len(kept)
+            if room < 0:
+                raise Damaged(
+                    "Reading an archived instance failed: it is longer than it was. Use the other copy."
+                )
+            sink.write(kept)
+
+        yield write
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.port import ArchiveStore, Stored
 from node.archive.stores.verifying import verify_copy
 from node.database.port import Statement
-from node.errors import Damaged, GridError, NotFound, Unavailable
+from node.errors import Conflict, Damaged, GridError, NotFound, Unavailable
 from node.failpoints import failpoint, planted
 from node.names import Cause, Digest
 from node.node import Node
@@ -135,14 +135,72 @@ def local_package(node: Node, digest: Digest, folder: Path) -> Iterator[tuple[Pa
     raise _nowhere(errors, copies_of(node.database, digest))
 
 
+@contextmanager
+def near_package(node: Node, digest: Digest, folder: Path) -> Iterator[tuple[Package, Path]]:
+    """Give a package open, and where it lies: on a disk of this machine, or fetched as `local_package` does.
+
+    One that lies on a disk here is not compared as a whole: whoever finds that something of it does not come back asks
+    `spoiled_copies`.
+    """
+    for copy in usable_copies(node, digest):
+        found = _opened_near(node, copy)
+        if found is not None:
+            package, source, path = found
+            with source:
+                yield package, path
+            return
+    with local_package(node, digest, folder) as (package, path):
+        yield package, path
+
+
+def _opened_near(node: Node, copy: CopyRow) -> tuple[Package, FileSource, Path] | None:
+    with suppress(GridError):
+        path = node.archive.store(copy.store).near(stored_of(copy))
+        if path is None:
+            return None
+        source = FileSource(path)
+        try:
+            return Package(source), source, path
+        except Damaged as error:
+            source.close()
+            note_copy(node, copy, DAMAGED, error)
+    return None
+
+
+def spoiled_copies(node: Node, digest: Digest) -> list[CopyRow]:
+    """Compare all copies of a package that count as whole; note those that are not, and give them."""
+    spoiled = []
+    for copy in usable_copies(node, digest):
+        try:
+            verify_copy(node.archive.store(copy.store), stored_of(copy), node.clock)
+        except Damaged as error:
+            note_copy(node, copy, DAMAGED, error)
+            spoiled.append(copy)
+        except GridError:  # away: it says nothing of the copy
+            continue
+    return spoiled
+
+
 def copy_row(copy: CopyRow) -> Statement:
     """Give the statement that says where a copy lies, in place of what was known of that store's."""
     return Statement(
         "INSERT INTO package_copy (digest, store, stored, bytes, wrapped_key, state, verified_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest, store) DO UPDATE SET stored = excluded.stored,"
+        " SELECT ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM archived WHERE digest = ?)"
+        " ON CONFLICT (digest, store) DO UPDATE SET stored = excluded.stored,"
         " bytes = excluded.bytes, wrapped_key = excluded.wrapped_key, state = excluded.state,"
         " verified_at = excluded.verified_at",
-        (copy.digest, copy.store, copy.stored, copy.bytes, copy.wrapped_key, copy.state, copy.verified_at),
+        (
+            copy.digest,
+            copy.store,
+            copy.stored,
+            copy.bytes,
+            copy.wrapped_key,
+            copy.state,
+            copy.verified_at,
+            copy.digest,
+        ),
+        expect=1,
+        refusal="Keeping a copy was refused: its study was deleted meanwhile.",
     )
 
 
@@ -162,7 +220,11 @@ def mend_copies(node: Node, digest: Digest) -> tuple[str, ...]:
     with node.archive.work_folder(node.clock) as folder, local_package(node, digest, folder) as (_, path):
         for store in lacking:
             copy = put_copy(node, store, digest=digest, file=path, believed=planted("heal-unverified"))
-            node.write([copy_row(copy), _healed(node, copy)])
+            try:
+                node.write([copy_row(copy), _healed(node, copy)])
+            except Conflict:
+                remove_copy(node, copy)
+                raise
             failpoint("copy-mended")
             old = before.get(store.name)
             if old is not None and old.stored != copy.stored:

@@ -24,6 +24,10 @@ class Decided:
     hold: Hold | None
     decided_at: Micros
     next_at: Micros | None
+    words: str = ""
+    """Why it could not be done when that was tried last."""
+    failures: int = 0
+    """How often in a row."""
 
 
 def peek_decided(database: Database, key: StudyKey) -> Decided | None:
@@ -50,4 +54,6 @@ def _decided(row: Row) -> Decided:
         hold=hold,
         decided_at=integer(row, "decided_at"),
         next_at=None if row["next_at"] is None else integer(row, "next_at"),
+        words=text(row, "words"),
+        failures=integer(row, "failures"),
     )

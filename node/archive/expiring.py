@@ -71,13 +71,14 @@ def _check_copies(node: Node, archived: ArchivedRow) -> None:
     if planted("expire-unlooked"):
         return
     found = {
-        copy.store for copy in copies_of(node.database, archived.digest) if _lies_there(node, copy, archived)
+        copy.store for copy in copies_of(node.database, archived.digest) if lies_there(node, copy, archived)
     }
     if len(found) < node.archive.copies:
         raise _refused(f"{len(found)} of {node.archive.copies} stores have its package. Look at the stores")
 
 
-def _lies_there(node: Node, copy: CopyRow, archived: ArchivedRow) -> bool:
+def lies_there(node: Node, copy: CopyRow, archived: ArchivedRow) -> bool:
+    """Say whether a verified copy of a package lies in its store now; a store that is away has none today."""
     try:
         return copy.state == VERIFIED and is_there(node, copy, size_bytes=archived.bytes)
     except GridError:

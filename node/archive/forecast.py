@@ -8,8 +8,8 @@ would come without them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from node.archive.facts import StudyFacts, Tier
 from node.archive.lifecycle import archives_at
@@ -39,6 +39,8 @@ class Forecast:
     """The days ahead, and the first on which the online tier is larger than it should be; None: on none of these."""
 
     days: tuple[Day, ...]
+    studies: int
+    """That it rests on."""
     arriving_bytes: int
     """A day."""
     pressure_at: Micros | None
@@ -46,15 +48,16 @@ class Forecast:
     limit_at: Micros | None
 
 
-def forecast(facts: Sequence[StudyFacts], rules: Rules, *, now: Micros, days: int) -> Forecast:
-    """Say what comes."""
-    share = _packaged_share(facts)
-    online, archive = _present(facts, rules, now=now, share=share)
-    arriving: Counter[int] = Counter()
+def forecast(facts: Iterable[StudyFacts], rules: Rules, *, now: Micros, days: int) -> Forecast:
+    """Say what comes; the studies are looked at once, so that a million of them need not be kept."""
+    seen = _Seen()
     for one in facts:
-        if now - RECENT_DAYS * DAY < one.first_at <= now and not one.backfilled:
-            arriving[rules.rule_for(one).expire_after_months] += one.bytes
-    for months, size in arriving.items():
+        _add(seen, one, rules, now=now)
+    share = seen.packaged_bytes / seen.whole_bytes if seen.whole_bytes else PACKAGED_SHARE
+    online, archive = seen.online, seen.archive
+    for day, size in seen.unpacked.items():
+        archive[day] += round(share * size)
+    for months, size in seen.arriving.items():
         for day in range(1, days + 1):
             online[day] += size // RECENT_DAYS
             online[_days_until(months_after(now + day * DAY, months), now)] -= size // RECENT_DAYS
@@ -66,45 +69,57 @@ def forecast(facts: Sequence[StudyFacts], rules: Rules, *, now: Micros, days: in
     limits = rules.limits
     return Forecast(
         days=tuple(ahead),
-        arriving_bytes=sum(arriving.values()) // RECENT_DAYS,
-        pressure_at=_first_above(ahead, begins_above(limits)),
-        reserve_at=_first_above(ahead, limits.online_bytes - limits.reserve_bytes),
-        limit_at=_first_above(ahead, limits.online_bytes),
+        studies=seen.studies,
+        arriving_bytes=sum(seen.arriving.values()) // RECENT_DAYS,
+        pressure_at=first_above(ahead, begins_above(limits)),
+        reserve_at=first_above(ahead, limits.online_bytes - limits.reserve_bytes),
+        limit_at=first_above(ahead, limits.online_bytes),
     )
 
 
-def _present(
-    facts: Sequence[StudyFacts], rules: Rules, *, now: Micros, share: float
-) -> tuple[Counter[int], Counter[int]]:
-    """Give what the studies that are here add to each tier by day; day 0 is now."""
-    online: Counter[int] = Counter()
-    archive: Counter[int] = Counter()
-    for one in facts:
-        if one.tier is not Tier.ONLINE:
-            archive[0] += one.package_bytes
-        if one.tier is Tier.ARCHIVED:
-            continue
-        online[0] += one.bytes
-        if not one.covered:
-            if one.rejected:
-                continue  # stays where it is
-            archived = 1 if one.tier is Tier.BOTH else _days_until(archives_at(one, rules.rule_for(one)), now)
-            archive[archived] += round(share * one.bytes) - one.package_bytes
-        leaves = leaves_at(one, rules, now=now)
-        if leaves is not None:
-            online[_days_until(leaves, now)] -= one.bytes
-    return online, archive
+def first_above(days: Iterable[Day], limit: int) -> Micros | None:
+    """Give the first day on which the online tier is larger than a limit; 0 is none."""
+    return next((day.at for day in days if day.online_bytes > limit > 0), None)
 
 
-def _packaged_share(facts: Sequence[StudyFacts]) -> float:
-    sizes = [(one.package_bytes, one.bytes) for one in facts if one.covered and one.package_bytes]
-    whole = sum(size for _, size in sizes)
-    return sum(size for size, _ in sizes) / whole if whole else PACKAGED_SHARE
+@dataclass(slots=True)
+class _Seen:
+    """What the studies add to each tier by day; day 0 is now."""
+
+    online: Counter[int] = field(default_factory=Counter)
+    archive: Counter[int] = field(default_factory=Counter)
+    unpacked: Counter[int] = field(default_factory=Counter)
+    """Original bytes that will be packed, by day."""
+    arriving: Counter[int] = field(default_factory=Counter)
+    """What came lately, by how many months it stays online."""
+    studies: int = 0
+    packaged_bytes: int = 0
+    whole_bytes: int = 0
+    """What the packages' studies take, packed and as received."""
+
+
+def _add(seen: _Seen, one: StudyFacts, rules: Rules, *, now: Micros) -> None:
+    seen.studies += 1
+    if now - RECENT_DAYS * DAY < one.first_at <= now and not one.backfilled:
+        seen.arriving[rules.rule_for(one).expire_after_months] += one.bytes
+    if one.covered and one.package_bytes:
+        seen.packaged_bytes += one.package_bytes
+        seen.whole_bytes += one.bytes
+    if one.tier is not Tier.ONLINE:
+        seen.archive[0] += one.package_bytes
+    if one.tier is Tier.ARCHIVED:
+        return
+    seen.online[0] += one.bytes
+    if not one.covered:
+        if one.rejected:
+            return  # stays where it is
+        day = 1 if one.tier is Tier.BOTH else _days_until(archives_at(one, rules.rule_for(one)), now)
+        seen.unpacked[day] += one.bytes
+        seen.archive[day] -= one.package_bytes
+    leaves = leaves_at(one, rules, now=now)
+    if leaves is not None:
+        seen.online[_days_until(leaves, now)] -= one.bytes
 
 
 def _days_until(at: Micros, now: Micros) -> int:
     return max(1, -((now - at) // DAY))
-
-
-def _first_above(days: Sequence[Day], limit: int) -> Micros | None:
-    return next((day.at for day in days if day.online_bytes > limit > 0), None)

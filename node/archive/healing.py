@@ -22,7 +22,7 @@ from node.archive.damage import (
     rows_apart,
 )
 from node.archive.examining import is_broken, rows_of
-from node.archive.restoring import restore
+from node.archive.restoring import restore_into
 from node.archive.rotation import BROKEN, GONE_ASIDE, later
 from node.catalogue.repointing import move_rows
 from node.catalogue.search import InstanceRow
@@ -186,13 +186,7 @@ def _from_package(
         meant = [
             (number, row) for row in rows if (number := numbers.get((row.sop_uid, row.digest))) is not None
         ]
-        arrivals = package.arrivals()
-        originals = restore(package, path, folder, node.archive.workers, [number for number, _ in meant])
-        for (number, row), one in zip(meant, originals, strict=True):
-            offset, data_offset = merged.restore(
-                arrivals[number - 1], file=one.file, meta_bytes=row.meta_bytes, digest=row.digest
-            )
-            yield row, offset, data_offset
+        yield from restore_into(merged, package, path, node.archive.recallers, meant)
 
 
 def _statements(node: Node, pack: str, restored: _Restored) -> list[Statement]:

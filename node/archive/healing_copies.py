@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from node.archive.archived import ArchivedRow, CopyRow, copies_of, is_archived, peek_archived, verified_stores
-from node.archive.archiving import QUEUE
-from node.archive.copies import copy_subject, mend_copies, remove_copy, stored_of
+from node.archive.archived import ArchivedRow, CopyRow, copies_of, is_archived
+from node.archive.copies import copy_subject, mend_copies, stored_of
 from node.archive.damage import lost_package
 from node.archive.healing import AGAIN, Healed
 from node.archive.rotation import copy_verified, later
 from node.archive.stores.verifying import verify_copy
+from node.archive.superseding import remove_superseded, supersede
+from node.archive.tier import QUEUE
 from node.catalogue.search import instances_of
 from node.clock import MINUTE, Micros
 from node.database.port import Statement, read_as, text
@@ -51,10 +52,10 @@ def _heal(node: Node, digest: Digest) -> Healed:
         node.database, ArchivedRow, "SELECT * FROM archived WHERE digest = ? LIMIT 1", (digest,)
     )
     if not generations:
-        return _wait(node, digest, LOOKED_AT_AGAIN)  # `verify` names it
+        return _wait(node, digest, LOOKED_AT_AGAIN)  # it counts no more, and `superseding` removes it
     (archived,) = generations
-    if _is_superseded(node, archived):
-        _forget(node, archived)
+    if supersede(node, archived):
+        remove_superseded(node)
         return Healed()
     try:
         put = mend_copies(node, digest)
@@ -107,39 +108,6 @@ def _whole_again(node: Node, copies: Sequence[CopyRow]) -> list[Statement]:
                 )
             )
     return found
-
-
-def _is_superseded(node: Node, archived: ArchivedRow) -> bool:
-    """Say whether a later package has taken its place in as many stores as are wanted, and no row means this one."""
-    newest = peek_archived(node.database, archived.key)
-    if newest is None or newest.generation == archived.generation:
-        return False
-    if len(verified_stores(copies_of(node.database, newest.digest))) < node.archive.copies:
-        return False
-    return not node.database.read("SELECT 1 AS meant FROM instance WHERE pack = ? LIMIT 1", (archived.pack,))
-
-
-def _forget(node: Node, archived: ArchivedRow) -> None:
-    """Let a spoiled package go that nobody needs."""
-    for copy in copies_of(node.database, archived.digest):
-        with suppress(GridError):
-            remove_copy(node, copy)
-    node.write(
-        [
-            Statement(
-                "DELETE FROM archived WHERE origin = ? AND study_uid = ? AND generation = ?"
-                " AND NOT EXISTS (SELECT 1 FROM instance WHERE instance.pack = archived.pack)",
-                (archived.origin, archived.study_uid, archived.generation),
-                expect=1,
-                refusal="Letting a package go was refused: a row means it. It stays.",
-            ),
-            Statement("DELETE FROM package_copy WHERE digest = ?", (archived.digest,)),
-            Statement(
-                "UPDATE damage SET state = 'healed', ended_at = ? WHERE tier = 'archive' AND digest = ? AND state <> 'healed'",
-                (node.now(), archived.digest),
-            ),
-        ]
-    )
 
 
 def _wait(node: Node, digest: Digest, for_: Micros, *, healed: int = 0, lost: int = 0) -> Healed:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from node.archive.archived import (
+    AWAY,
     DAMAGED,
     NEEDS_A_COPY,
+    PART,
     VERIFIED,
     ArchivedRow,
     contents_of,
@@ -15,9 +17,10 @@ from node.archive.facts import CopyState, Hold, Kind, State, StoredCopy, StudyFa
 from node.archive.periods import DAY, day_of
 from node.catalogue.search import StudyRow, instances_of, peek_study
 from node.clock import Micros
-from node.database.port import integer, text
+from node.database.port import Statement, integer, text
 from node.names import StudyKey
 from node.node import Node
+from node.store.directory import ARCHIVED
 
 OLD_DAYS = 30
 """A study that was taken so long before it came was brought in afterwards."""
@@ -50,6 +53,16 @@ def read_facts(node: Node, key: StudyKey) -> StudyFacts | None:
         holds=_holds(node, key),
         backfilled=_is_backfilled(study),
         rejected=bool(study.rejected),
+    )
+
+
+def in_part(key: StudyKey) -> Statement:
+    """Give the statement that says that a part of an archived study is online, since instances came after that."""
+    return Statement(
+        f"UPDATE archived SET online = {PART} WHERE origin = ? AND study_uid = ? AND online = {AWAY} AND EXISTS"
+        " (SELECT 1 FROM instance WHERE instance.origin = archived.origin AND instance.study_uid = archived.study_uid"
+        f" AND instance.pack NOT LIKE '{ARCHIVED}-%')",
+        (key.origin, key.study_uid),
     )
 
 
@@ -91,10 +104,11 @@ def _holds(node: Node, key: StudyKey) -> tuple[Hold, ...]:
 
 
 def _read_at(node: Node, key: StudyKey) -> Micros | None:
-    """Give when a person last opened its images, or it last came back from the archive."""
+    """Give when a person last opened its images, or it last came back from the archive, or began to."""
     rows = node.database.read(
         "SELECT max(at) AS at FROM (SELECT max(at) AS at FROM audit WHERE act = 'read-images' AND subject = ?"
-        " UNION ALL SELECT max(ended_at) FROM recall WHERE origin = ? AND study_uid = ? AND state = 'done')",
+        " UNION ALL SELECT max(coalesce(ended_at, began_at)) FROM recall WHERE origin = ? AND study_uid = ?"
+        " AND state IN ('done', 'running'))",
         (key.subject, key.origin, key.study_uid),
     )
     return None if rows[0]["at"] is None else integer(rows[0], "at")

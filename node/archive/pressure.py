@@ -15,6 +15,7 @@ from node.archive.lifecycle import expires_at, held_online, to_archive
 from node.archive.periods import HOUR
 from node.archive.rules import Limits, Rules
 from node.clock import Micros
+from node.failpoints import planted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,19 @@ def to_free(limits: Limits, online_bytes: int) -> int:
     if not limits.online_bytes or online_bytes <= begins_above(limits):
         return 0
     return online_bytes - _share(limits, limits.relieved_percent)
+
+
+def to_free_on_disk(limits: Limits, free_bytes: int, *, reserve_bytes: int, going_bytes: int) -> int:
+    """Give how many bytes must go since the disk itself is short, whoever filled it; 0 while there is room.
+
+    Parameters
+    ----------
+    reserve_bytes
+        Below which the disk takes no instance; making room begins at twice that, or at the limits' reserve.
+    going_bytes
+        Of packs that no row means, which go in minutes.
+    """
+    return max(0, max(limits.reserve_bytes, 2 * reserve_bytes) - free_bytes - going_bytes)
 
 
 def begins_above(limits: Limits) -> int:
@@ -88,7 +102,7 @@ def _may_go(facts: StudyFacts, rules: Rules, *, now: Micros, wanted: int) -> Exp
     barred = to_archive(facts, rule, now=now) or held_online(facts, rule, now=now)
     if barred is not None:
         return barred.reason.code
-    if now < facts.last_used + rules.limits.floor_hours * HOUR:
+    if now < facts.last_used + rules.limits.floor_hours * HOUR and not planted("floor-ignored"):
         return Why.RECENT
     due_at = expires_at(facts, rule, limits=rules.limits)
     figures = {"last_used": facts.last_used, "due_at": due_at}

@@ -20,6 +20,15 @@ class Profile(Enum):
     FAST = "fast"
 
 
+class Patience(Enum):
+    """How long work may wait for others of this machine."""
+
+    ANY = "any"
+    """Nobody waits for it: it is done when nobody else needs the core."""
+    SOON = "soon"
+    """Somebody waits for it."""
+
+
 class Coded(msgspec.Struct, frozen=True, kw_only=True):
     """A member on its way into a package."""
 
@@ -60,7 +69,13 @@ class TurnBack(msgspec.Struct, kw_only=True, frozen=True, tag=True):
     stored: int
     meta_bytes: int
     sink: str = ""
-    """The file to write file meta and data set to; empty when only the digests are wanted."""
+    """A file to write file meta and data set into; empty when only the digests are wanted."""
+    sink_at: int = 0
+    """Where in it."""
+    room_bytes: int = 0
+    """How many bytes there are for it; it takes no more."""
+    compared: bool = True
+    """Whether digests are wanted; not of what is compared when it is read back from its disk."""
 
 
 class Done(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

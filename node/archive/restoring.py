@@ -1,10 +1,9 @@
-"""Originals made again of a package, by several processes at once, each compared with its digest before it is given."""
+"""Originals made again of a package, by several processes at once, written where they are to stand."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,52 +12,90 @@ from node.archive.manifest import Instance
 from node.archive.package import Package
 from node.archive.requests import TurnBack
 from node.archive.workers import Ask, Workers
-from node.errors import Damaged
+from node.catalogue.search import InstanceRow
+from node.errors import Damaged, Unavailable
 from node.imaging.codec_process import Died
+from node.store.merging import MergedPack, Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
-    """An original in a file: its file meta, then its data set. The file goes when the next one is asked for."""
+class Wanted:
+    """An original, by its number from 1, and where its file meta and data set are to stand."""
 
     number: int
-    instance: Instance
-    file: Path
+    file: str
+    at: int
 
 
 def restore(
-    package: Package, path: Path, folder: Path, workers: Workers, numbers: Iterable[int]
-) -> Iterator[Restored]:
-    """Give originals by their numbers from 1, in the order asked for.
+    package: Package, path: Path, workers: Workers, wanted: Iterable[Wanted], *, compared: bool = True
+) -> Iterator[Instance]:
+    """Write originals where they are wanted; says of each, in the order asked for, that it is there.
 
     Parameters
     ----------
     path
         Where the package lies.
-    folder
-        Where files lie meanwhile, on a disk with room for a few.
+    compared
+        Each is compared with its digest as it is made; otherwise by whoever reads it back.
 
     Raises
     ------
     Damaged
         One does not come back as it was archived; those before it did.
+    Unavailable
+        The package went meanwhile, or there is no room.
     """
-    work = partial(_turn_back, package, path, folder)
-    made = workers.map(numbers, work)
+    yield from workers.map(wanted, partial(_turn_back, package, path, compared))
+
+
+def restore_into(
+    merged: MergedPack,
+    package: Package,
+    path: Path,
+    workers: Workers,
+    rows: Sequence[tuple[int, InstanceRow]],
+    *,
+    compared: bool = True,
+) -> Iterator[tuple[InstanceRow, int, int]]:
+    """Append originals to a pack by their numbers; gives the row of each, and where its record and data set stand.
+
+    What was given is in the pack, whatever happens to those behind it.
+
+    Raises
+    ------
+    Damaged, Unavailable
+        As `restore`; and `Damaged` where the package holds another instance.
+    """
+    arrivals, rooms = package.arrivals(), deque[Room]()
+
+    def wanted() -> Iterator[Wanted]:
+        for number, row in rows:
+            instance = package.instance(number)
+            if (instance.sop_uid, instance.digest) != (row.sop_uid, row.digest):
+                raise Damaged(
+                    "Recalling a study failed: its package holds another instance. Run 'meridian verify'."
+                )
+            room = merged.leave_room(
+                arrivals[number - 1], meta_bytes=row.meta_bytes, data_bytes=row.data_bytes, digest=row.digest
+            )
+            rooms.append(room)
+            yield Wanted(number=number, file=room.file, at=room.at)
+
     try:
-        for restored in made:
-            yield restored
-            restored.file.unlink(missing_ok=True)
+        made = restore(package, path, workers, wanted(), compared=compared)
+        for (_, row), _ in zip(rows, made, strict=True):
+            merged.fill(rooms[0])
+            room = rooms.popleft()
+            yield row, room.offset, room.data_offset
     finally:
-        for left in folder.glob(f"*.{os.getpid()}.restored"):
-            with suppress(OSError):
-                left.unlink()
+        if rooms:
+            merged.take_back(rooms[0])
 
 
-def _turn_back(package: Package, path: Path, folder: Path, number: int, ask: Ask) -> Restored:
-    instance = package.instance(number)
-    at, method, size, stored = package.content(number)
-    file = folder / f"{number}.{os.getpid()}.restored"
+def _turn_back(package: Package, path: Path, compared: bool, wanted: Wanted, ask: Ask) -> Instance:
+    instance = package.instance(wanted.number)
+    at, method, size, stored = package.content(wanted.number)
     request = TurnBack(
         package=str(path),
         at=at,
@@ -66,15 +103,22 @@ def _turn_back(package: Package, path: Path, folder: Path, number: int, ask: Ask
         size=size,
         stored=stored,
         meta_bytes=instance.meta_bytes,
-        sink=str(file),
+        sink=wanted.file,
+        sink_at=wanted.at,
+        room_bytes=instance.meta_bytes + instance.data_bytes,
+        compared=compared,
     )
     try:
-        done, _ = ask(request, package.record(number))
+        done, _ = ask(request, package.record(wanted.number))
     except Died as error:
         raise _not_back() from error
-    if done.refused or done.member != instance.member or done.digest != instance.digest:
+    if done.gone:
+        raise Unavailable("Reading an archived instance was put off: its package went meanwhile. Try again.")
+    if done.refused:
         raise _not_back()
-    return Restored(number=number, instance=instance, file=file)
+    if compared and (done.member, done.digest) != (instance.member, instance.digest):
+        raise _not_back()
+    return instance
 
 
 def _not_back() -> Damaged:

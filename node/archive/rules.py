@@ -24,6 +24,7 @@ BY_CARE, LEGAL_HOLD = "by care", "legal hold"
 LEAST_YEARS = 15
 """Source: 医疗机构病历管理规定 (2013) 29: 15 years after the last visit, 30 after the last stay."""
 MOST_MONTHS, MOST_HOURS, MOST_COPIES, MOST_YEARS = 1200, 24 * 366, 9, 999
+MOST_PRIORS = 20
 _YEARS = re.compile(r"([1-9][0-9]{0,2})y")
 
 
@@ -84,6 +85,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Of the limit: where expiry before its time begins, and how far it goes on.
     floor_hours
         Nothing goes that was used more recently.
+    priors, priors_bytes
+        So many earlier studies of a patient come back when a consult is asked for, and no more than so much; 0: none.
     """
 
     online_bytes: int = 0
@@ -93,6 +96,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     floor_hours: int = 24
     outpatient_years: int = 15
     inpatient_years: int = 30
+    priors: int = 3
+    priors_bytes: int = 4_000_000_000
 
 
 DEFAULT = Rule(name="default")
@@ -221,6 +226,8 @@ def _check_limits(limits: Limits) -> None:
     _between(where, "pressure_percent", value=limits.pressure_percent, least=1, most=100)
     _between(where, "relieved_percent", value=limits.relieved_percent, least=1, most=limits.pressure_percent)
     _between(where, "floor_hours", value=limits.floor_hours, least=1, most=MOST_HOURS)
+    _between(where, "priors", value=limits.priors, least=0, most=MOST_PRIORS)
+    _between(where, "priors_bytes", value=limits.priors_bytes, least=0, most=2**62)
     _between(where, "outpatient_years", value=limits.outpatient_years, least=LEAST_YEARS, most=MOST_YEARS)
     _between(
         where, "inpatient_years", value=limits.inpatient_years, least=limits.outpatient_years, most=MOST_YEARS

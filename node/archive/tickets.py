@@ -1,6 +1,6 @@
 """Recalls as people see them: a study asked back from the archive, its place among those that wait, and how long it takes.
 
-Asking writes a ticket and its job in one batch. Whoever carries it out writes how far it has come; here that is only read.
+Asking is `asking`'s. Whoever carries it out says here how it began and ended.
 """
 
 from __future__ import annotations
@@ -8,25 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from node.archive.archiving import QUEUE
-from node.catalogue.search import get_study
+from node.archive.turns import in_turn
 from node.clock import SECOND, Micros
 from node.database.port import Database, Statement, integer, read_as, text
-from node.errors import Conflict
-from node.journal.jobs import enqueue
-from node.names import Cause, NodeId, StudyKey, StudyUID
+from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
-from node.people.audit import Acting, record_act
 from node.store.directory import ARCHIVED
 
-JOB = "recall_study"
-ASKED = "asked"
-PRIORITY = 1
-"""Of what a person waits for; archiving comes after it."""
 WAITING, RUNNING, DONE = "waiting", "running", "done"
 MEASURED = 20
 """Recalls that ended last; from them comes how long the next takes."""
 MOST_OPEN = 500
+"""Shown at once."""
+MOST_WAITING = 10_000
+"""Put in order at once; what waits behind so many is a later look's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +43,12 @@ class Ticket:
     at: Micros
     began_at: Micros | None
     ended_at: Micros | None
+    series_uid: str = ""
+    """Of a recall of one series; empty: of all."""
+    asker: str = ""
+    """Who it is for, by id; empty for the node itself."""
+    sent_at: Micros | None = None
+    """When it was handed to a worker."""
 
     @property
     def key(self) -> StudyKey:
@@ -71,42 +72,14 @@ class Estimate:
     left: Micros | None
 
 
-def ask_recall(node: Node, by: Acting, key: StudyKey, *, who: str, address: str = "") -> Ticket:
-    """Ask for a study to be brought online; one that is asked for already keeps its ticket.
-
-    Raises
-    ------
-    NotFound
-        The study is not held here.
-    Conflict
-        All of it is online.
-    """
-    found = peek_open(node.database, key)
-    if found is not None:
-        return found
-    get_study(node.database, key)
-    instances, size = lies_away(node.database, key)
-    if not instances:
-        raise Conflict("Recalling the study was refused: all of it is online. Open it.")
-    try:
-        node.write(_asked(node, by, key, who=who, address=address, instances=instances, size=size))
-    except Conflict:
-        if peek_open(node.database, key) is None:
-            raise
-    again = peek_open(node.database, key)
-    if again is None:
-        raise Conflict("Recalling the study was refused: it came back meanwhile. Open it.")
-    return again
-
-
-def peek_open(database: Database, key: StudyKey) -> Ticket | None:
-    """Give the ticket of a study that is being brought or waits for it."""
+def peek_open(database: Database, key: StudyKey, *, series_uid: str = "") -> Ticket | None:
+    """Give the ticket of a study, or of a series of it, that is being brought or waits for it."""
     rows = read_as(
         database,
         Ticket,
         "SELECT * FROM recall WHERE origin = ? AND study_uid = ? AND state IN ('waiting', 'running')"
-        " ORDER BY state, priority, at, id LIMIT 1",
-        (key.origin, key.study_uid),
+        " AND series_uid IN ('', ?) ORDER BY state, priority, at, id LIMIT 1",
+        (key.origin, key.study_uid, series_uid),
     )
     return rows[0] if rows else None
 
@@ -115,6 +88,15 @@ def tickets_of(database: Database, key: StudyKey, *, limit: int = 20) -> list[Ti
     """Give a study's tickets, the newest first."""
     sql = "SELECT * FROM recall WHERE origin = ? AND study_uid = ? ORDER BY id DESC LIMIT ?"
     return read_as(database, Ticket, sql, (key.origin, key.study_uid, limit))
+
+
+def tickets_for(database: Database, asker: str, *, since: Micros) -> list[Ticket]:
+    """Give what one who asks has open, and what ended since for her; the newest first."""
+    sql = (
+        "SELECT * FROM recall WHERE asker = ? AND (state IN ('waiting', 'running') OR ended_at >= ?)"
+        " ORDER BY id DESC LIMIT ?"
+    )
+    return read_as(database, Ticket, sql, (asker, since, MOST_OPEN))
 
 
 def list_tickets(database: Database, *, limit: int, before: str = "") -> list[Ticket]:
@@ -136,12 +118,30 @@ def list_tickets(database: Database, *, limit: int, before: str = "") -> list[Ti
 
 def open_tickets(database: Database) -> list[Ticket]:
     """Give those that run, then those that wait in the order in which they are brought."""
-    return read_as(
+    begun = read_as(
         database,
         Ticket,
-        "SELECT * FROM recall WHERE state IN ('waiting', 'running') ORDER BY state, priority, at, id LIMIT ?",
+        "SELECT * FROM recall WHERE state = 'running' OR (state = 'waiting' AND sent_at IS NOT NULL)"
+        " ORDER BY state, sent_at, at, id LIMIT ?",
         (MOST_OPEN,),
     )
+    return [*begun, *waiting_tickets(database)][:MOST_OPEN]
+
+
+def waiting_tickets(database: Database) -> list[Ticket]:
+    """Give those that no worker has yet, in their turn."""
+    waiting = read_as(
+        database,
+        Ticket,
+        "SELECT * FROM recall WHERE state = 'waiting' AND sent_at IS NULL ORDER BY priority, at, id LIMIT ?",
+        (MOST_WAITING,),
+    )
+    served = database.read(
+        "SELECT asker, (SELECT max(sent_at) FROM recall AS sent WHERE sent.asker = waits.asker) AS at FROM"
+        " (SELECT DISTINCT asker FROM recall WHERE state = 'waiting' AND sent_at IS NULL) AS waits"
+    )
+    last = {text(row, "asker"): integer(row, "at") for row in served if row["at"] is not None}
+    return in_turn(waiting, last)
 
 
 def count_open(database: Database) -> Mapping[str, int]:
@@ -181,37 +181,42 @@ def estimates(opened: Sequence[Ticket], rate: float | None) -> Mapping[str, Esti
     return found
 
 
-def lies_away(database: Database, key: StudyKey) -> tuple[int, int]:
-    """Count the instances of a study that lie in the archive alone, and their bytes."""
+def lies_away(database: Database, key: StudyKey, *, series_uid: str = "") -> tuple[int, int]:
+    """Count the instances of a study, or of a series, that lie in the archive alone, and their bytes."""
     (row,) = database.read(
-        "SELECT count(*) AS n, sum(data_bytes) AS bytes FROM instance WHERE origin = ? AND study_uid = ? AND pack LIKE ?",
-        (key.origin, key.study_uid, f"{ARCHIVED}-%"),
+        "SELECT count(*) AS n, sum(data_bytes) AS bytes FROM instance WHERE origin = ? AND study_uid = ? AND pack LIKE ?"
+        " AND (? = '' OR series_uid = ?)",
+        (key.origin, key.study_uid, f"{ARCHIVED}-%", series_uid, series_uid),
     )
     return integer(row, "n"), integer(row, "bytes")
 
 
-def _asked(
-    node: Node, by: Acting, key: StudyKey, *, who: str, address: str, instances: int, size: int
-) -> list[Statement]:
-    ticket, now = node.new_id(), node.now()
-    row = Statement(
-        "INSERT INTO recall (id, origin, study_uid, who, why, priority, state, instances, bytes, at)"
-        " SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM recall WHERE origin = ? AND study_uid = ?"
-        " AND state IN ('waiting', 'running'))",
-        (
-            ticket, key.origin, key.study_uid, who, ASKED, PRIORITY, WAITING, instances, size, now,
-            key.origin, key.study_uid,
-        ),
-        expect=1,
-        refusal="Recalling the study was refused: somebody asked for it meanwhile. Load it again.",
-    )  # fmt: skip
-    job = enqueue(
-        JOB,
-        {"origin": key.origin, "study_uid": key.study_uid, "ticket": ticket},
-        key=f"recall/{ticket}",
-        cause=Cause(node.new_id()),
-        now=now,
-        queue=QUEUE,
-        priority=PRIORITY,
+def begin_ticket(
+    node: Node, key: StudyKey, *, ticket: str, who: str, why: str, instances: int, size: int, series_uid: str
+) -> str:
+    """Open a ticket, or go on with one that waits; give its id."""
+    opened, now = ticket or node.new_id(), node.now()
+    node.write(
+        [
+            Statement(
+                "INSERT INTO recall (id, origin, study_uid, who, why, priority, state, instances, bytes, at, began_at,"
+                " series_uid) VALUES (?, ?, ?, ?, ?, 0, 'running', ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " state = 'running', instances = excluded.instances, bytes = excluded.bytes, began_at = excluded.began_at",
+                (opened, key.origin, key.study_uid, who, why, instances, size, now, now, series_uid),
+            )
+        ]
     )
-    return [row, job, record_act(node, by, act="recall-study", subject=key.subject, address=address)]
+    return opened
+
+
+def end_ticket(node: Node, ticket: str, *, state: str, words: str) -> None:
+    """Say how a recall ended."""
+    node.write(
+        [
+            Statement(
+                "UPDATE recall SET state = ?, words = ?, ended_at = ?, done = CASE ? WHEN 'done' THEN instances ELSE done END"
+                " WHERE id = ?",
+                (state, words, node.now(), state, ticket),
+            )
+        ]
+    )

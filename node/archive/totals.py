@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from node.archive.archived import AWAY, PART, WHOLE
 from node.archive.facts import Tier
 from node.clock import Micros
-from node.database.port import Database, Level, integer, read_as, text
+from node.database.port import Database, Level, Row, integer, read_as, text
+from node.store.directory import ARCHIVED
 
 _ALONE = (
     "SELECT count(*) AS studies, sum(bytes) AS bytes FROM study WHERE instance_count > 0 AND NOT EXISTS"
@@ -23,6 +25,13 @@ _PACKAGED = (
     " GROUP BY origin, study_uid) GROUP BY online"
 )
 """SQLite gives the other columns of the row that has the maximum."""
+_OF_PARTS = (
+    "SELECT sum(data_bytes) AS bytes FROM archived JOIN instance USING (origin, study_uid)"
+    f" WHERE archived.online = {PART} AND NOT EXISTS (SELECT 1 FROM archived AS newer WHERE newer.origin = archived.origin"
+    " AND newer.study_uid = archived.study_uid AND newer.generation > archived.generation)"
+    f" AND instance.pack NOT LIKE '{ARCHIVED}-%'"
+)
+"""Of studies of which a part is online, what is; they are few at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +70,25 @@ def tier_totals(database: Database) -> tuple[TierTotal, ...]:
             package_bytes=0,
         )
     ]
-    for tier, online in ((Tier.BOTH, 1), (Tier.ARCHIVED, 0)):
-        row = packaged.get(online, {"studies": 0, "bytes": 0, "online_bytes": 0})
-        totals.append(
-            TierTotal(
-                tier=tier,
-                studies=integer(row, "studies"),
-                original_bytes=integer(row, "online_bytes"),
-                package_bytes=integer(row, "bytes"),
-            )
+    none: Row = {"studies": 0, "bytes": 0, "online_bytes": 0}
+    whole, part, away = (packaged.get(online, none) for online in (WHOLE, PART, AWAY))
+    of_parts = integer(database.read(_OF_PARTS, level=Level.WEAK)[0], "bytes") if part is not none else 0
+    totals.append(
+        TierTotal(
+            tier=Tier.BOTH,
+            studies=integer(whole, "studies") + integer(part, "studies"),
+            original_bytes=integer(whole, "online_bytes") + of_parts,
+            package_bytes=integer(whole, "bytes") + integer(part, "bytes"),
         )
+    )
+    totals.append(
+        TierTotal(
+            tier=Tier.ARCHIVED,
+            studies=integer(away, "studies"),
+            original_bytes=integer(away, "online_bytes"),
+            package_bytes=integer(away, "bytes"),
+        )
+    )
     return tuple(totals)
 
 

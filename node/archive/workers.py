@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import LifoQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
-from node.archive.requests import MOST_OLD_BYTES, Code, Done, TurnBack
+from node.archive.requests import MOST_OLD_BYTES, Code, Done, Patience, TurnBack
+from node.archive.yielding import yielding_to_this_machine
 from node.imaging.codec_process import CodecProcess, Died
 
-WAIT_S = 120.0
+WAIT_S = {Patience.ANY: 1800.0, Patience.SOON: 120.0}
+"""How long an instance may take; of one that lets all others go first mostly for want of a core: what it uses of
+that is limited by itself."""
 WAIT_BYTES = 1 << 20
 """So many bytes more are waited for a second longer."""
 AHEAD = 4
@@ -29,8 +32,10 @@ Ask = Callable[[Code | TurnBack, bytes], tuple[Done, bytes]]
 class Workers:
     """So many processes, started when they are needed; for one thread that gives work and takes it."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, patience: Patience = Patience.SOON) -> None:
         self.count = count
+        self._patience = patience
+        self._yielding = yielding_to_this_machine() if patience is Patience.ANY else None
         self._places: LifoQueue[CodecProcess | None] = LifoQueue()
         for _ in range(count):
             self._places.put(None)
@@ -55,6 +60,7 @@ class Workers:
         finally:
             for future in waiting:
                 future.cancel()
+            wait(waiting)  # nothing is written any more when this ends
 
     def ask(self, request: Code | TurnBack, behind: bytes = b"") -> tuple[Done, bytes]:
         """Have a request done; gives what was made.
@@ -66,16 +72,21 @@ class Workers:
         Unavailable
             No process can be started.
         """
+        if self._yielding is None:
+            return self._ask(request, behind)
+        with self._yielding.turn():
+            return self._ask(request, behind)
+
+    def _ask(self, request: Code | TurnBack, behind: bytes) -> tuple[Done, bytes]:
         place = self._places.get()
         try:
             if place is None or place.spent:
                 if place is not None:
                     place.end()
-                place = CodecProcess("node.archive.coder", requests=REQUESTS)
+                place = CodecProcess("node.archive.coder", self._patience.value, requests=REQUESTS)
             size = request.data_bytes if isinstance(request, Code) else request.size
-            done, more = place.ask(
-                request, behind, answer=Done, wait_s=WAIT_S + size / WAIT_BYTES, most_bytes=_MOST_RECORD_BYTES
-            )
+            wait_s = WAIT_S[self._patience] + size / WAIT_BYTES
+            done, more = place.ask(request, behind, answer=Done, wait_s=wait_s, most_bytes=_MOST_RECORD_BYTES)
             return done, bytes(more)
         except Died:
             place = None

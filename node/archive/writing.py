@@ -1,10 +1,12 @@
-"""A package made of a study's instances, and not believed before it was read back from the disk.
+"""A package made of a study's instances, and not believed before all of it was turned back.
 
-Instances are coded by several processes at once, put into the file in order, and the file is synced. Then it
-is read again from the disk, not from memory, by processes that did not write it: each member is turned back, and
-what comes out must have the digest that the catalogue has of the data set, and the file meta that the pack
-has. A member that does not come back is written once more as received; what then does not agree is damaged at its source,
-and there is no package.
+Instances are coded by several processes at once, and put into the file in order. The file gets its digest; then
+processes that did not write it read it again: each member is turned back, and what comes out must have the digest that the
+catalogue has of the data set, and the file meta that the pack has. A member that does not come back is written
+once more as received; what then does not agree is damaged at its source, and there is no package.
+
+The file is no copy of the study and is not synced: it goes when stores have it. A store takes only bytes of that digest,
+syncs them, and gives them back from its medium before they count (`node.archive.stores.verifying`).
 """
 
 from __future__ import annotations
@@ -45,7 +47,6 @@ from node.clock import Micros
 from node.errors import Damaged, InvalidRequest, Unavailable
 from node.failpoints import planted
 from node.imaging.codec_process import Died
-from node.journal.texts import sync_directory
 from node.names import Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID
 
 BLOCK_RECORDS = 1000
@@ -88,7 +89,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A package that was read back whole."""
+    """A package of which all came back."""
 
     path: Path
     digest: Digest
@@ -100,7 +101,7 @@ class Made:
 def make_package(
     study: Study, folder: Path, workers: Workers, *, profile: Profile, now: Micros, made_by: str
 ) -> Made:
-    """Write a package into a folder, under the name of its digest.
+    """Write a package into a folder, under the name of its digest; it is to be put into a store before it counts.
 
     Raises
     ------
@@ -121,16 +122,15 @@ def make_package(
     try:
         while True:
             draft = _write(study, path, workers, kept, profile=profile, now=now, made_by=made_by)
+            digest, size = _digest_of(path)
             failed = _read_back(study, path, draft, workers)
             if not failed.keys() - kept.keys():
                 break
             kept |= failed
         if failed:
             raise _damaged_source(study.originals[next(iter(failed))])
-        digest, size = _digest_of(path)
         target = folder / f"{digest}.zip"
         path.rename(target)
-        sync_directory(folder)
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise
@@ -202,9 +202,8 @@ class _Draft:
         return b"".join(self.records)
 
     def end(self) -> None:
-        """Write the directory, and sync."""
+        """Write the directory."""
         _write_at(self.descriptor, directory(self.members, self.at), self.at)
-        os.fsync(self.descriptor)
 
     def _close_block(self) -> None:
         if any(len(record) > 4 for record in self.waiting):
@@ -310,8 +309,7 @@ def _kept(request: Code, ask: Ask) -> tuple[Done, bytes]:
 
 
 def _read_back(study: Study, path: Path, manifest: Manifest, workers: Workers) -> dict[int, str]:
-    """Turn every member back, as the disk has it; give those that do not agree, and why."""
-    forget(path)
+    """Turn every member back; give those that do not agree, and why."""
     source = FileSource(path)
     try:
         package = Package(source)
@@ -413,17 +411,6 @@ def _write_at(descriptor: int, content: bytes, at: int) -> None:
 def _deflated(content: bytes) -> bytes:
     deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return deflate.compress(content) + deflate.flush()
-
-
-def forget(path: Path) -> None:
-    """Have the kernel drop what it remembers of a file, so that reading it reads the disk. Source: posix_fadvise(2)."""
-    if planted("verify-from-cache"):
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
 
 
 def _digest_of(path: Path) -> tuple[Digest, int]:

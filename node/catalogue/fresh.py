@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from node.archive.archived import is_archived
+from node.archive.awaited import bring_for
 from node.archive.damage import refusal
 from node.archive.healing import heal_study
-from node.archive.recalling import bring
 from node.catalogue.search import InstanceRow
 from node.database.port import Database, read_as
 from node.errors import NotFound
@@ -37,7 +37,7 @@ def read_fresh(node: Node, row: InstanceRow, read: Callable[[InstanceRow], T]) -
     NotFound, FileNotFoundError
         The row means the same place still: the pack is missing.
     Unavailable, Damaged
-        As `node.archive.recalling.bring`.
+        As `node.archive.awaited.bring_for`.
     """
     try:
         return read(row)
@@ -54,7 +54,7 @@ def peek_moved(node: Node, row: InstanceRow) -> InstanceRow | None:
     Raises
     ------
     Unavailable
-        As `node.archive.recalling.bring`.
+        As `node.archive.awaited.bring_for`.
     Damaged
         The same, or its record is damaged and no whole copy of it is here.
     """
@@ -65,7 +65,7 @@ def peek_moved(node: Node, row: InstanceRow) -> InstanceRow | None:
         if again is not None and is_damaged(again.pack):
             raise refusal()
     if again is not None and is_archived(again.pack):
-        bring(node, StudyKey(origin=row.origin, study_uid=row.study_uid), who="", why="read")
+        bring_for(node, StudyKey(origin=row.origin, study_uid=row.study_uid))
         again = peek_content(node.database, row)
     return again if again is not None and again.pack != row.pack else None
 

@@ -22,7 +22,7 @@ from node.failpoints import failpoint
 from node.journal.cursors import advance, position
 from node.names import StudyKey
 from node.node import Node
-from node.store.directory import ARCHIVED
+from node.store.directory import ARCHIVED, DELETED
 from node.store.facts import Location, MarkedRecord
 from node.store.merging import MergedPack, sources_of
 from node.store.packs import index_cursor
@@ -135,7 +135,9 @@ def _unlink_due(node: Node) -> Micros | None:
 
 
 def _stands(node: Node, successor: str) -> bool:
-    """Say whether what took a pack's place is there: another pack, or a package in the archive."""
+    """Say whether what took a pack's place is there: another pack, or a package in the archive; of a deleted study nothing is."""
+    if successor.startswith(f"{DELETED}-"):
+        return True
     if not successor.startswith(f"{ARCHIVED}-"):
         return node.packs.path(successor).exists()
     return bool(

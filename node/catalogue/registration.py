@@ -99,7 +99,25 @@ def _statements(node: Node, key: StudyKey, *, held: Held, growth: Growth) -> lis
     for cause, event in growth.events:
         statements += node.journal.append(key.subject, [event], after=version, cause=cause)
         version += 1
-    return [*statements, *_problems(node, key, growth)]
+    came_again = _came_again(node, key, growth) if held.study is None else []
+    return [*statements, *_problems(node, key, growth), *came_again]
+
+
+def _came_again(node: Node, key: StudyKey, growth: Growth) -> list[Statement]:
+    """Show that a study is here again that was deleted for good: nothing is refused, and a person decides."""
+    rows = node.database.read(
+        "SELECT id FROM deletion WHERE origin = ? AND study_uid = ? AND state IN ('deleted', 'done') LIMIT 1",
+        (key.origin, key.study_uid),
+    )
+    if not rows:
+        return []
+    return node.problem(
+        "deleted-study-came-again",
+        about=key.subject,
+        detail="Registering a study found that it was deleted for good before; it was sent again, and is kept as a new one."
+        " Ask its sender why; if it must go, ask for its deletion again.",
+        cause=growth.events[0][0] if growth.events else Cause(node.new_id()),
+    )
 
 
 def _problems(node: Node, key: StudyKey, growth: Growth) -> list[Statement]:

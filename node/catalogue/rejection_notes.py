@@ -90,12 +90,27 @@ def listed_in(header: Header) -> tuple[str, dict[str, list[str]]]:
         ),
         "",
     )
+    return code, _evidence(tree) if code else {}
+
+
+def evidence_of(header: Header) -> dict[str, list[str]]:
+    """Give by Study UID the instances that a Key Object Selection lists, whatever for.
+
+    Raises
+    ------
+    InvalidRequest
+        The data set was not given whole.
+    """
+    return _evidence(read_tree(header))
+
+
+def _evidence(tree: Elements) -> dict[str, list[str]]:
     listed: dict[str, list[str]] = {}
-    for study in _items(tree, _EVIDENCE) if code else ():
+    for study in _items(tree, _EVIDENCE):
         uids = [_text(sop, _SOP_UID) for series in _items(study, _SERIES) for sop in _items(series, _SOPS)]
         if is_uid(uid := _text(study, _STUDY_UID)):
             listed.setdefault(uid, []).extend(one for one in uids if is_uid(one))
-    return code, listed
+    return listed
 
 
 def read_note(node: Node, arrival: Arrival, data_set: bytes) -> Iterator[Note]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from node.durable import sync_directory
 from node.errors import Unavailable
 from node.failpoints import failpoint, planted
-from node.journal.texts import sync_directory
 
 _LOG, _INDEX = "-wal", "-shm"
 

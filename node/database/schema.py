@@ -12,7 +12,10 @@ from __future__ import annotations
 
 from node.database.archive_tables import ARCHIVE
 from node.database.backup_tables import BACKUP
+from node.database.deletion_tables import DELETION
+from node.database.lifecycle_tables import LIFECYCLE
 from node.database.rebuild_tables import REBUILD
+from node.database.watch_tables import WATCH
 
 Migration = tuple[str, ...]
 
@@ -436,6 +439,9 @@ MIGRATIONS: tuple[Migration, ...] = (
     ARCHIVE,
     _BLOCKS,
     BACKUP,
+    LIFECYCLE,
+    WATCH,
+    DELETION,
     REBUILD,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -97,6 +97,8 @@ class SqliteDatabase:
         _turn_on_wal(connection)
         # Else a long batch spills pages of the database to /var/tmp, which may be full, and is not encrypted.
         connection.execute("PRAGMA temp_store = MEMORY")
+        # What is erased is overwritten: else it lies in free pages until something else does.
+        connection.execute("PRAGMA secure_delete = ON")
         durable = "NORMAL" if planted("no-database-sync") else "FULL"
         connection.execute(f"PRAGMA synchronous = {durable}")
         return connection

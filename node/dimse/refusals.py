@@ -20,6 +20,7 @@ import msgspec
 
 from node.canonical import canonical_json
 from node.clock import SECOND, Clock, Micros
+from node.durable import put_file
 
 FILE = "refusals"
 QUIET: Micros = 10 * SECOND
@@ -154,9 +155,7 @@ def take_away(path: Path, position: int) -> None:
             begin, head = _begin(os.pread(descriptor, 64, 0).partition(b"\n")[0] + b"\n")
             if size < REWRITE_BYTES or begin + size - head != position:
                 return
-            scratch = path.with_suffix(".part")
-            scratch.write_bytes(b'{"begin":%d}\n' % position)
-            scratch.rename(path)
+            put_file(path, b'{"begin":%d}\n' % position, mode=0o600)
     except OSError:
         return  # it is gone, or the disk is full: then the next time
 

@@ -17,7 +17,6 @@ The file is published by atomic rename (`admission`) and read again when it is a
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -29,9 +28,9 @@ import msgspec
 from node.canonical import canonical_json
 from node.dimse.classes import EVERYTHING, Classes
 from node.dimse.networks import ANY, covers, exactness
+from node.durable import put_file
 from node.errors import Unavailable
 from node.failpoints import planted
-from node.journal.texts import sync_directory
 
 FILE = "rules.json"
 FORMAT = 3
@@ -243,13 +242,7 @@ class RulesFile:
 def write_rules(path: Path, rules: Rules) -> None:
     """Put the rules in place, whole and synced."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    scratch = path.with_suffix(f".{os.getpid()}.part")
-    with scratch.open("w", encoding="utf-8") as file:
-        file.write(canonical_json(msgspec.to_builtins(rules)))
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.rename(path)
-    sync_directory(path.parent)
+    put_file(path, canonical_json(msgspec.to_builtins(rules)).encode())
 
 
 def _read(content: bytes) -> Rules:

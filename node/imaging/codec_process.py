@@ -38,11 +38,13 @@ class Died(Exception):
 class CodecProcess:
     """One process; for one thread at a time."""
 
-    def __init__(self, module: str, *, requests: int) -> None:
+    def __init__(self, module: str, *arguments: str, requests: int) -> None:
         """Start it.
 
         Parameters
         ----------
+        arguments
+            What the module finds in ``sys.argv``.
         requests
             After so many another is to take its place, whatever codecs leave behind.
 
@@ -53,7 +55,7 @@ class CodecProcess:
         """
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -11,9 +11,7 @@ Source: RFC 8032 (Ed25519); Haber and Stornetta, "How to Time-Stamp a Digital Do
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +20,10 @@ import msgspec
 
 from node.canonical import canonical_json, digest_of
 from node.clock import Micros
+from node.durable import put_file
 from node.errors import Damaged, NotFound, Unavailable
 from node.failpoints import planted
 from node.journal.records import Record, record_digest
-from node.journal.texts import sync_directory
 from node.keys.encoding import to_base64
 from node.keys.signing import verify
 from node.keys.store import KeyStore
@@ -238,19 +236,8 @@ def write_block_file(path: Path, block: Block) -> None:
     Unavailable
         The disk is full or failing; nothing has the name.
     """
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     try:
-        try:
-            with part.open("xb") as file:
-                file.write(block.to_bytes())
-                file.flush()
-                if not planted("block-unsynced"):
-                    os.fsync(file.fileno())
-            part.rename(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        sync_directory(path.parent)
+        put_file(path, block.to_bytes(), synced=not planted("block-unsynced"))
     except OSError as error:
         raise Unavailable(
             f"Writing block {block.header.n} failed ({error.strerror}): see to the disk; it is tried again."

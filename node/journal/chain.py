@@ -20,6 +20,7 @@ from pathlib import Path
 from node.canonical import digest_of
 from node.clock import MINUTE, Micros
 from node.database.port import Database, Statement, integer, read_as
+from node.durable import sync_directory
 from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.failpoints import failpoint
 from node.journal.blocks import (
@@ -35,7 +36,6 @@ from node.journal.blocks import (
     write_block_file,
 )
 from node.journal.records import Record
-from node.journal.texts import sync_directory
 from node.keys.private_files import folder_lock
 from node.names import Cause
 from node.node import Node

@@ -6,14 +6,27 @@ rebuild it.
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from node.canonical import digest_of
-from node.clock import Clock
+from node.clock import Clock, new_id
 from node.database.port import Database, Statement, text
+from node.durable import put_file, sync_directory
 from node.errors import Damaged, NotFound
 from node.names import Digest
+
+_NAMED_BY = (
+    ("correction", "words"),
+    ("correction", "undone_words"),
+    ("consult_case", "form"),
+    ("consult_case", "reason"),
+    ("report", "text"),
+    ("deletion", "words"),
+    ("deletion", "deed"),
+    ("deletion", "certificate"),
+)
+"""Rows that name a text; as long as one does, it is not erased."""
 
 
 class Texts:
@@ -31,13 +44,7 @@ class Texts:
         path = self.path(digest)
         if not path.exists():
             path.parent.mkdir(exist_ok=True)
-            scratch = path.with_suffix(f".{os.getpid()}.part")
-            with scratch.open("wb") as file:
-                file.write(body.encode())
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.rename(path)
-            sync_directory(path.parent)
+            put_file(path, body.encode())
         statement = Statement(
             "INSERT INTO text (digest, kind, body, at) VALUES (?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
             (digest, kind, body, self._clock.now()),
@@ -62,15 +69,30 @@ class Texts:
             raise Damaged(f"Reading text {digest[:12]} failed: its row was altered. Run 'meridian verify'.")
         return body
 
+    def erase(self, digest: Digest) -> bool:
+        """Erase a text that no row names any more, its row before its file; say whether it is gone.
+
+        What stays when a crash comes between the two is a file without a row: erased again, or named by `verify`.
+        """
+        named = " AND ".join(
+            f"NOT EXISTS (SELECT 1 FROM {table} WHERE {column} = text.digest)" for table, column in _NAMED_BY
+        )
+        self._database.write(
+            [Statement(f"DELETE FROM text WHERE digest = ? AND {named}", (digest,))], new_id(self._clock)
+        )
+        if self._database.read("SELECT 1 AS one FROM text WHERE digest = ?", (digest,)):
+            return False
+        path = self.path(digest)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            sync_directory(path.parent)
+        return True
+
+    def files(self) -> Iterator[Digest]:
+        """Give the names of all files, in order."""
+        for path in sorted(self._directory.glob("??/*.txt")):
+            yield Digest(path.stem)
+
     def path(self, digest: Digest) -> Path:
         """Give where a text's file lies."""
         return self._directory / digest[:2] / f"{digest}.txt"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make names just created in a directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

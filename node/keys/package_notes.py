@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from node.canonical import canonical_json
+from node.durable import sync_directory
 from node.errors import Damaged, NotFound
-from node.journal.texts import sync_directory
 from node.keys.private_files import make_private_folder, read_private, write_private
 from node.names import Digest
 

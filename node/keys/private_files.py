@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from node.durable import put_file
 from node.errors import NotFound, Refused, Unavailable
 from node.failpoints import planted
-from node.journal.texts import sync_directory
 
 FILE_MODE = 0o600
 FOLDER_MODE = 0o700
@@ -30,20 +29,8 @@ def write_private(path: Path, content: bytes) -> None:
     Unavailable
         The disk is full or failing; what stood there before still stands.
     """
-    part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                if not planted("no-key-sync"):
-                    os.fsync(file.fileno())
-            part.rename(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        sync_directory(path.parent)
+        put_file(path, content, mode=FILE_MODE, synced=not planted("no-key-sync"))
     except OSError as error:
         raise Unavailable(
             f"Writing {path.name} failed ({error.strerror}): see to the disk, then try again."

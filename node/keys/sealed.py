@@ -24,9 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from node.durable import sync_directory
 from node.errors import Damaged, GridError, NotFound, Unavailable
 from node.failpoints import planted
-from node.journal.texts import sync_directory
 from node.keys.aead import KEY_BYTES, TAG_BYTES, decrypt, encrypt, new_key
 from node.keys.encoding import from_base64, to_base64
 from node.names import Digest

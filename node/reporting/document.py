@@ -8,17 +8,16 @@ run again from the start after a crash anywhere.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from node.canonical import digest_of
 from node.database.port import Statement, read_as
 from node.dimse.remotes import list_remotes
+from node.durable import put_file
 from node.errors import Conflict
 from node.events import Event
 from node.journal.jobs import enqueue
-from node.journal.texts import sync_directory
 from node.names import NodeId, StudyUID, Subject
 from node.node import Node
 from node.reporting.content import ReportContent, read_content
@@ -62,7 +61,7 @@ def make_documents(node: Node, report_id: str) -> None:
     sr = keep_sr(node, row, content)
     pdf = pdf_path(node, report_id)
     if not pdf.exists():
-        write_durably(pdf, make_pdf(content))
+        _keep(pdf, make_pdf(content))
     _store(node, row, content, sr)
     _finish(node, row, sr_bytes=len(sr.part10), pdf_bytes=pdf.stat().st_size)
 
@@ -75,7 +74,7 @@ def keep_sr(node: Node, row: ReportRow, content: ReportContent | None = None) ->
     if content is None:
         _, content = read_content(node, row.report_id)
     sr = make_sr(content, _evidence(node, row))
-    write_durably(path, sr.part10)
+    _keep(path, sr.part10)
     return sr
 
 
@@ -89,16 +88,9 @@ def sr_path(node: Node, report_id: str) -> Path:
     return node.state / "documents" / f"{report_id}.dcm"
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Put a file in place whole and synced, or not at all."""
+def _keep(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(f"{path.suffix}.{os.getpid()}.part")
-    with scratch.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.rename(path)
-    sync_directory(path.parent)
+    put_file(path, content)
 
 
 def _evidence(node: Node, row: ReportRow) -> list[Evidence]:

@@ -24,9 +24,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from node.clock import Clock, new_id
+from node.durable import sync_directory
 from node.errors import InvalidRequest, Unavailable
 from node.failpoints import planted
-from node.journal.texts import sync_directory
 
 MERGED = "merged"
 """The kind of packs that take the place of others; no process writes under it, so none recovers them."""
@@ -34,6 +34,8 @@ ARCHIVED = "archive"
 """The kind of name that rows mean while their bytes are in the archive alone: no such pack lies here."""
 DAMAGED = "damaged"
 """The kind of name that rows mean whose record is known to be damaged: no such pack lies here, so nobody serves it."""
+DELETED = "deleted"
+"""The kind of name that stands for what took the place of a deleted study's packs: nothing."""
 _KIND = re.compile(r"[a-z][a-z0-9]{0,15}")
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -42,9 +44,9 @@ class PackDirectory:
     """Where a node's packs lie."""
 
     def __init__(self, path: Path, clock: Clock, kind: str) -> None:
-        if not _KIND.fullmatch(kind) or kind in (MERGED, ARCHIVED, DAMAGED):
+        if not _KIND.fullmatch(kind) or kind in (MERGED, ARCHIVED, DAMAGED, DELETED):
             raise InvalidRequest(
-                f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9, not {MERGED!r}, {ARCHIVED!r} or {DAMAGED!r}."
+                f"Naming a writer of packs {kind!r} was refused: use 1 to 16 of a-z 0-9, not {MERGED!r}, {ARCHIVED!r}, {DAMAGED!r} or {DELETED!r}."
             )
         self._path = path
         self._landing = path / "landing"
@@ -202,6 +204,13 @@ class PackDirectory:
         (self._landing / name).unlink(missing_ok=True)
         sync_directory(folder)
         sync_directory(self._path)
+
+    def forget_aside(self, name: str) -> None:
+        """Remove a pack that was set aside, of a study that was deleted."""
+        aside = self._path / DAMAGED / self.path(name).name
+        if aside.exists():
+            aside.unlink(missing_ok=True)
+            sync_directory(aside.parent)
 
     @contextmanager
     def pinned(self) -> Iterator[None]:

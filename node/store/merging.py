@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 
 from node.clock import Clock
 from node.errors import Damaged, InvalidRequest, Unavailable
@@ -24,9 +25,21 @@ from node.store.directory import MERGED
 from node.store.facts import MarkedRecord
 from node.store.packs import Packs
 from node.store.reading import chunks_at, digest_at, look
-from node.store.record import DIGEST_BYTES, End, Header, Source, encode_end, end_mark, read_end, trailer
+from node.store.record import (
+    DIGEST_BYTES,
+    MARK_BYTES,
+    End,
+    Header,
+    Source,
+    encode_end,
+    end_mark,
+    read_end,
+    trailer,
+)
 
 _CHUNK_BYTES = 1 << 20
+_STRETCH_BYTES = 16 << 20
+"""So much of what comes back from the archive is read back at a time."""
 SOURCES_AT_MOST = 5_000
 """Packs that one merged pack may name; it keeps its end record far below what a record may hold."""
 
@@ -56,6 +69,22 @@ def sources_of(packs: Packs, pack: str) -> tuple[Source, ...]:
     return read_end(found.facts).merged
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Where an instance is to stand that comes back from the archive."""
+
+    file: str
+    at: int
+    """Of its file meta."""
+    offset: int
+    """Of its record."""
+    data_offset: int
+    end: int
+    """Of its data set."""
+    head: bytes
+    digest: Digest
+
+
 class MergedPack:
     """A merged pack in the making, held until it is settled; for one thread."""
 
@@ -66,6 +95,9 @@ class MergedPack:
         self._digests: dict[int, Digest] = {}
         self._records = 0
         self._old = Descriptors(2)
+        self._reader: ThreadPoolExecutor | None = None
+        self._read: list[Future[None]] = []
+        self._read_to = 0
         self.size = 0
         """Of the records so far."""
         with _on_disk():
@@ -113,33 +145,45 @@ class MergedPack:
             raise
         return begin
 
-    def restore(self, entry: bytes, *, file: Path, meta_bytes: int, digest: Digest) -> tuple[int, int]:
-        """Append an instance that comes back from the archive; give where its record stands, and its data set.
+    def leave_room(self, entry: bytes, *, meta_bytes: int, data_bytes: int, digest: Digest) -> Room:
+        """Leave room for an instance that comes back from the archive, behind the head of its record.
+
+        Whoever writes there need not be trusted: all of it is compared when the pack is read back.
 
         Parameters
         ----------
         entry
             The JSON part of its record, as it was.
-        file
-            Its file meta and data set, whose digest is looked at again when the pack is read back.
         """
-        size = file.stat().st_size
-        header = Header(facts_bytes=len(entry), meta_bytes=meta_bytes, data_bytes=size - meta_bytes)
-        begin = self.size
-        try:
-            with _on_disk(), file.open("rb") as source:
-                head = header.encode() + entry + source.read(meta_bytes)
-                self._append(head)
-                while chunk := source.read(_CHUNK_BYTES):
-                    self._append(chunk)
-                trailing = trailer(head, bytes.fromhex(digest))
-                self._append(trailing + end_mark(trailing))
-        except BaseException:
-            self._cut_back(begin, self._records)
-            raise
+        header = Header(facts_bytes=len(entry), meta_bytes=meta_bytes, data_bytes=data_bytes)
+        begin, head = self.size, header.encode() + entry
+        with _on_disk():
+            self._write(head, begin)
+        self.size += header.marked_bytes
         self._digests[begin] = digest
         self._records += 1
-        return begin, begin + header.head_bytes
+        return Room(
+            file=f"/proc/{os.getpid()}/fd/{self._descriptor}",
+            at=begin + len(head),
+            offset=begin,
+            data_offset=begin + header.head_bytes,
+            end=begin + header.head_bytes + data_bytes,
+            head=head,
+            digest=digest,
+        )
+
+    def fill(self, room: Room) -> None:
+        """End a record whose file meta and data set stand in their room by now."""
+        with _on_disk():
+            meta = os.pread(self._descriptor, room.data_offset - room.at, room.at)
+            trailing = trailer(room.head + meta, bytes.fromhex(room.digest))
+            self._write(trailing + end_mark(trailing), room.end)
+        if room.end - self._read_to >= _STRETCH_BYTES:
+            self._read_behind(room.end + len(trailing) + MARK_BYTES)
+
+    def take_back(self, room: Room) -> None:
+        """Give up a room that nobody fills, and all behind it."""
+        self._cut_back(room.offset, sum(1 for at in self._digests if at < room.offset))
 
     def finish(self) -> None:
         """End the pack, sync it, read it back, and give it its name.
@@ -161,7 +205,9 @@ class MergedPack:
             failpoint("merge-copied")
             if not planted("merge-before-sync"):
                 self._sync()
-            self._read_back()
+            for stretch in self._read:
+                stretch.result()
+            self._read_back(self._read_to, self.size)
             self._packs.directory.publish(self.name)
         failpoint("merge-named")
 
@@ -180,6 +226,8 @@ class MergedPack:
 
     def release(self) -> None:
         """Let go of it and leave it to whoever settles what a crash left."""
+        if self._reader is not None:
+            self._reader.shutdown(cancel_futures=True)
         os.close(self._descriptor)
 
     def _copy(self, record: MarkedRecord) -> None:
@@ -226,9 +274,22 @@ class MergedPack:
         # So that reading back asks the disk, as far as it lets itself be asked.
         os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def _read_back(self) -> None:
-        size, at = os.fstat(self._descriptor).st_size, 0
-        for offset, digest in self._digests.items():
+    def _read_behind(self, end: int) -> None:
+        """Have what stands up to here synced and read back while what follows is still made: somebody waits for it."""
+        if self._reader is None:
+            self._reader = ThreadPoolExecutor(1, "read-back")
+        self._read.append(self._reader.submit(self._settle, self._read_to, end))
+        self._read_to = end
+
+    def _settle(self, begin: int, end: int) -> None:
+        with _on_disk():
+            self._sync()
+            self._read_back(begin, end)
+
+    def _read_back(self, begin: int, end: int) -> None:
+        size, at = os.fstat(self._descriptor).st_size, begin
+        stretch = [(offset, digest) for offset, digest in [*self._digests.items()] if begin <= offset < end]
+        for offset, digest in stretch:
             found = look(self._descriptor, offset, size)
             right = (
                 offset == at
@@ -246,6 +307,8 @@ class MergedPack:
                     " The old ones stand. Check the disk."
                 )
             at = found.next_offset
+        if at != end:
+            raise Damaged(f"Merging packs failed: byte {at} of the new one begins no record. Check the disk.")
 
 
 def _agrees(digest: str, written: Digest) -> bool:

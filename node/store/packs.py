@@ -219,6 +219,11 @@ class Packs:
         """Let go of a pack that is about to vanish, so that its bytes are given back."""
         self._descriptors.forget(self._directory.path(pack))
 
+    @property
+    def reserve_bytes(self) -> int:
+        """Free space that no instance may take."""
+        return self._reserve_bytes
+
     def check_room(self, incoming_bytes: int) -> None:
         """Refuse what would eat into the reserve of the disk.
 

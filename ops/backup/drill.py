@@ -18,12 +18,13 @@ from node.archive.archived import is_archived
 from node.archive.recalling import bring
 from node.catalogue.search import InstanceRow, instances_of
 from node.clock import Micros
-from node.database.port import Statement, read_as, text
+from node.database.port import Statement, text
 from node.errors import GridError
 from node.failpoints import planted
 from node.keys.backup_key import OpenBackupKey
 from node.names import Digest, NodeId, StudyKey, StudyUID
 from node.node import Node
+from node.watch.backups import DrillRow, remember_drill
 from ops.backup.bundles import Progress
 from ops.backup.place import Place
 from ops.backup.restoring import restore
@@ -49,19 +50,6 @@ class Drilled:
     instances: int
     differences: tuple[str, ...]
     """One sentence each; none is as it must be."""
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillRow:
-    """A drill as the node remembers it."""
-
-    at: Micros
-    backup: Digest
-    made_at: Micros
-    studies: int
-    instances: int
-    differences: int
     seconds: float
 
 
@@ -128,24 +116,17 @@ def drill(
 
 def remember(drilled: Drilled) -> Statement:
     """Give the statement by which a node remembers a drill."""
-    return Statement(
-        "INSERT INTO drill (at, backup, made_at, studies, instances, differences, seconds) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            drilled.at,
-            drilled.backup,
-            drilled.made_at,
-            drilled.studies,
-            drilled.instances,
-            len(drilled.differences),
-            drilled.seconds,
-        ),
+    return remember_drill(
+        DrillRow(
+            at=drilled.at,
+            backup=drilled.backup,
+            made_at=drilled.made_at,
+            studies=drilled.studies,
+            instances=drilled.instances,
+            differences=len(drilled.differences),
+            seconds=drilled.seconds,
+        )
     )
-
-
-def last_drill(node: Node) -> DrillRow | None:
-    """Give the last drill that a node remembers."""
-    rows = read_as(node.database, DrillRow, "SELECT * FROM drill ORDER BY at DESC LIMIT 1")
-    return rows[0] if rows else None
 
 
 def _choose(node: Node, count: int, chance: random.Random) -> list[StudyKey]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,14 @@ from node.clock import Micros
 from node.database.port import Database
 from node.database.snapshot import snapshot_sqlite
 from node.database.sqlite_reading import SqliteReader
-from node.errors import Conflict, Unavailable
+from node.errors import Conflict, GridError, Unavailable
 from node.failpoints import failpoint, planted
 from node.journal.chain import newest_block
 from node.keys.backup_key import read_backup_key
 from node.keys.private_files import make_private_folder
 from node.names import Digest
 from node.node import Node
+from node.watch.backups import BackupRow, remember_backup
 from ops.backup.bundles import Bundles, Progress
 from ops.backup.files import copy_file, copy_files, embedded_packages, packages_elsewhere
 from ops.backup.known import Known, alone
@@ -169,11 +170,29 @@ def _conclude(
         verify_key=node.keys.verify_key,
     )
     failpoint("backup-unnamed")
+    if planted("backup-remembered-early"):
+        _remember(node, place, Made(name=Digest(""), manifest=manifest, put_bytes=bundles.put_bytes))
     name = place.put_manifest(sign_manifest(node.keys, manifest), work)
     failpoint("backup-named")
     bundles.send()
     known.finish(name, at, files=taken.files)
-    return Made(name=name, manifest=manifest, put_bytes=bundles.put_bytes)
+    made = Made(name=name, manifest=manifest, put_bytes=bundles.put_bytes)
+    _remember(node, place, made)
+    return made
+
+
+def _remember(node: Node, place: Place, made: Made) -> None:
+    """Write down for whoever looks after the node that a backup counts; where that fails, it counts all the same."""
+    row = BackupRow(
+        at=made.manifest.at,
+        backup=made.name,
+        place=place.label,
+        files=made.manifest.files,
+        bytes=made.manifest.bytes,
+        new_bytes=made.put_bytes,
+    )
+    with suppress(GridError):
+        node.write([remember_backup(row)])
 
 
 def _put_bytes(place: Place, content: bytes, work: Path) -> Digest:

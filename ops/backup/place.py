@@ -8,7 +8,6 @@ backup is there when its manifest is, and that is put last.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -133,15 +132,6 @@ class Place:
         with closing(file):
             for at in range(0, file.size, _PIECE_BYTES):
                 yield file.read_at(at, min(_PIECE_BYTES, file.size - at))
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's bytes survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _altered(name: Digest) -> Damaged:

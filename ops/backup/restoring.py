@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from node.durable import sync_directory, sync_file
 from node.errors import Conflict, Damaged, InvalidRequest, Unavailable
 from node.failpoints import planted
-from node.journal.texts import sync_directory
 from node.keys.backup_key import OpenBackupKey
 from node.keys.private_files import make_private_folder
 from node.keys.sealed import SealedReader
@@ -27,7 +27,7 @@ from ops.backup.known import MEMORY, Known
 from ops.backup.making import DATABASE
 from ops.backup.manifest import FileEntry, Manifest
 from ops.backup.opened import OpenedBackup, open_backup
-from ops.backup.place import Place, sync_file
+from ops.backup.place import Place
 from ops.backup.reviving import revive
 
 FOLDER_MODE = 0o700

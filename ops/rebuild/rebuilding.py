@@ -143,6 +143,7 @@ def _fill(node: Node, old: OldDatabase | None, tell: Told) -> Rebuilt:
     studies = settle_studies(node, deleted, tell)
     failpoint("rebuild-states")
     facts = write_facts(node)
+    deleted.forget_facts(node)
     write_lost_notes(node, contents)
     restate_own(node, contents)
     told = restate_told(node, contents)

@@ -32,10 +32,11 @@ REBUILT = {
 
 CONTENT = frozenset(
     {
-        "access", "account", "archive_rules", "audit", "bearer", "blob", "case_fact", "claim", "completed_there",
-        "consult_case", "damage", "decision", "delivery", "device", "draft", "draft_aside", "drill", "hold", "inbox",
-        "incoming", "invitation", "key_rotation", "mailbox", "mailbox_count", "membership", "outbox", "outgoing", "part",
-        "peer_head", "policy", "pool", "referral", "remote", "report", "roster_statement", "shared_instance",
+        "access", "account", "archive_rules", "audit", "backup_made", "bearer", "blob", "case_fact", "claim",
+        "completed_there", "consult_case", "damage", "decision", "deletion", "deletion_peer", "deletion_step", "delivery",
+        "device", "draft", "draft_aside", "drill", "hold", "inbox", "incoming", "invitation", "key_rotation", "mailbox",
+        "mailbox_count", "membership", "outbox", "outgoing", "part", "peer_head", "policy", "pool", "referral", "remote",
+        "report", "roster_statement", "shared_instance", "tier_size",
     }
 )  # fmt: skip
 """Only a backup brings it back: people, rules, peers and their mail, cases, reports and their delivery, what was found."""
@@ -43,7 +44,12 @@ CONTENT = frozenset(
 WANTED = frozenset({"cursor", "job", "recall", "transfer", "transferred", "write_key"})
 """Local, and copied where an old database has it; of cursors those of the index are written again."""
 
-LOCAL = frozenset({"expectation", "lease", "link", "scrub_later", "scrubbed", "session", "setup_link"})
+LOCAL = frozenset(
+    {
+        "alarm", "expectation", "lease", "link", "orphan_package", "pressure", "scrub_later", "scrubbed", "session",
+        "setup_link", "tier_forecast",
+    }
+)  # fmt: skip
 """Lost, and made again: people sign in again, and both tiers are compared from their beginning."""
 
 EXPORTED: dict[str, tuple[str, ...]] = {

@@ -22,6 +22,8 @@ NO_INSTANCE = {
     "DELETE /api/session": "a cookie",
     "POST /api/session": "a cookie",
     "POST /api/setup": "a cookie",
+    "GET /api/archive/deletions/{id}/certificate": "what was deleted, without a word of whose it was",
+    "GET /api/archive/deletions/{id}/certificate.html": "the same, to be printed",
     "GET /api/live": "that something is another now",
     "GET /api/reports/{report_id}/pdf": "a document, as it was signed",
     "POST /api/remotes/{id}/echo": "whether a remote AE answers",

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from federation import links
 from federation.inbox import _KINDS
+from node.watch.alarms import AlarmKind
 from ops.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,7 @@ def kinds() -> set[str]:
     named = {kind for path in SOURCES for kind in kinds_in(path.read_text("utf-8"))}
     named |= {f"envelope-{kind}" for kind in (*_KINDS.values(), "refused")}
     named |= {f"part-{reason}" for reason in PART_REASONS}
+    named |= set(AlarmKind)
     return named | {"instance-refused", "device-refused", "tls-refused"}
 
 

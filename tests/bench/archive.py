@@ -27,7 +27,7 @@ from typing import TypeVar
 
 from node.archive.package import Package
 from node.archive.requests import Profile
-from node.archive.restoring import restore
+from node.archive.restoring import Wanted, restore
 from node.archive.source import FileSource
 from node.archive.workers import Workers
 from node.archive.writing import Made
@@ -237,7 +237,13 @@ def _all_restored(prototype: ModuleType, path: Path) -> None:
 
 def _restored(made: Made, folder: Path, workers: Workers) -> None:
     package = Package(FileSource(made.path))
-    done = sum(1 for _ in restore(package, made.path, folder, workers, range(1, package.count + 1)))
+    sink = folder / "restored"
+    sink.touch()
+    longest = max(
+        package.instance(n).meta_bytes + package.instance(n).data_bytes for n in range(1, package.count + 1)
+    )
+    wanted = (Wanted(number=n, file=str(sink), at=(n - 1) * longest) for n in range(1, package.count + 1))
+    done = sum(1 for _ in restore(package, made.path, workers, wanted))
     assert done == package.count
 
 

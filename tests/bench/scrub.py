@@ -13,7 +13,6 @@ import shutil
 import statistics
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from node.archive.archiving import archive_study
@@ -28,7 +27,7 @@ from tests.bench._apart import ROOT, is_apart, run_apart
 from tests.bench._objects import KINDS, Studies, write_one, write_series, write_studies
 from tests.bench._senders import storescu, warm
 from tests.bench._servers import Meridian
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold
 from tests.kit.merging import complete
@@ -61,7 +60,7 @@ def main() -> None:
 def _rates(folder: Path, studies: Studies) -> tuple[float, float]:
     """Give MB/s of packs alone, and of copies of packages."""
     clock = FrozenClock(SystemClock().now())
-    node = replace(bare_node(folder, "alpha", clock), archive=bare_archive(folder / "archive", stores=2))
+    node = two_stores(folder, clock)
     keys = [_hold(node, files) for files in studies[:MEASURED]]
     _land(node)
     packs, packs_s = _timed(node, clock)

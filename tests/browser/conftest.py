@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from tests.kit.browser import Office, chromium
+from node.people.sessions import open_session
+from tests.kit.bare_node import open_archive
+from tests.kit.browser import DESK, LOCALES, STAY_MS, ZONE, Office, Sit, chromium
+from tests.kit.clock import FrozenClock
 from tests.kit.running import RunningAlliance, running_alliance
+from tests.kit.site import Site, add_quickly, open_site
 
 CHEST_CT = Path(__file__).parents[3] / "shared" / "data" / "dicom" / "o01-chest-ct-lungfcp-0001"
 SLICES = 98
@@ -43,3 +47,46 @@ def office(browser: Browser, alliance: RunningAlliance) -> Iterator[Office]:
     yield office
     office.close()
     assert office.complaints == []
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def bare(tmp_path: Path, clock: FrozenClock) -> Iterator[Site]:
+    """Give a node of the first day: nothing has come, nobody has asked."""
+    with open_archive(tmp_path, clock) as node, open_site(node) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["zh", "en"])
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def sit(browser: Browser, bare: Site, language: str) -> Iterator[Sit]:
+    """Give windows of people with some role, signed in; a script that failed fails the test."""
+    opened, complaints = [], list[str]()
+
+    def window(role: str) -> Page:
+        context = browser.new_context(
+            base_url=bare.web,
+            locale=LOCALES[language],
+            timezone_id=ZONE,
+            viewport={"width": DESK[0], "height": DESK[1]},
+        )
+        context.set_default_timeout(STAY_MS)
+        token = open_session(bare.node, add_quickly(bare.node, role, role))
+        context.add_cookies([{"name": "meridian-alpha", "value": token, "url": bare.web}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.append(context)
+        return page
+
+    yield window
+    for context in opened:
+        context.close()
+    assert complaints == []

@@ -4,52 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
+from node.archive.archived import peek_archived
 from node.archive.archiving import archive_study
+from node.archive.fullness import Bar, Pressure, noted, over
 from node.archive.periods import DAY
+from node.archive.recalling import bring
+from node.catalogue.search import instances_of
 from node.clock import MINUTE, SECOND
 from node.database.port import Statement
 from node.dicom.part10 import read_part10
 from node.imaging.phantom import make_series
 from node.names import StudyKey, StudyUID
 from node.node import Node
-from node.people.sessions import open_session
 from tests.browser.contact_sheet import SHOTS
 from tests.browser.test_pages import barriers, chinese_of_ours
 from tests.kit.archived_study import COUNT, archive, expire, hold_study, recall
-from tests.kit.bare_node import bare_archive, bare_node
-from tests.kit.browser import DESK, LOCALES, PHONE, STAY_MS, ZONE
+from tests.kit.browser import DESK, PHONE, Sit
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold
 from tests.kit.merging import KEY, complete
-from tests.kit.site import Site, add_quickly, open_site
+from tests.kit.site import Site
 
 pytestmark = pytest.mark.peer
 
-Sit = Callable[[str], Page]
 BOTH = StudyKey(origin=KEY.origin, study_uid=StudyUID("2.25.62"))
 AWAY = f"/studies/{KEY.origin}/{KEY.study_uid}"
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def bare(tmp_path: Path, clock: FrozenClock) -> Iterator[Site]:
-    """Give a node of the first day: nothing has come, nobody has asked."""
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    with open_site(node) as opened:
-        yield opened
-    node.close()
 
 
 @pytest.fixture
@@ -69,37 +53,6 @@ def site(bare: Site, clock: FrozenClock) -> Site:
 def send(node: Node, uid: str, *, seed: int, **facts: str) -> None:
     files = make_series(study_uid=uid, slices=4, size=128, seed=seed, **facts)  # type: ignore[arg-type]
     hold(node, [bytes(read_part10(file).data_set) for file in files])
-
-
-@pytest.fixture(params=["zh", "en"])
-def language(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def sit(browser: Browser, bare: Site, language: str) -> Iterator[Sit]:
-    """Give windows of people with some role, signed in; a script that failed fails the test."""
-    opened, complaints = [], list[str]()
-
-    def window(role: str) -> Page:
-        context = browser.new_context(
-            base_url=bare.web,
-            locale=LOCALES[language],
-            timezone_id=ZONE,
-            viewport={"width": DESK[0], "height": DESK[1]},
-        )
-        context.set_default_timeout(STAY_MS)
-        token = open_session(bare.node, add_quickly(bare.node, role, role))
-        context.add_cookies([{"name": "meridian-alpha", "value": token, "url": bare.web}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.append(context)
-        return page
-
-    yield window
-    for context in opened:
-        context.close()
-    assert complaints == []
 
 
 def shoot(page: Page, name: str, language: str) -> None:
@@ -313,8 +266,60 @@ def test_a_study_in_the_archive_alone_is_asked_back(sit: Sit, site: Site, langua
     shoot(page, "study-recalling", language)
     node.write([Statement("UPDATE recall SET state = 'done', ended_at = at + 3000000", expect=1)])
     recall(node)
+    notice = page.locator("[data-testid^=recall-notice-]")
+    expect(notice).to_contain_text("打开检查" if zh else "Open it")
     expect(tier).to_have_text("在线并已归档" if zh else "Online and archived")
     expect(page.locator("img.thumbnail")).to_have_count(1)
+
+
+def test_what_bars_room_online_is_told(sit: Sit, site: Site, language: str) -> None:
+    zh, node = language == "zh", site.node
+    barred = (Bar(why="held", studies=2, bytes=3_000_000_000), Bar(why="failed", studies=1, bytes=1))
+    short = Pressure(
+        at=node.now(), online_bytes=9, wanted_bytes=5, freed_bytes=1, short_bytes=4_000_000_000, barred=barred
+    )
+    node.write([noted(short)])
+    page = sit("administrator")
+    page.goto("/storage")
+    expect(page.get_by_test_id("pressure")).to_contain_text(
+        "在线空间仍缺 4 GB" if zh else "The online tier is 4 GB short of room"
+    )
+    expect(page.get_by_test_id("barred-held")).to_contain_text("2 个检查" if zh else "2 studies")
+    assert barriers(page) == []
+    shoot(page, "pressure", language)
+    node.write([over(node.now())])
+    page.reload()
+    expect(page.get_by_test_id("tier-online")).to_be_visible()
+    expect(page.get_by_test_id("pressure")).to_have_count(0)
+
+
+def test_a_study_of_which_a_part_is_online_says_so_and_why_it_did_not_go(
+    sit: Sit, site: Site, language: str
+) -> None:
+    zh, node = language == "zh", site.node
+    row = instances_of(node.database, KEY, chosen_only=False)[0]
+    bring(node, KEY, who="", why="viewed", series_uid=row.series_uid)
+    archived = peek_archived(node.database, KEY)
+    assert archived is not None
+    away = Statement(
+        "UPDATE instance SET pack = ?, offset = 1, data_offset = 1 WHERE study_uid = ? AND sop_uid = ?",
+        (archived.pack, row.study_uid, row.sop_uid),
+        expect=1,
+    )
+    decide(node, KEY, "due", last_used=node.now(), due_at=node.now())
+    words = "Expiring a study was refused: 1 of 2 stores have its package. Look at the stores."
+    failed = Statement(
+        "UPDATE lifecycle SET words = ?, failures = 3 WHERE study_uid = ?", (words, KEY.study_uid)
+    )
+    node.write([away, failed])
+    page = sit("technician")
+    page.goto(AWAY)
+    expect(page.get_by_test_id("storage-tier")).to_have_text(
+        "部分在线，其余在归档" if zh else "Partly online, the rest in the archive"
+    )
+    expect(page.get_by_test_id("storage-not-done")).to_contain_text("1 of 2 stores")
+    expect(page.get_by_test_id("recall")).to_be_visible()
+    shoot(page, "study-part", language)
 
 
 def test_a_study_in_both_tiers_says_why_it_stays(sit: Sit, site: Site, language: str) -> None:

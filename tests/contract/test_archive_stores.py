@@ -138,6 +138,13 @@ def test_ranges_are_read_from_several_threads(place: Place) -> None:
     assert wrong == []
 
 
+def test_what_lies_near_is_the_package_itself(place: Place) -> None:
+    content = content_of(PIECES)
+    near = place.store.near(place.put(content))
+    assert near is None or near.read_bytes() == content
+    assert (near is not None) == (place.kind == "folder")
+
+
 def test_putting_again_changes_nothing_that_can_be_read(place: Place) -> None:
     content = content_of(1000)
     first, again = place.put(content), place.put(content)

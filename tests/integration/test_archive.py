@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 import imagecodecs
 import pytest
+from pydicom import Dataset
+from pynetdicom import AE
 
 from node.archive.archived import is_archived
 from node.archive.archiving import archive_study
 from node.archive.damage import look_at
 from node.archive.expiring import expire_study
 from node.archive.healing import heal_study
-from node.archive.recalling import bring
+from node.archive.recalling import bring, recall_study
+from node.archive.tickets import open_tickets
 from node.catalogue.moving import retire_packs
 from node.catalogue.search import instances_of
 from node.clock import SystemClock
@@ -31,6 +34,7 @@ from tests.kit.site import add_quickly, open_site
 
 STUDY = "2.25.1"
 JSON = "application/dicom+json"
+STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID(STUDY))
 FROM_ROWS = frozenset({"page", "list", "delivery", "C-FIND"})
 """Exits that give what stands in rows, and bring nothing back for it."""
@@ -108,6 +112,31 @@ def test_metadata_and_frames_are_given_from_the_package_and_nothing_is_brought(d
     headers, body = doors.raw(FRAME, "application/octet-stream")  # takes no other syntax than native
     assert body == frame
     assert not any(_in_archive(node))
+
+
+def test_a_device_that_moves_what_takes_too_long_is_told_so_and_gets_it_later(doors: Doors) -> None:
+    node = doors.site.node
+    leave_to_archive(node)
+    node.archive.note_late(KEY.subject, now=node.now())
+    status, comment = move(doors)
+    assert status == 0xA702
+    assert comment.startswith("Reading the study was put off for ")
+    (ticket,) = open_tickets(node.database)
+    assert (ticket.state, ticket.why) == ("waiting", "read")
+    recall_study(node, origin=KEY.origin, study_uid=KEY.study_uid, ticket=ticket.id)
+    assert move(doors) == (0, "")
+
+
+def move(doors: Doors) -> tuple[int, str]:
+    """Move the study to the PACS; give how that ended, and what was said of it."""
+    ae = AE(ae_title="WS")
+    ae.add_requested_context(STUDY_MOVE)
+    association = ae.associate("127.0.0.1", doors.port, ae_title="ALPHA")
+    wanted = Dataset()
+    wanted.QueryRetrieveLevel, wanted.StudyInstanceUID = "STUDY", STUDY
+    *_, (last, _) = association.send_c_move(wanted, "PACS", STUDY_MOVE)
+    association.release()
+    return int(last.Status), str(last.get("ErrorComment", ""))
 
 
 def test_what_an_expired_study_leaves_on_the_disk_is_its_package_alone(doors: Doors) -> None:

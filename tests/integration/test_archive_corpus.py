@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ from node.database.port import Statement, text
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
 from ops.verify import verify_part
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.corpus import readable, register_corpus
 from tests.kit.merging import complete
 
@@ -33,11 +32,8 @@ PARTS = ("packs", "archive", "journal", "studies")
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", SystemClock())
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    yield node
-    node.archive.close()
-    node.close()
+    with open_archive(tmp_path, SystemClock()) as node:
+        yield node
 
 
 def test_every_instance_of_the_open_sets_is_what_it_was_after_its_whole_way(node: Node) -> None:

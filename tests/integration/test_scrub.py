@@ -25,6 +25,7 @@ from node.names import StudyKey
 from node.node import Node
 from ops.verify_archive import verify_archive
 from ops.verify_packs import verify_packs
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.scrubbing import (
     SLICES,
@@ -38,7 +39,6 @@ from tests.kit.scrubbing import (
     rows_of,
     scrub,
     spoil,
-    two_stores,
 )
 
 ROOT = Path(__file__).parents[2]

@@ -112,6 +112,15 @@ def read_everything(node: Node) -> dict[tuple[str, str], str]:
     }
 
 
+def everything_in(state: Path) -> dict[tuple[str, str], str]:
+    """Give the same of a node that is not open."""
+    node = compose_node(state)
+    try:
+        return read_everything(node)
+    finally:
+        node.close()
+
+
 def wrong_in(state: Path) -> list[str]:
     """Give what `verify` finds in a state folder, and rows whose bytes are others."""
     node = compose_node(state)

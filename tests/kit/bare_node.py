@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from node.archive.stores.folder import FolderStore
@@ -26,7 +29,7 @@ def bare_archive(folder: Path, *, stores: int = 1) -> ArchiveTier:
         root.mkdir(parents=True, exist_ok=True)
         made.append(FolderStore(f"store-{n}", root))
         made[-1].prepare()
-    return ArchiveTier(folder, made, copies=stores)
+    return ArchiveTier(folder, made, copies=stores, yields=False)
 
 
 def bare_node(folder: Path, name: str, clock: Clock) -> Node:
@@ -47,3 +50,19 @@ def bare_node(folder: Path, name: str, clock: Clock) -> Node:
         bell=Bell(state / "run"),
         landed=Bell(state / "run" / LANDING),
     )
+
+
+def two_stores(folder: Path, clock: Clock) -> Node:
+    """Give a node called alpha whose packages go to folders beside its own."""
+    plain = bare_node(folder, "alpha", clock)
+    return replace(plain, archive=bare_archive(folder / "archive", stores=2))
+
+
+@contextmanager
+def open_archive(folder: Path, clock: Clock) -> Iterator[Node]:
+    """Give such a node for as long as it is used."""
+    node = two_stores(folder, clock)
+    try:
+        yield node
+    finally:
+        node.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +17,8 @@ ZONE = "Asia/Shanghai"
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 STAY_MS = 20_000
 """How long a page may take to show what it should."""
+Sit = Callable[[str], Page]
+"""Seats somebody of a role before a window of her own, signed in."""
 _FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 _ANSWERED = "Failed to load resource"
 """Chromium's line for an answer that is no success; pages ask such questions on purpose."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -21,11 +20,11 @@ from node.archive.scrub import Scrubbed, scrub_all
 from node.catalogue.fresh import read_fresh
 from node.catalogue.moving import RETIRED_FOR, retire_packs, settle_merges
 from node.catalogue.search import InstanceRow, instances_of
-from node.clock import Clock, SystemClock
+from node.clock import SystemClock
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
 from tests.kit.archived_kinds import ct, picture, words
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import associate, complete, ingest
 
@@ -33,12 +32,6 @@ STORES = 2
 SLICES = 3
 SWAPPED_BYTES = 64
 KINDS = ("flip", "cut", "swap")
-
-
-def two_stores(folder: Path, clock: Clock) -> Node:
-    """Give a node called alpha with an archive of two folders."""
-    plain = bare_node(folder, "alpha", clock)
-    return replace(plain, archive=bare_archive(folder / "archive", stores=STORES))
 
 
 def hold_studies(node: Node, count: int) -> list[StudyKey]:

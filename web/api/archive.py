@@ -6,7 +6,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from node.archive.archived import VERIFIED
+from node.archive.asking import ask_recall
 from node.archive.facts import StudyFacts
+from node.archive.fullness import peek_pressure
 from node.archive.known import read_facts
 from node.archive.periods import DAY
 from node.archive.rules import DEFAULT, check_rules
@@ -16,12 +18,12 @@ from node.archive.tickets import (
     RUNNING,
     WAITING,
     Ticket,
-    ask_recall,
     count_open,
     estimates,
     list_tickets,
     measured_rate,
     open_tickets,
+    tickets_for,
 )
 from node.archive.totals import StoreTotal, reason_totals, store_totals, tier_totals
 from node.archive.trial import try_rules
@@ -41,7 +43,14 @@ from web.api.archive_shapes import (
     TierShape,
     TrialShape,
 )
-from web.api.archive_showing import limits_shape, rule_shape, storage_of, ticket_shapes, trial_shape
+from web.api.archive_showing import (
+    limits_shape,
+    pressure_shape,
+    rule_shape,
+    storage_of,
+    ticket_shapes,
+    trial_shape,
+)
 from web.guard import Sees
 from web.routes import ADMINISTRATOR, EXPERT, TECHNICIAN, Call, NoBody, route
 
@@ -49,6 +58,8 @@ PAGE = 50
 PAGE_LIMIT = 200
 WITHIN_S = 2.0
 """A store that has not answered by then is shown as silent."""
+LATELY = DAY
+"""So long ended recalls stay among one's own."""
 TRIED = 30 * DAY
 MOST_TRIED = 20_000
 CHOICE = 5_000
@@ -65,6 +76,7 @@ def show_archive(call: Call[NoBody]) -> ArchiveShape:
     node = call.node
     answers = {answer.store: answer for answer in call.around.probe.ask(within_s=WITHIN_S)}
     opened = count_open(node.database)
+    pressure = peek_pressure(node.database)
     return ArchiveShape(
         tiers=[
             TierShape(
@@ -85,6 +97,7 @@ def show_archive(call: Call[NoBody]) -> ArchiveShape:
         copies=node.archive.copies,
         waiting=opened.get(WAITING, 0),
         running=opened.get(RUNNING, 0),
+        pressure=None if pressure is None else pressure_shape(pressure),
         now=node.now(),
     )
 
@@ -101,6 +114,18 @@ def list_recalls(call: Call[NoBody]) -> Tickets:
         next=ended[limit - 1].id if len(ended) > limit else None,
         bytes_per_second=measured_rate(call.node.database),
         now=call.node.now(),
+    )
+
+
+@route("GET /api/recalls", roles=TECHNICIAN | EXPERT, sees=Sees.LIST)
+def list_own_recalls(call: Call[NoBody]) -> Tickets:
+    """Give the caller's own recalls: those on their way, and those that ended lately, so that she hears of it."""
+    node = call.node
+    return Tickets(
+        items=_tickets(call, tickets_for(node.database, call.person.id, since=node.now() - LATELY)),
+        next=None,
+        bytes_per_second=measured_rate(node.database),
+        now=node.now(),
     )
 
 
@@ -154,8 +179,16 @@ def get_storage(call: Call[NoBody]) -> StorageShape:
     "POST /api/studies/{origin}/{study_uid}/recall", roles=TECHNICIAN | EXPERT, sees=Sees.STUDY, status=201
 )
 def recall_study(call: Call[NoBody]) -> TicketShape:
-    """Ask for a study to be brought back; asked again, the ticket is the same."""
-    ticket = ask_recall(call.node, call.person, call.study, who=call.person.name, address=call.address)
+    """Ask for a study, or with ``series=UID`` a series of it, to be brought back; asked again, the ticket is the same."""
+    ticket = ask_recall(
+        call.node,
+        call.person,
+        call.study,
+        who=call.person.name,
+        asker=call.person.id,
+        address=call.address,
+        series_uid=call.query.get("series", ""),
+    )
     return _tickets(call, [ticket])[0]
 
 
@@ -242,4 +275,13 @@ def _limit(call: Call[NoBody]) -> int:
     return min(max(int(words), 1), PAGE_LIMIT)
 
 
-ROUTES = (show_archive, list_recalls, show_rules, put_rules, try_changed, get_storage, recall_study)
+ROUTES = (
+    show_archive,
+    list_recalls,
+    list_own_recalls,
+    show_rules,
+    put_rules,
+    try_changed,
+    get_storage,
+    recall_study,
+)

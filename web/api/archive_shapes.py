@@ -41,6 +41,28 @@ class ReasonShape(Shape):
     studies: int
 
 
+class PressureShape(Shape):
+    """The last time that the online tier was too large, and what came of it; ``reason`` of what bars is a code.
+
+    Beside those of `node.archive.decisions`, ``failed``: letting it go was tried.
+    """
+
+    at: Micros
+    wanted_bytes: int
+    freed_bytes: int
+    short_bytes: int
+    barred: list[BarShape]
+    ended_at: Micros | None
+
+
+class BarShape(Shape):
+    """Studies that stay online for the reason they share."""
+
+    reason: str
+    studies: int
+    bytes: int
+
+
 class ArchiveShape(Shape):
     """Both tiers at a glance."""
 
@@ -55,6 +77,7 @@ class ArchiveShape(Shape):
     """Stores in which a package is verified before its online copy may go."""
     waiting: int
     running: int
+    pressure: PressureShape | None
     now: Micros
 
 
@@ -64,6 +87,8 @@ class TicketShape(Shape):
     id: str
     origin: str
     study_uid: str
+    series_uid: str
+    """Of a recall of one series; empty: of all."""
     label: str
     modalities: list[str]
     who: str
@@ -119,6 +144,8 @@ class LimitsShape(Shape):
     floor_hours: int = 24
     outpatient_years: int = 15
     inpatient_years: int = 30
+    priors: int = 3
+    priors_bytes: int = 4_000_000_000
 
 
 class RulesBody(Shape):
@@ -170,6 +197,9 @@ class DecisionShape(Shape):
     hold: HoldShape | None
     next_at: Micros | None
     decided_at: Micros | None = None
+    words: str = ""
+    """Why it could not be done when that was tried last."""
+    failures: int = 0
 
 
 class CourseShape(Shape):
@@ -241,7 +271,7 @@ class StorageShape(Shape):
     """A study's storage: where it lies, why it stays, and what is being done about it."""
 
     tier: str
-    """``online``, ``both``, ``archived``."""
+    """``online``, ``both``, ``part`` (in the archive, and a part of it online), ``archived``."""
     bytes: int
     packages: list[PackageShape]
     """The newest first."""

@@ -9,6 +9,7 @@ from node.archive.archived import ArchivedRow, copies_of
 from node.archive.decided import Decided, peek_decided
 from node.archive.decisions import Archive, Decision, Expire, Keep, MayBeDeleted
 from node.archive.facts import Hold, StudyFacts, Tier
+from node.archive.fullness import Pressure
 from node.archive.lifecycle import decide
 from node.archive.rules import Limits, Rule, Rules
 from node.archive.tickets import (
@@ -25,11 +26,12 @@ from node.archive.trial import Course, Difference, Trial
 from node.catalogue.search import peek_study
 from node.catalogue.visibility import Viewer
 from node.clock import Micros
-from node.database.port import read_as
+from node.database.port import integer, read_as
 from node.errors import NotFound
 from node.names import StudyKey
 from node.node import Node
 from web.api.archive_shapes import (
+    BarShape,
     CopyShape,
     CourseShape,
     DecisionShape,
@@ -37,6 +39,7 @@ from web.api.archive_shapes import (
     HoldShape,
     LimitsShape,
     PackageShape,
+    PressureShape,
     RuleShape,
     StorageShape,
     TicketShape,
@@ -47,6 +50,8 @@ from web.api.showing import visible_studies
 from web.guard import NOT_HERE
 
 LISTED = 50
+PARTLY = "part"
+"""In the archive, and a part of it online."""
 
 
 def ticket_shapes(
@@ -75,8 +80,7 @@ def storage_of(node: Node, viewer: Viewer, key: StudyKey) -> StorageShape:
         "SELECT * FROM archived WHERE origin = ? AND study_uid = ? ORDER BY generation DESC",
         where,
     )
-    away, _ = lies_away(node.database, key)
-    tier = Tier.ARCHIVED if away else Tier.BOTH if packages else Tier.ONLINE
+    tier = _tier(node, key, packaged=bool(packages))
     decided = peek_decided(node.database, key)
     holds = read_as(
         node.database,
@@ -97,6 +101,17 @@ def storage_of(node: Node, viewer: Viewer, key: StudyKey) -> StorageShape:
         recalls=ticket_shapes(node, viewer, tickets, estimated),
         now=node.now(),
     )
+
+
+def _tier(node: Node, key: StudyKey, *, packaged: bool) -> str:
+    """Say where a study's instances lie, by their rows."""
+    away, _ = lies_away(node.database, key)
+    if not away:
+        return Tier.BOTH if packaged else Tier.ONLINE
+    (row,) = node.database.read(
+        "SELECT count(*) AS n FROM instance WHERE origin = ? AND study_uid = ?", (key.origin, key.study_uid)
+    )
+    return Tier.ARCHIVED if away == integer(row, "n") else PARTLY
 
 
 def trial_shape(
@@ -129,6 +144,18 @@ def trial_shape(
     )
 
 
+def pressure_shape(found: Pressure) -> PressureShape:
+    """Describe what came of the last pressure."""
+    return PressureShape(
+        at=found.at,
+        wanted_bytes=found.wanted_bytes,
+        freed_bytes=found.freed_bytes,
+        short_bytes=found.short_bytes,
+        barred=[BarShape(reason=bar.why, studies=bar.studies, bytes=bar.bytes) for bar in found.barred],
+        ended_at=found.ended_at,
+    )
+
+
 def rule_shape(rule: Rule) -> RuleShape:
     """Describe a rule."""
     return RuleShape(**{name: getattr(rule, name) for name in rule.__struct_fields__})
@@ -144,6 +171,7 @@ def _ticket(ticket: Ticket, study: Study | None, estimate: Estimate | None) -> T
         id=ticket.id,
         origin=ticket.origin,
         study_uid=ticket.study_uid,
+        series_uid=ticket.series_uid,
         label=_label(study),
         modalities=[] if study is None else study.modalities,
         who=ticket.who,
@@ -240,6 +268,8 @@ def _decided(decided: Decided) -> DecisionShape:
         hold=None if decided.hold is None else _hold(decided.hold),
         next_at=decided.next_at,
         decided_at=decided.decided_at,
+        words=decided.words,
+        failures=decided.failures,
     )
 
 

@@ -7,8 +7,9 @@ from functools import partial
 from typing import TypeVar
 
 from node.archive.archived import is_archived
+from node.archive.asking import VIEWED
+from node.archive.awaited import ask_for_rest, bring_for
 from node.archive.healing import heal_study
-from node.archive.recalling import bring
 from node.catalogue.search import InstanceRow
 from node.errors import Damaged
 from node.store.directory import is_damaged
@@ -33,7 +34,7 @@ def held_by_call(call: Call[NoBody]) -> list[InstanceRow]:
 def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brought: bool = True) -> T:
     """Use the instances a request names; look them up once more when packs were merged meanwhile.
 
-    What lies in the archive alone is brought first, and waited for; what is known to be damaged is healed first.
+    What lies in the archive alone is brought first, and waited for, of a series that alone: the rest follows; what is known to be damaged is healed first.
 
     Parameters
     ----------
@@ -46,10 +47,10 @@ def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brou
     Damaged
         Their pack is missing, or no whole copy of one is here.
     Unavailable
-        No store of the archive has them now.
+        No store of the archive has them now, or they take longer to come than a client waits.
     """
     find = partial(held_by_call, call)
-    online = partial(_online, call, find)
+    online = partial(_online, call, find, call.path.get("series_uid", ""))
     return _twice(online if brought else find, online, use)
 
 
@@ -58,7 +59,7 @@ def with_named(
 ) -> T:
     """Use the instance that a query names, as `with_held` does."""
     find = partial(find_held, call.node, call.study, series_uid=series_uid, sop_uid=sop_uid)
-    online = partial(_online, call, find)
+    online = partial(_online, call, find, series_uid)
     return _twice(online, online, use)
 
 
@@ -77,7 +78,7 @@ def _twice(
         raise Damaged("Reading an instance failed: its pack is missing. Run 'meridian verify'.") from error
 
 
-def _online(call: Call[NoBody], find: Callable[[], list[InstanceRow]]) -> list[InstanceRow]:
+def _online(call: Call[NoBody], find: Callable[[], list[InstanceRow]], series_uid: str) -> list[InstanceRow]:
     held = find()
     if any(is_damaged(row.pack) for row in held):
         heal_study(call.node, call.study)
@@ -85,7 +86,9 @@ def _online(call: Call[NoBody], find: Callable[[], list[InstanceRow]]) -> list[I
     if not any(is_archived(row.pack) for row in held):
         return held
     person = call.caller.person
-    bring(
-        call.node, call.study, who=person.name if person is not None else call.caller.principal, why="viewed"
-    )
+    who = person.name if person is not None else call.caller.principal
+    asker = person.id if person is not None else call.caller.principal
+    bring_for(call.node, call.study, who=who, asker=asker, why=VIEWED, series_uid=series_uid)
+    if series_uid:
+        ask_for_rest(call.node, call.study, who=who, asker=asker, why=VIEWED)
     return find()

@@ -69,6 +69,9 @@ class EncryptedStore:
         key = self._key(stored)
         return _Unsealed(SealedReader(self._inner.open(_as_lies(stored)), key, name=_label(stored)))
 
+    def near(self, stored: Stored) -> Path | None:
+        return None
+
     def read_back(self, stored: Stored) -> Iterator[bytes]:
         yield from unseal(self._inner.read_back(_as_lies(stored)), self._key(stored), name=_label(stored))
 

@@ -19,10 +19,9 @@ from pathlib import Path
 
 from node.archive.source import FileSource
 from node.archive.stores.port import MARKER, Stored
-from node.archive.writing import forget
+from node.durable import put_file, sync_directory
 from node.errors import Conflict, Damaged, NotFound, Unavailable
 from node.failpoints import planted
-from node.journal.texts import sync_directory
 from node.keys.sealed import sweep_parts
 from node.names import Digest
 
@@ -64,12 +63,7 @@ class FolderStore:
                 raise Conflict(
                     f"Preparing {self._label} was refused: {self._root} is store {found!r}. Use an empty folder."
                 )
-            part = self._root / f"{MARKER}.{secrets.token_hex(8)}.part"
-            with _locked_part(part) as descriptor:
-                _write(descriptor, f"{self._name}\n".encode())
-                os.fsync(descriptor)
-                part.rename(self._root / MARKER)
-            sync_directory(self._root)
+            put_file(self._root / MARKER, f"{self._name}\n".encode(), mode=0o600)
 
     def put(self, package: Digest, file: Path) -> Stored:
         target = self._path(package)
@@ -100,6 +94,10 @@ class FolderStore:
             except NotFound:
                 self._check_marker("Opening a package in")  # it may have been unmounted in between
                 raise
+
+    def near(self, stored: Stored) -> Path | None:
+        path = self._path(stored.stored_name)
+        return path if self._marked() == self._name and path.is_file() else None
 
     def read_back(self, stored: Stored) -> Iterator[bytes]:
         file = self.open(stored)
@@ -223,6 +221,17 @@ def _copy_synced(source: FileSource, descriptor: int) -> Digest:
     if not planted("no-store-sync"):
         os.fsync(descriptor)
     return Digest(hash_.hexdigest())
+
+
+def forget(path: Path) -> None:
+    """Have the kernel drop what it remembers of a file, so that reading it reads the disk. Source: posix_fadvise(2)."""
+    if planted("verify-from-cache"):
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
 
 
 def _write(descriptor: int, content: bytes) -> None:

@@ -88,6 +88,9 @@ class ArchiveStore(Protocol):
             It is cut off, or its key is another one.
         """
 
+    def near(self, stored: Stored) -> Path | None:
+        """Give where a package lies as a file of this machine, as it is; None where it does not, or nobody knows."""
+
     def read_back(self, stored: Stored) -> Iterator[bytes]:
         """Give all bytes of a package as the medium has them, not as memory has them; raises as `open` does."""
 

@@ -123,6 +123,9 @@ class S3Store:
                 raise self._not_found() from error
         return S3File(self, stored.stored_name, size)
 
+    def near(self, stored: Stored) -> Path | None:
+        return None
+
     def read_back(self, stored: Stored) -> Iterator[bytes]:
         file = self.open(stored)
         for at in range(0, file.size, _PIECE_BYTES):

@@ -45,6 +45,9 @@ class SlowStore:
             raise
         return file
 
+    def near(self, stored: Stored) -> Path | None:
+        return None
+
     def read_back(self, stored: Stored) -> Iterator[bytes]:
         self.open(stored).close()
         yield from self._inner.read_back(stored)

@@ -13,17 +13,17 @@ from actors.archive import Archive
 from actors.jobs.job_table import JobTable
 from actors.jobs.tasks import ARCHIVE
 from node.archive.archived import peek_archived
-from node.archive.archiving import QUEUE
 from node.archive.periods import DAY, HOUR, date_of, months_after
 from node.archive.rules import Rule, Rules
 from node.archive.ruling import change_rules
+from node.archive.tier import QUEUE
 from node.clock import SECOND, Micros
 from node.database.port import Statement
 from node.node import Node
 from node.people.accounts import OPERATOR
 from tests.kit.actors import Failures
 from tests.kit.archived_study import hold_study, lies_in_archive, read_everything, recall
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY
 
@@ -35,10 +35,8 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        yield node
 
 
 def settle(node: Node) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from node.archive.stores.described import DescribedStore
-from node.archive.stores.folder import FolderStore
+from node.archive.stores.folder import FolderStore, forget
 from node.archive.stores.opening import open_store, prepare_store
 from node.archive.stores.port import MARKER
 from node.errors import Conflict, InvalidRequest, NotFound, Unavailable
@@ -76,6 +76,30 @@ def test_a_planted_missing_sync_of_a_store_is_caught(
 ) -> None:
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"no-store-sync"}))
     assert order_of_calls(monkeypatch, store, disk) != SYNCED
+
+
+def test_reading_back_is_from_the_disk(tmp_path: Path) -> None:
+    assert not remembered_after_forgetting(tmp_path / "package")
+
+
+def test_planted_reading_back_from_memory_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"verify-from-cache"}))
+    assert remembered_after_forgetting(tmp_path / "package")
+
+
+def remembered_after_forgetting(path: Path) -> bool:
+    """Say whether the kernel still has a file in memory that was to be read from the disk."""
+    path.write_bytes(b"\7" * (1 << 20))
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+        forget(path)
+        try:
+            return os.preadv(descriptor, [bytearray(4096)], 0, os.RWF_NOWAIT) == 4096
+        except BlockingIOError:
+            return False
+    finally:
+        os.close(descriptor)
 
 
 def refuse_writes(monkeypatch: pytest.MonkeyPatch, code: int, *, after_bytes: int) -> None:

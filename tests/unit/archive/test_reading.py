@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from node.node import Node
 from tests.kit.archived_kinds import KINDS
 from tests.kit.archived_study import stores_of
 from tests.kit.archiving import opened
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold
 from tests.kit.merging import KEY, complete
@@ -30,8 +29,7 @@ from tests.kit.merging import KEY, complete
 def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, dict[str, list[object]], Path]]:
     """A study of all kinds, what it said online, and the folder of its archive; by now it lies in the archive alone."""
     folder = tmp_path_factory.mktemp("reading")
-    node = bare_node(folder, "alpha", FrozenClock())
-    node = replace(node, archive=bare_archive(folder / "archive", stores=2))
+    node = two_stores(folder, FrozenClock())
     for n, kind in enumerate(KINDS.values()):
         uid = f"2.25.1.1.{n + 100}".encode().ljust(14, b"\0")[:14]
         data_set = kind.given.data_set

@@ -36,7 +36,7 @@ from tests.kit.archived_study import (
     read_everything,
     slices,
 )
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import bare_node, open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, associate, findings, ingest, merge_all, packs_meant, rows_of, scatter
 
@@ -48,11 +48,9 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    hold_study(node)
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        hold_study(node)
+        yield node
 
 
 def scrub(node: Node, clock: FrozenClock) -> Scrubbed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ import pytest
 
 from node.archive import recalling
 from node.archive.archived import copies_of, peek_archived
+from node.archive.asking import ask_recall
 from node.archive.expiring import expire_study
 from node.archive.recalling import bring, close_stale, recall_study
-from node.archive.tickets import ask_recall
 from node.catalogue.moving import retire_packs
 from node.database.port import Statement
 from node.errors import Conflict, Damaged, NotFound, Unavailable
@@ -30,7 +29,7 @@ from tests.kit.archived_study import (
     slices,
     stores_of,
 )
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, associate, complete, findings, ingest, packs_meant, rows_of
 
@@ -42,11 +41,9 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    hold_study(node)
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        hold_study(node)
+        yield node
 
 
 def test_what_is_archived_stays_online_as_it_was(node: Node) -> None:

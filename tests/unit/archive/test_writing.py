@@ -1,8 +1,7 @@
-"""A package is believed after it was read back from the disk, and not before."""
+"""A package is believed after all of it was turned back, and not before."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from node.archive.manifest import MANIFEST, ORIGINALS
 from node.archive.package import Package
 from node.archive.workers import Workers
-from node.archive.writing import forget
 from node.errors import Damaged, InvalidRequest
 from tests.kit.archived_kinds import KINDS, ct, picture, words
 from tests.kit.archiving import Given, Shelf, file_of, opened
@@ -116,30 +114,6 @@ def test_an_instance_that_ends_its_encoder_stays_as_received(
     package = opened(shelf.make([shelf.put(GREY)]).path)
     assert package.instance(1).kept == "what coded it ended"
     assert file_of(package) == GREY.file
-
-
-def test_reading_back_is_from_the_disk(tmp_path: Path) -> None:
-    assert not remembered_after_forgetting(tmp_path / "package")
-
-
-def test_planted_reading_back_from_memory_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"verify-from-cache"}))
-    assert remembered_after_forgetting(tmp_path / "package")
-
-
-def remembered_after_forgetting(path: Path) -> bool:
-    """Say whether the kernel still has a file in memory that was to be read from the disk."""
-    path.write_bytes(b"\7" * (1 << 20))
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-        forget(path)
-        try:
-            return os.preadv(descriptor, [bytearray(4096)], 0, os.RWF_NOWAIT) == 4096
-        except BlockingIOError:
-            return False
-    finally:
-        os.close(descriptor)
 
 
 def test_the_same_originals_make_the_same_bytes(shelf: Shelf) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,34 +19,9 @@ from ops.backup.opening import label_of, open_folder_place
 from ops.backup.packs import reach_of
 from ops.compose import compose_node
 from tests.kit.alliance_keys import PASSPHRASE
-from tests.kit.backing import Backed, arrive, read_everything, wrong_in
+from tests.kit.backing import Backed, arrive, everything_in, read_everything, wrong_in
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, findings, packs_meant, scatter
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def backed(tmp_path: Path) -> Backed:
-    return Backed.begin(tmp_path)
-
-
-@pytest.fixture
-def node(backed: Backed, clock: FrozenClock) -> Iterator[Node]:
-    node = backed.open(clock=clock)
-    yield node
-    node.close()
-
-
-def everything_in(state: Path) -> dict[tuple[str, str], str]:
-    node = compose_node(state)
-    try:
-        return read_everything(node)
-    finally:
-        node.close()
 
 
 def test_what_was_restored_is_what_was_there(backed: Backed, node: Node) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,39 +14,14 @@ from node.clock import SECOND
 from node.errors import Damaged, InvalidRequest, Unavailable
 from node.names import Digest
 from node.node import Node
+from node.watch.backups import last_backup
 from ops.backup.checking import check_backup
 from ops.backup.pruning import prune
-from ops.compose import compose_node
 from tests.kit.archive_stores import Around
-from tests.kit.backing import Backed, arrive, read_everything, wrong_in
+from tests.kit.backing import Backed, arrive, wrong_in
 from tests.kit.blocks import few_a_block, happen, seal_all
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import packs_meant
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def backed(tmp_path: Path) -> Backed:
-    return Backed.begin(tmp_path)
-
-
-@pytest.fixture
-def node(backed: Backed, clock: FrozenClock) -> Iterator[Node]:
-    node = backed.open(clock=clock)
-    yield node
-    node.close()
-
-
-def everything_in(state: Path) -> dict[tuple[str, str], str]:
-    node = compose_node(state)
-    try:
-        return read_everything(node)
-    finally:
-        node.close()
 
 
 def test_older_backups_go_and_those_that_stay_are_whole(
@@ -122,6 +96,29 @@ def test_a_planted_manifest_before_its_objects_is_caught(
 ) -> None:
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"backup-unsynced"}))
     assert _newest_after_a_failure(backed, node)
+
+
+def test_a_backup_is_remembered_when_it_counts(backed: Backed, node: Node) -> None:
+    assert _remembered(backed, node) == [False, True]
+
+
+def test_a_planted_memory_of_a_backup_that_does_not_count_is_caught(
+    backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"backup-remembered-early"}))
+    assert _remembered(backed, node) != [False, True]
+
+
+def _remembered(backed: Backed, node: Node) -> list[bool]:
+    """Let a manifest be refused, then a backup be made; say after each whether one is remembered."""
+    arrive(node, 1, 1)
+    place = backed.place()
+    with pytest.raises(Unavailable):
+        backed.make(node, place=replace(place, manifests=Refusing(place.manifests, 1)))
+    before = last_backup(node.database)
+    made = backed.make(node, place=place)
+    after = last_backup(node.database)
+    return [before is not None, after is not None and (after.backup, after.place) == (made.name, place.label)]
 
 
 class Refusing(Around):

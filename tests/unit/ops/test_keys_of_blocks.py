@@ -19,11 +19,6 @@ from tests.kit.clock import FrozenClock
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def alliance(tmp_path: Path, clock: FrozenClock) -> Iterator[Alliance]:
     alliance = Alliance.found(tmp_path / "alliance", clock)
     yield alliance

@@ -159,17 +159,3 @@ def test_unknown_report_and_erased_words_are_not_found(node):
     node.write([Statement("DELETE FROM text WHERE kind = 'report'")])
     with pytest.raises(NotFound, match="erased"):
         make_documents(node, REPORT.report_id)
-
-
-def test_file_is_put_in_place_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "documents" / "a.pdf"
-    document.write_durably(path, b"old")
-
-    def fail(_descriptor):
-        raise OSError("no space")
-
-    with monkeypatch.context() as full:
-        full.setattr(document.os, "fsync", fail)
-        with pytest.raises(OSError, match="no space"):
-            document.write_durably(path, b"new")
-    assert path.read_bytes() == b"old"

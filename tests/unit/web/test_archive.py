@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from node.archive.fullness import Bar, Pressure, noted
+from node.archive.recalling import recall_study
 from node.archive.stores.probing import Probe
 from node.clock import MINUTE, SECOND
 from node.database.port import Statement
 from node.node import Node
 from tests.kit.archive_stores import Around
-from tests.kit.archived_study import COUNT, archive, expire, hold_study, recall
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.archived_study import COUNT, archive, expire, hold_study, recall, slices
+from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold_ct
 from tests.kit.http import Answer, Visitor
-from tests.kit.merging import KEY
+from tests.kit.merging import KEY, associate, complete, ingest
 from tests.kit.site import Site, add_quickly, open_site
 
 STUDY = f"/api/studies/{KEY.origin}/{KEY.study_uid}"
@@ -34,11 +35,9 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    plain = bare_node(tmp_path, "alpha", clock)
-    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
-    hold_study(node)
-    yield node
-    node.close()
+    with open_archive(tmp_path, clock) as node:
+        hold_study(node)
+        yield node
 
 
 @pytest.fixture
@@ -155,6 +154,86 @@ def test_reasons_are_counted_most_first(root: Visitor, node: Node) -> None:
         {"reason": "young", "studies": 2},
         {"reason": "quiet", "studies": 1},
     ]
+
+
+def test_a_series_that_is_viewed_comes_first_and_the_rest_follows(
+    li: Visitor, node: Node, clock: FrozenClock
+) -> None:
+    associate(node, *slices(2, series=2))
+    ingest(node)
+    complete(node)
+    archive(node)
+    expire(node, clock)
+    status, _, _ = li.raw("GET", f"/dicomweb/studies/{KEY.study_uid}/series/{KEY.study_uid}.2")
+    assert status == 200
+    told = li.get(f"{STUDY}/storage")
+    assert told["tier"] == "part"
+    rest, series = sorted(told["recalls"], key=lambda one: str(one["seriesUid"]))
+    assert (series["seriesUid"], series["state"], series["instances"]) == (f"{KEY.study_uid}.2", "done", 2)
+    assert (rest["seriesUid"], rest["state"], rest["instances"]) == ("", "waiting", COUNT)
+    assert (rest["who"], rest["why"]) == ("Li", "viewed")
+    status, _, _ = li.raw("GET", f"/dicomweb/studies/{KEY.study_uid}")
+    assert status == 200
+    assert li.get(f"{STUDY}/storage")["tier"] == "both"
+
+
+def test_whoever_views_what_takes_too_long_is_told_when_to_try_again(
+    li: Visitor, node: Node, clock: FrozenClock
+) -> None:
+    archive(node)
+    expire(node, clock)
+    node.archive.note_late(KEY.subject, now=node.now())
+    status, headers, body = li.raw("GET", f"/dicomweb/studies/{KEY.study_uid}")
+    assert (status, headers["retry-after"]) == (503, "5")
+    assert (
+        b"put off for 60 s: it is on its way back from the archive. It goes on by itself; try again then."
+        in body
+    )
+    (ticket,) = li.get("/api/recalls")["items"]
+    assert (ticket["state"], ticket["why"], ticket["position"]) == ("waiting", "viewed", 1)
+    recall_study(node, origin=KEY.origin, study_uid=KEY.study_uid, ticket=ticket["id"])
+    assert li.raw("GET", f"/dicomweb/studies/{KEY.study_uid}")[0] == 200
+
+
+def test_one_series_is_asked_back_by_itself(li: Visitor, node: Node, clock: FrozenClock) -> None:
+    archive(node)
+    expire(node, clock)
+    assert li.post(f"{STUDY}/recall?series={KEY.study_uid}.1")["seriesUid"] == f"{KEY.study_uid}.1"
+    assert refused(li, "POST", f"{STUDY}/recall?series=1.2.3")[0] == 409
+
+
+def test_who_asked_sees_her_own_recalls_and_nobody_else_s(
+    site: Site, li: Visitor, root: Visitor, node: Node, clock: FrozenClock
+) -> None:
+    wang = site.signed_in(add_quickly(node, "wang", "technician"))
+    archive(node)
+    expire(node, clock)
+    ticket = li.post(f"{STUDY}/recall")
+    assert [one["id"] for one in li.get("/api/recalls")["items"]] == [ticket["id"]]
+    assert wang.get("/api/recalls")["items"] == []
+    assert refused(root, "GET", "/api/recalls")[0] == 403
+    recall_study(node, origin=KEY.origin, study_uid=KEY.study_uid, ticket=ticket["id"])
+    (ended,) = li.get("/api/recalls")["items"]
+    assert (ended["id"], ended["state"], ended["why"]) == (ticket["id"], "done", "asked")
+    node.write([Statement("UPDATE recall SET ended_at = ended_at - ?", (25 * 60 * MINUTE,))])
+    assert li.get("/api/recalls")["items"] == []
+
+
+def test_what_bars_room_online_is_told(root: Visitor, node: Node) -> None:
+    assert root.get("/api/archive")["pressure"] is None
+    barred = (Bar(why="held", studies=2, bytes=70),)
+    short = Pressure(
+        at=5, online_bytes=100, wanted_bytes=90, freed_bytes=20, short_bytes=70, barred=barred, ended_at=None
+    )
+    node.write([noted(short)])
+    assert root.get("/api/archive")["pressure"] == {
+        "at": 5,
+        "wantedBytes": 90,
+        "freedBytes": 20,
+        "shortBytes": 70,
+        "barred": [{"reason": "held", "studies": 2, "bytes": 70}],
+        "endedAt": None,
+    }
 
 
 def decide(node: Node, study_uid: str, reason: str, **figures: object) -> None:
@@ -311,6 +390,8 @@ def test_a_study_tells_where_it_lies_and_why(li: Visitor, node: Node, clock: Fro
         "hold": hold,
         "nextAt": 9,
         "decidedAt": 7,
+        "words": "",
+        "failures": 0,
     }
 
 
@@ -399,6 +480,8 @@ def test_a_trial_says_what_would_go_at_once(site: Site, node: Node, clock: Froze
         "hold": None,
         "nextAt": None,
         "decidedAt": None,
+        "words": "",
+        "failures": 0,
     }
 
 

@@ -76,6 +76,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/users": ADMINISTRATOR,
     "/api/alliance": ADMINISTRATOR,
     "/api/archive": ADMINISTRATOR,
+    "/api/recalls": TECHNICIAN | EXPERT,
     "/api/devices": ADMINISTRATOR,
     "/api/remotes": ADMINISTRATOR,
     "/api/remote-names": ADMINISTRATOR | TECHNICIAN,

@@ -3,6 +3,8 @@
 import type { Micros } from './types'
 
 export type TierName = 'online' | 'both' | 'archived'
+/** Of one study; `part`: in the archive, and a part of it online. */
+export type Place = TierName | 'part'
 
 export interface Tier {
   tier: TierName
@@ -26,6 +28,17 @@ export interface Store {
   oldestVerifiedAt: Micros | null
 }
 
+/** The last time that the online tier was too large, and what came of it. */
+export interface Pressure {
+  at: Micros
+  wantedBytes: number
+  freedBytes: number
+  shortBytes: number
+  barred: { reason: string; studies: number; bytes: number }[]
+  /** Null: it is still too large. */
+  endedAt: Micros | null
+}
+
 export interface Archive {
   tiers: Tier[]
   stores: Store[]
@@ -36,6 +49,7 @@ export interface Archive {
   copies: number
   waiting: number
   running: number
+  pressure: Pressure | null
   now: Micros
 }
 
@@ -43,6 +57,8 @@ export interface Ticket {
   id: string
   origin: string
   studyUid: string
+  /** Of a recall of one series; empty: of all. */
+  seriesUid: string
   /** The patient's name as written, a tab, her ID; empty for who may not see the study. */
   label: string
   modalities: string[]
@@ -94,6 +110,9 @@ export interface Limits {
   floorHours: number
   outpatientYears: number
   inpatientYears: number
+  /** So many earlier studies come back when a consult is asked for; 0: none. */
+  priors: number
+  priorsBytes: number
 }
 
 /** What a change sends; `version` is the one that was changed. */
@@ -126,6 +145,10 @@ export interface Decision {
   hold: Hold | null
   nextAt: Micros | null
   decidedAt: Micros | null
+  /** Why it could not be done when that was tried last; empty when it could. */
+  words: string
+  /** How often in a row it could not. */
+  failures: number
 }
 
 export interface Course {
@@ -185,7 +208,7 @@ export interface Package {
 
 /** Where one study lies and why. */
 export interface StudyStorage {
-  tier: TierName
+  tier: Place
   bytes: number
   packages: Package[]
   decision: Decision | null

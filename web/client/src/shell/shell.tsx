@@ -10,6 +10,7 @@ import { useText } from '../language'
 import { Waiting } from '../session/guard'
 import { usePerson, useSession } from '../session/session'
 import { LanguageSwitch } from './language-switch'
+import { RecallNotice } from '../storage/recall-notice'
 import { QueueCount } from './queue-count'
 
 const PLACES: { to: string; label: Key; roles: Role[]; id: string }[] = [
@@ -55,6 +56,7 @@ export function Shell() {
           {text('live.lost')}
         </div>
       )}
+      <RecallNotice />
       <main id="content" tabIndex={-1}>
         <Suspense fallback={<Waiting />}>
           <Outlet />

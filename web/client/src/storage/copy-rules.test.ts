@@ -17,7 +17,7 @@ const RULE: CopyRule = {
   retention: '20y',
   deletes: false,
 }
-const LIMITS = { onlineBytes: 0, reserveBytes: 0, pressurePercent: 90, relievedPercent: 88, floorHours: 24, outpatientYears: 15, inpatientYears: 30 }
+const LIMITS = { onlineBytes: 0, reserveBytes: 0, pressurePercent: 90, relievedPercent: 88, floorHours: 24, outpatientYears: 15, inpatientYears: 30, priors: 3, priorsBytes: 4e9 }
 const all = (name: string): CopyRule => ({ ...RULE, name, modalities: [], youngerThanMonths: null, atLeastBytes: null })
 
 describe('a rule for copies', () => {

@@ -11,6 +11,7 @@ export const MOST_YEARS = 999
 export const MOST_HOURS = 24 * 366
 export const MOST_MONTHS = 1200
 export const MOST_COPIES = 9
+export const MOST_PRIORS = 20
 /** The name of the rule that stands behind all others. */
 export const DEFAULT = 'default'
 const MEGABYTE = 1e6

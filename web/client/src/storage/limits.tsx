@@ -3,7 +3,7 @@
 import { Form, InputNumber } from 'antd'
 import type { Limits } from '../api/storage'
 import { useText } from '../language'
-import { LEAST_YEARS, MOST_HOURS, MOST_YEARS } from './copy-rules'
+import { LEAST_YEARS, MOST_HOURS, MOST_PRIORS, MOST_YEARS } from './copy-rules'
 
 const GIGABYTE = 1e9
 
@@ -38,6 +38,12 @@ export function LimitsForm({ limits, change }: { limits: Limits; change: (limits
         </Form.Item>
         <Form.Item label={text('limits.floor')} extra={text('limits.floorHow')} htmlFor="limit-floor">
           <InputNumber id="limit-floor" min={1} max={MOST_HOURS} precision={0} suffix={text('unit.hours')} {...set('floorHours')} />
+        </Form.Item>
+        <Form.Item label={text('limits.priors')} extra={text('limits.priorsHow')} htmlFor="limit-priors">
+          <InputNumber id="limit-priors" min={0} max={MOST_PRIORS} precision={0} {...set('priors')} data-testid="limit-priors" />
+        </Form.Item>
+        <Form.Item label={text('limits.priorsBytes')} extra={text('limits.priorsBytesHow')} htmlFor="limit-priors-bytes">
+          <InputNumber id="limit-priors-bytes" min={0} suffix="GB" {...set('priorsBytes', GIGABYTE)} />
         </Form.Item>
         <Form.Item label={text('limits.outpatient')} extra={text('limits.law', { years: LEAST_YEARS })} htmlFor="limit-outpatient">
           <InputNumber

@@ -8,6 +8,7 @@ import { Waiting } from '../session/guard'
 import { Failure } from '../shown/failure'
 import { byteSize, count } from '../shown/size'
 import { Bar, type Piece } from './bar'
+import { PressureNotice } from './pressure'
 import { reasonWord } from './reason-words'
 import { Stores } from './stores'
 
@@ -19,6 +20,7 @@ export function Overview() {
   return (
     <>
       {error && <Failure error={error} again={reload} />}
+      <PressureNotice pressure={value.pressure} />
       <Tiers archive={value} />
       <section>
         <h2>{text('storage.stores')}</h2>

@@ -15,7 +15,7 @@ const FIGURES = {
 }
 
 function decided(reason: string, figures: Record<string, number> = FIGURES): Decision {
-  return { decision: 'keep', reason, rule: 'CT', figures, hold: null, nextAt: null, decidedAt: null }
+  return { decision: 'keep', reason, rule: 'CT', figures, hold: null, nextAt: null, decidedAt: null, words: '', failures: 0 }
 }
 
 /** As i18next puts values in. */

@@ -103,6 +103,7 @@ export function RecallLine({ ticket, named = false }: { ticket: Ticket; named?: 
         <span className="quiet">
           {text('recall.asked', { who: ticket.who || text('recall.itself'), why: recallWord(ticket.why, text) })} ·{' '}
           <Moment at={ticket.at} />
+          {ticket.seriesUid && <> · {text('recall.series')}</>}
         </span>
       </header>
       <div className="transfer-far">

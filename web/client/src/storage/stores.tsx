@@ -7,6 +7,7 @@ import { Listed } from '../node/listed'
 import { Mark, type Shape, type Tone } from '../shown/mark'
 import { Moment } from '../shown/moment'
 import { byteSize, count } from '../shown/size'
+import { Figure } from './figure'
 
 type State = 'answers' | 'silent' | 'removed'
 
@@ -67,17 +68,6 @@ function StoreState({ store }: { store: Store }) {
         {text(`store.${state}`)}
       </Mark>
       {store.words && <span className="quiet code">{store.words}</span>}
-    </span>
-  )
-}
-
-/** A figure with its name, which a phone shows in place of the table's head. */
-function Figure({ title, children }: { title: string; children: ReactNode }) {
-  if (!children) return <span className="nothing">–</span>
-  return (
-    <span className="nowrap figure-named">
-      <span className="phone-only quiet">{title} </span>
-      {children}
     </span>
   )
 }

@@ -1,11 +1,13 @@
 /** Where a study lies and why: its copies, who needs it, and bringing it back from the archive. */
 
 import { Alert, Button } from 'antd'
+import { Link } from 'react-router'
 import { useAction } from '../api/action'
 import { post } from '../api/client'
 import type { Resource } from '../api/resource'
-import type { Copy, Hold, Package, StudyStorage, TierName } from '../api/storage'
+import type { Copy, Hold, Package, Place, StudyStorage } from '../api/storage'
 import { useLanguage, useText } from '../language'
+import { useRole, useSession } from '../session/session'
 import { Failure } from '../shown/failure'
 import { Mark, type Shape, type Tone } from '../shown/mark'
 import { Moment } from '../shown/moment'
@@ -14,9 +16,10 @@ import { byteSize } from '../shown/size'
 import { holdWord, whySentence } from '../storage/reason-words'
 import { isOpen, RecallLine, useAskedAgain } from '../storage/recalls'
 
-const TIERS: Record<TierName, { shape: Shape; tone: Tone }> = {
+const TIERS: Record<Place, { shape: Shape; tone: Tone }> = {
   online: { shape: 'disc', tone: 'busy' },
   both: { shape: 'disc', tone: 'good' },
+  part: { shape: 'half', tone: 'quiet' },
   archived: { shape: 'square', tone: 'quiet' },
 }
 const COPIES: Record<Copy['state'], { shape: Shape; tone: Tone }> = {
@@ -36,11 +39,15 @@ export function Storage({ address, storage }: StorageProps) {
   const { busy, run } = useAction()
   const { value, error, reload } = storage
   const open = value?.recalls.find(isOpen)
+  const { me } = useSession()
+  const administrator = useRole('administrator')
+  const mayDelete = administrator && address.startsWith(`/api/studies/${me?.node.id}/`)
   useAskedAgain(reload, open !== undefined)
   if (!value) return error ? <Failure error={error} again={reload} /> : null
   const recall = async () => {
     if (await run(() => post(`${address}/recall`))) reload()
   }
+  const isAway = value.tier === 'archived' || value.tier === 'part'
   const failed = value.recalls[0]?.state === 'failed' ? value.recalls[0] : null
   const [newest, ...older] = value.packages
   return (
@@ -55,15 +62,20 @@ export function Storage({ address, storage }: StorageProps) {
             ? text('storage.sizes', { original: byteSize(value.bytes, language), packaged: byteSize(newest.bytes, language) })
             : byteSize(value.bytes, language)}
         </span>
-        {value.tier === 'archived' && !open && (
+        {isAway && !open && (
           <Button loading={busy} onClick={() => void recall()} data-testid="recall">
             {text('storage.recall')}
           </Button>
         )}
+        {mayDelete && (
+          <Link to={`/storage/deletion?study=${address.replace('/api/studies/', '')}`} className="button danger" data-testid="delete-for-good">
+            {text('deletion.forGoodOpen')}
+          </Link>
+        )}
       </header>
       {value.tier === 'archived' && !open && <p>{text('storage.recallHow')}</p>}
       {open && <RecallLine ticket={open} />}
-      {!open && failed && value.tier === 'archived' && (
+      {!open && failed && isAway && (
         <Alert type="error" showIcon title={text('storage.recallFailed')} description={failed.words} />
       )}
       <Why storage={value} />
@@ -97,6 +109,11 @@ function Why({ storage }: { storage: StudyStorage }) {
   return (
     <p data-testid="storage-why">
       {whySentence(decision, text, language, now)}{' '}
+      {decision.words && (
+        <strong className="prose" data-testid="storage-not-done">
+          {text('storage.notDone', { times: String(decision.failures) })} {decision.words}{' '}
+        </strong>
+      )}
       <span className="quiet">
         {decision.rule && decision.rule !== 'default' && text('storage.byRule', { rule: decision.rule })}
         {decision.nextAt !== null && (

@@ -1,0 +1,180 @@
+"""A study deleted for good in Chromium: one administrator asks, another types what goes and approves; the certificate is read. 30 s."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from node.archive.certificate import read_certificate
+from node.archive.deletions import deletions_of
+from node.archive.erasing import erase_study
+from node.catalogue.repointing import RETIRED_FOR
+from node.database.port import Statement
+from node.node import Node
+from node.people.sessions import open_session
+from tests.browser.contact_sheet import SHOTS
+from tests.browser.test_pages import barriers, chinese_of_ours
+from tests.kit.archived_study import COUNT, archive, hold_study
+from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.browser import DESK, LOCALES, PHONE, STAY_MS, ZONE
+from tests.kit.clock import FrozenClock
+from tests.kit.merging import KEY, rows_of
+from tests.kit.site import Site, add_quickly, open_site
+
+pytestmark = pytest.mark.peer
+
+Sit = Callable[..., Page]
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+def site(tmp_path: Path, clock: FrozenClock) -> Iterator[Site]:
+    plain = bare_node(tmp_path, "alpha", clock)
+    node = replace(plain, archive=bare_archive(tmp_path / "archive", stores=2))
+    hold_study(node)
+    archive(node)
+    with open_site(node) as opened:
+        yield opened
+    node.close()
+
+
+@pytest.fixture(params=["zh", "en"])
+def language(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def sit(browser: Browser, site: Site, language: str) -> Iterator[Sit]:
+    """Give windows of people by name, signed in; a script that failed fails the test."""
+    opened, complaints = [], list[str]()
+
+    def window(user: str, *roles: str) -> Page:
+        context = browser.new_context(
+            base_url=site.web,
+            locale=LOCALES[language],
+            timezone_id=ZONE,
+            viewport={"width": DESK[0], "height": DESK[1]},
+        )
+        context.set_default_timeout(STAY_MS)
+        token = open_session(site.node, add_quickly(site.node, user, *roles))
+        context.add_cookies([{"name": "meridian-alpha", "value": token, "url": site.web}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.append(context)
+        return page
+
+    yield window
+    for context in opened:
+        context.close()
+    assert complaints == []
+
+
+def shoot(page: Page, name: str, language: str) -> None:
+    """Leave pictures for desk and phone, and say what keeps people out, or is not of this language."""
+    SHOTS.mkdir(exist_ok=True)
+    page.wait_for_timeout(400)
+    assert (barriers(page) if language == "zh" else chinese_of_ours(page)) == []
+    for size in (DESK, PHONE):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.screenshot(
+            path=SHOTS / f"{name}-{language}-{size[0]}.png", animations="disabled", full_page=True
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
+    page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+
+
+def erased(node: Node, clock: FrozenClock) -> None:
+    (deletion,) = deletions_of(node.database, KEY)
+    erase_study(node, deletion.id)
+    clock.advance(RETIRED_FOR + 1)
+    erase_study(node, deletion.id)
+
+
+def test_one_asks_another_approves_and_both_read_the_certificate(
+    sit: Sit, site: Site, clock: FrozenClock, language: str
+) -> None:
+    zh, node = language == "zh", site.node
+    wang = sit("wang", "administrator", "technician")
+    wang.goto(f"/studies/{KEY.origin}/{KEY.study_uid}")
+    wang.get_by_test_id("delete-for-good").click()
+    going = wang.get_by_test_id("going")
+    expect(going).to_contain_text("彻底删除后不可恢复" if zh else "This cannot be undone")
+    expect(wang.get_by_test_id("going-instances")).to_have_text(str(COUNT))
+    expect(going).to_contain_text("尚未届满" if zh else "Not over")
+    wang.get_by_test_id("deletion-ask-confirm").click()
+    expect(wang.get_by_text("必填" if zh else "Fill this in").first).to_be_visible()
+    expect(wang.get_by_test_id("deletion-code-retention-over")).to_have_count(0)
+    wang.get_by_test_id("deletion-code-mistaken").click()
+    wang.get_by_test_id("deletion-words").fill("体检单位误传" if zh else "Sent by another clinic")
+    shoot(wang, "deletion-ask", language)
+    wang.get_by_test_id("deletion-ask-confirm").click()
+    expect(wang.get_by_test_id("deletion-mine")).to_be_visible()
+    expect(wang.get_by_test_id("deletion-approve")).to_have_count(0)
+    assert len(rows_of(node)) == COUNT
+
+    lin = sit("lin", "administrator")
+    lin.goto("/storage/deletion")
+    expect(lin.get_by_text("Zhang")).to_have_count(0)
+    lin.get_by_test_id("deletion-approve").click()
+    expect(lin.get_by_test_id("going-instances")).to_have_text(str(COUNT))
+    lin.get_by_test_id("deletion-instances").fill("5")
+    lin.get_by_test_id("deletion-approve-confirm").click()
+    expect(lin.get_by_text("与图像数不一致" if zh else "That is not the number of images")).to_be_visible()
+    assert len(rows_of(node)) == COUNT
+    lin.get_by_test_id("deletion-instances").fill(str(COUNT))
+    shoot(lin, "deletion-approve", language)
+    lin.get_by_test_id("deletion-approve-confirm").click()
+    expect(lin.get_by_test_id("deletion-state")).to_have_text("正在清除" if zh else "Being erased")
+    expect(lin.get_by_text("存储 store-0" if zh else "store store-0")).to_be_visible()
+    expect(lin.get_by_test_id("going")).to_have_count(0)
+    shoot(lin, "deletion-going", language)
+    assert rows_of(node) == []
+
+    erased(node, clock)
+    expect(lin.get_by_test_id("deletion-state")).to_have_text("已彻底删除" if zh else "Deleted for good")
+    shoot(lin, "deletion-done", language)
+    with lin.expect_download() as download:
+        lin.get_by_test_id("certificate-file").click()
+    certificate = read_certificate(download.value.path().read_bytes(), key=node.keys.verify_key)
+    assert (certificate.deed.asked.by, certificate.deed.approved.by) == ("Wang", "Lin")
+    with lin.context.expect_page() as opened:
+        lin.get_by_test_id("certificate-page").click()
+    page = opened.value
+    expect(page.get_by_role("heading")).to_have_text(
+        "检查彻底删除证明" if zh else "Certificate of final deletion"
+    )
+    expect(page.locator("table")).to_contain_text(KEY.study_uid)
+    page.screenshot(path=SHOTS / f"deletion-certificate-{language}.png", full_page=True)
+    assert page.locator("h1").evaluate("node => getComputedStyle(node).textAlign") == "center", (
+        "its style is let in"
+    )
+
+
+def test_a_new_node_says_what_deleting_is_for(sit: Sit, site: Site, language: str) -> None:
+    page = sit("wang", "administrator")
+    page.goto("/storage/deletion")
+    expect(page.get_by_test_id("deletions-asked-empty")).to_contain_text(
+        "由另一名管理员批准" if language == "zh" else "another administrator approves"
+    )
+    expect(page.get_by_test_id("deletions-done-empty")).to_be_visible()
+    shoot(page, "deletion-empty", language)
+
+
+def test_what_keeps_a_study_is_said_before_anybody_asks(sit: Sit, site: Site, language: str) -> None:
+    held = "INSERT INTO hold (origin, study_uid, reason, who) VALUES (?, ?, 'teaching', 'course-1')"
+    site.node.write([Statement(held, (KEY.origin, KEY.study_uid))])
+    page = sit("wang", "administrator")
+    page.goto("/storage/deletion")
+    page.get_by_test_id("deletion-other").fill(KEY.study_uid)
+    page.get_by_test_id("deletion-other-ask").click()
+    expect(page.get_by_test_id("going-barred")).to_contain_text("somebody holds it")
+    expect(page.get_by_test_id("deletion-ask-confirm")).to_be_disabled()
+    shoot(page, "deletion-barred", language)
