@@ -115,6 +115,7 @@ def rebuild(
                 rebuilt = _fill(node, old, tell)
             finally:
                 node.close()
+        fold_log(new)  # nothing of it may stay in a log that does not move with it
         failpoint("rebuild-written")
         kept = replace_database(path, new, keep=_dated(path, time))
         shutil.rmtree(run_directory(state), ignore_errors=True)

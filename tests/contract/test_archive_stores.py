@@ -267,3 +267,11 @@ def test_a_slow_medium_says_when_it_will_be_ready(place: Place) -> None:
     place.clock.advance(25 * 3600 * 1_000_000)
     with pytest.raises(NotReady):
         place.store.open(stored)
+
+
+def test_what_was_put_is_listed_as_its_row_must_keep_it(place: Place) -> None:
+    put = [place.put(content_of(size)) for size in (10, 5_000)]
+    listed = {one.stored_name: one for one in place.store.listed()}
+    assert {one.stored_name: one for one in put}.items() <= listed.items()
+    place.store.remove(put[0].stored_name)
+    assert put[0].stored_name not in {one.stored_name for one in place.store.listed()}

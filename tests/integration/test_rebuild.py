@@ -6,7 +6,10 @@ About 40 seconds.
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,6 +29,7 @@ from node.archive.damage import look_at
 from node.archive.expiring import expire_study
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.tier import ArchiveTier
+from node.canonical import digest_of
 from node.catalogue.correction_drafts import draft_merge, draft_rejection
 from node.catalogue.correction_facts import PatientChange, Words
 from node.catalogue.corrections import make_correction
@@ -34,11 +38,11 @@ from node.catalogue.overlays import Overlay, encode_overlay
 from node.catalogue.search import get_study
 from node.catalogue.unsettled import settle_corrections, unsettled_studies
 from node.catalogue.written import write_study
-from node.clock import MINUTE
+from node.clock import MINUTE, SECOND, SystemClock
 from node.database.port import Statement
 from node.database.salvage import OldDatabase
 from node.database.schema import MIGRATIONS
-from node.errors import Conflict, Damaged, GridError, NotFound, Refused
+from node.errors import Conflict, Damaged, GridError, NotFound, Refused, Unavailable
 from node.events import StudyChanged
 from node.journal.blocks import block_path, make_block, read_block_file
 from node.journal.records import record_digest
@@ -52,9 +56,12 @@ from node.store.directory import is_damaged
 from ops.alone import alone, running
 from ops.cli import app
 from ops.compose import open_archive
+from ops.configuration import write_configuration
+from ops.free_ports import free_ports
 from ops.rebuild import rebuilding
 from ops.rebuild.deleted import DELETED
 from ops.rebuild.tables import CONTENT, EXPORTED
+from ops.running import start_node
 from ops.verify import verify
 from tests.kit.blocks import few_a_block, seal_all
 from tests.kit.clock import NOON
@@ -960,6 +967,122 @@ def test_a_damaged_member_is_listed_and_the_others_come(state: Path, clock: Tick
     node = opened(state, clock)
     assert len([row for row in rows_of(node) if row.study_uid == f"2.25.{ARCHIVED_ALONE}"]) == 3
     node.close()
+
+
+def orphan(node: Node, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archive a study, and end before a row means its package."""
+
+    def end(name: str) -> None:
+        raise Unavailable(f"ended at {name}")
+
+    with monkeypatch.context() as ended:
+        ended.setattr("node.archive.archiving.failpoint", end)
+        with pytest.raises(Unavailable, match="archive-stored"):
+            archive_study(node, origin="alpha", study_uid=f"2.25.{n}")
+
+
+def test_a_package_of_which_nothing_tells_counts_when_it_is_whole(
+    state: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = opened(state, clock)
+    orphan(node, 3, monkeypatch)
+    node.close()
+    lose_database(state)
+    done = rebuilt(state, clock)
+    assert (done.packages.packages, done.packages.unreadable) == (3, [])
+    node = opened(state, clock)
+    archived = peek_archived(node.database, key(3))
+    assert archived is not None
+    assert archived.online
+    node.close()
+    assert wrong_in(state, clock) == []
+
+
+def test_a_package_that_a_crash_left_is_listed_where_the_journal_means_another(
+    state: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = opened(state, clock)
+    orphan(node, 3, monkeypatch)
+    clock.advance(MINUTE)
+    archive_study(node, origin="alpha", study_uid="2.25.3")
+    meant = peek_archived(node.database, key(3))
+    seal(node, clock)
+    node.close()
+    lose_database(state)
+    done = rebuilt(state, clock)
+    assert [line for line in done.packages.unreadable if "A crash left it; remove it" in line] == (
+        done.packages.unreadable
+    )
+    assert len(done.packages.unreadable) == 1
+    node = opened(state, clock)
+    found = peek_archived(node.database, key(3))
+    assert meant is not None
+    assert found is not None
+    assert found.digest == meant.digest
+    node.close()
+
+
+def test_a_lost_correction_that_does_not_say_what_it_is_about_marks_all(
+    state: Path, clock: TickingClock
+) -> None:
+    words = '{"by":"Chen","reason":"Blurred","sop_uids":["2.25.3.1.1"]}'  # as earlier versions wrote them
+    path = state / "texts" / digest_of(words)[:2] / f"{digest_of(words)}.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(words)
+    os.utime(path, (clock.now() / SECOND,) * 2)
+    lose_database(state)
+    done = rebuilt(state, clock)
+    assert done.doubt.marked == 12
+    assert "does not say what it is about" in done.doubt.why[0]
+
+
+def test_a_text_of_a_correction_that_came_to_nothing_long_ago_marks_nothing(
+    state: Path, clock: TickingClock
+) -> None:
+    words = f'{{"at":{NOON},"by":"Chen","reason":"Blurred","study":"study/alpha/2.25.3"}}'
+    path = state / "texts" / digest_of(words)[:2] / f"{digest_of(words)}.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(words)
+    lose_database(state)
+    assert rebuilt(state, clock).doubt.marked == 0
+
+
+def test_a_node_is_stopped_rebuilt_and_serves_again(tmp_path: Path) -> None:
+    dicom, web = free_ports(2)
+    clock = TickingClock(SystemClock().now() - 3600 * SECOND)
+    write_configuration(
+        tmp_path / "alpha", id="alpha", name="Alpha", reserve_mb=1, dicom_port=dicom, web_port=web
+    )
+    state = tmp_path / "alpha"
+    node = opened(state, clock)
+    live(node, clock)
+    token = issue_bearer(node, OPERATOR, principal="exchange")
+    node.close()
+    command = [sys.executable, "-m", "ops.cli", "rebuild", str(state)]
+    serving = start_node(state)
+    try:
+        serving.wait_until_ready()
+        listed = Visitor(serving.web, bearer=token).get("/dicomweb/studies")
+        refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        serving.stop()
+    assert refused.returncode == 1
+    assert "Stop 'meridian serve'" in refused.stderr
+    lose_database(state)
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert said.returncode == 0, said.stderr
+    node = opened(state, clock)
+    token = issue_bearer(node, OPERATOR, principal="exchange")
+    node.close()
+    serving = start_node(state)
+    try:
+        serving.wait_until_ready()
+        again = Visitor(serving.web, bearer=token).get("/dicomweb/studies")
+        assert "First start: make the administrator's account" in serving.log.read_text()
+    finally:
+        serving.stop()
+    assert again == listed
+    assert len(listed) > 8
 
 
 @pytest.mark.parametrize("study", [ARCHIVED_ALONE, 6, 4])

@@ -20,7 +20,7 @@ from node.archive.stores.port import ArchiveStore, Stored, StoredFile
 from node.errors import Damaged, NotFound, Unavailable
 from node.failpoints import planted
 from node.keys.archive_keys import ArchiveKeys, unwrap, wrap, wrapped_by
-from node.keys.package_notes import PackageNotes
+from node.keys.package_notes import Note, PackageNotes
 from node.keys.sealed import CHUNK_BYTES, SealedFile, SealedReader, SealedWriter, unseal
 from node.names import Digest
 
@@ -57,7 +57,7 @@ class EncryptedStore:
         Unavailable
             The disk of the keys is full or failing.
         """
-        note = self._notes.peek(stored.stored_name)
+        note = self._noted(stored.stored_name)
         if stored.wrapped_key and (note is None or note.wrapped != stored.wrapped_key):
             self._note(stored.stored_name, package=stored.package, wrapped=stored.wrapped_key)
 
@@ -84,7 +84,7 @@ class EncryptedStore:
 
     def listed(self) -> Iterator[Stored]:
         for one in self._inner.listed():
-            note = self._notes.peek(one.stored_name)
+            note = self._noted(one.stored_name)
             if note is None:
                 yield replace(one, package=Digest(""))
             else:
@@ -95,6 +95,13 @@ class EncryptedStore:
 
     def close(self) -> None:
         self._inner.close()
+
+    def _noted(self, stored_name: Digest) -> Note | None:
+        """Give a note; None where it was altered, which must not hide the others."""
+        try:
+            return self._notes.peek(stored_name)
+        except Damaged:
+            return None
 
     def _note(self, stored_name: Digest, *, package: Digest, wrapped: str) -> None:
         """Keep what the row keeps, since rows may be lost; before the package is put, so that none lacks it."""

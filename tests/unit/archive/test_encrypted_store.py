@@ -190,3 +190,50 @@ def test_the_zero_length_range_and_the_end(house: House) -> None:
         assert (file.size, file.read_at(3, 0), file.read_at(1, 2)) == (3, b"", b"bc")
         with pytest.raises(Damaged, match="ends too early"):
             file.read_at(2, 2)
+
+
+def test_whoever_lost_the_rows_opens_a_package_by_its_note(house: House) -> None:
+    stored = house.put()
+    assert list(house.store.listed()) == [stored]
+    assert house.read(next(iter(house.store.listed()))) == CONTENT
+    assert [path for path in house.outside() if stored.package.encode() in path.read_bytes()] == []
+
+
+def test_a_forgotten_key_takes_its_note_along(house: House) -> None:
+    stored = house.put()
+    house.store.forget_key(stored.stored_name)
+    (listed,) = house.store.listed()
+    assert (listed.package, listed.wrapped_key) == ("", "")
+    with pytest.raises(NotFound, match="its key was forgotten"):
+        house.store.open(listed)
+
+
+def test_a_removed_package_leaves_no_note(house: House) -> None:
+    stored = house.put()
+    notes = [path for path in (house.keys.directory / "packages").rglob("*") if path.is_file()]
+    assert [path.stem for path in notes] == [stored.stored_name]
+    house.store.remove(stored.stored_name)
+    assert not notes[0].exists()
+
+
+def test_the_key_of_one_that_was_put_before_is_noted_and_a_new_wrapping_too(house: House) -> None:
+    stored = house.put()
+    house.store.forget_key(stored.stored_name)
+    house.store.keep_key(stored)
+    assert list(house.store.listed()) == [stored]
+    old, new = house.keys.current, house.keys.rotate()
+    moved = replace(stored, wrapped_key=rewrap(stored.wrapped_key, old, new, package=stored.package))
+    house.store.keep_key(moved)
+    house.keys.forget(old.key_id)
+    assert list(house.store.listed()) == [moved]
+    assert house.read(moved) == CONTENT
+
+
+def test_an_altered_note_is_none_and_is_written_again(house: House) -> None:
+    stored = house.put()
+    (note,) = (path for path in (house.keys.directory / "packages").rglob("*") if path.is_file())
+    note.write_bytes(b"{}")
+    (listed,) = house.store.listed()
+    assert listed.package == ""
+    house.store.keep_key(stored)
+    assert list(house.store.listed()) == [stored]
