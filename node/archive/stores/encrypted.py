@@ -76,8 +76,10 @@ class EncryptedStore:
         yield from unseal(self._inner.read_back(_as_lies(stored)), self._key(stored), name=_label(stored))
 
     def remove(self, stored_name: Digest) -> None:
+        self._notes.forget(
+            stored_name
+        )  # first: with its row's key gone, it opens no more though the store is away
         self._inner.remove(stored_name)
-        self._notes.forget(stored_name)
 
     def names(self) -> Iterator[Digest]:
         return self._inner.names()

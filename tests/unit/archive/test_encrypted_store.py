@@ -237,3 +237,14 @@ def test_an_altered_note_is_none_and_is_written_again(house: House) -> None:
     assert listed.package == ""
     house.store.keep_key(stored)
     assert list(house.store.listed()) == [stored]
+
+
+def test_what_is_removed_from_a_store_that_is_away_opens_no_more(house: House) -> None:
+    house.put()
+    stored = next(iter(house.store.listed()))
+    away = house.root.rename(house.root.with_name("unmounted"))
+    with pytest.raises(Unavailable):
+        house.store.remove(stored.stored_name)
+    away.rename(house.root)
+    (listed,) = house.store.listed()
+    assert (listed.package, listed.wrapped_key) == ("", "")
