@@ -19,7 +19,8 @@ from node.archive.deletions import (
     steps_of,
     successor_name,
 )
-from node.archive.periods import HOUR
+from node.archive.periods import DAY, HOUR
+from node.archive.shown import is_shown
 from node.archive.strays import stray_packs
 from node.catalogue.moving import retire_packs
 from node.catalogue.repointing import RETIRED_FOR
@@ -34,6 +35,9 @@ from node.names import Digest
 from node.node import Node
 
 SOON: Micros = MINUTE
+LATE: Micros = 3 * DAY
+"""What is left for so long after the study's rows went is shown to the administrator."""
+WAITS = "deletion-waits"
 LATEST: Micros = 6 * HOUR
 """The longest time between two tries of something that is away."""
 _CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
@@ -119,7 +123,21 @@ def _put_off(node: Node, deletion: Deletion, left: list[Step]) -> None:
         expect=1,
         refusal="Erasing a study was refused: another worker does it.",
     )
-    node.write([turn, erase_next(deletion, turn=deletion.turn + 1, at=at, now=node.now())])
+    again = erase_next(deletion, turn=deletion.turn + 1, at=at, now=node.now())
+    node.write([turn, again, *_shown_late(node, deletion, left)])
+
+
+def _shown_late(node: Node, deletion: Deletion, left: list[Step]) -> list[Statement]:
+    """Tell the administrator, once, of what should be gone for days and is not."""
+    late = node.now() - (deletion.ended_at or node.now()) > LATE
+    if not late or is_shown(node.database, WAITS, deletion.subject):
+        return []
+    words = next((step.words for step in left if step.words), "")
+    detail = (
+        f"Erasing what is left of study {deletion.origin}/{deletion.study_uid} waits for {LATE // DAY} days: {len(left)} things are"
+        f" there still. {words} It is tried again; the certificate waits for it."
+    )
+    return node.problem("deletion-waits", about=deletion.subject, detail=detail, cause=deletion.cause)
 
 
 def _finish(node: Node, deletion: Deletion) -> None:

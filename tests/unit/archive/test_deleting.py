@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from actors.jobs.tasks import ARCHIVE
 from node.archive.archived import CopyRow, copies_of, peek_archived
 from node.archive.certificate import certificate_text, read_certificate
 from node.archive.copies import copy_row, stored_of
 from node.archive.damage import note_damage
 from node.archive.deciding import decide_due, look_again
-from node.archive.deleting import STANDS, ask_deletion, delete_by_rule, withdraw_deletion
+from node.archive.deleting import JOB, STANDS, ask_deletion, delete_by_rule, withdraw_deletion
 from node.archive.deletions import deletions_of, get_deletion, steps_of
 from node.archive.erasing import erase_study
 from node.archive.forgetting import TABLES
@@ -27,7 +28,7 @@ from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.folder import FolderStore
 from node.archive.stores.port import MARKER
 from node.archive.superseding import supersede_some
-from node.archive.tier import ArchiveTier
+from node.archive.tier import QUEUE, ArchiveTier
 from node.catalogue.correction_drafts import draft_rejection, draft_study
 from node.catalogue.corrections import make_correction
 from node.catalogue.search import peek_study
@@ -347,7 +348,12 @@ def test_a_store_that_is_away_is_tried_again_and_the_certificate_waits(
         "SELECT not_before FROM job WHERE name = 'erase_study' AND state = 'waiting'"
     )
     assert max(int(str(row["not_before"])) for row in waiting) > node.now()
+    assert node.database.read("SELECT kind FROM problem") == []
     clock.advance(90 * DAY)
+    erase(node, deleted)
+    erase(node, deleted)
+    (problem,) = node.database.read("SELECT kind, detail FROM problem")
+    assert (problem["kind"], "not mounted" in text(problem, "detail")) == ("deletion-waits", True)
     marker.write_bytes(name)
     done = erase_all(node, deleted, clock)
     assert (done.state, packages_of(tmp_path)) == ("done", [])
@@ -635,6 +641,13 @@ def test_every_table_of_a_study_is_known(node: Node) -> None:
         " WHERE m.type = 'table' AND c.name = 'study_uid'"
     )
     assert {text(row, "name") for row in rows} == {*TABLES, "study", "study_answer", "deletion"}
+
+
+def test_its_job_is_one_that_workers_know(node: Node) -> None:
+    deleted = delete(node)
+    (row,) = node.database.read("SELECT queue, args FROM job WHERE name = ?", (JOB,))
+    ARCHIVE[JOB](node, **json.loads(text(row, "args")))
+    assert (row["queue"], get_deletion(node.database, deleted.id).turn) == (QUEUE, 1)
 
 
 def test_a_job_that_comes_twice_changes_nothing(node: Node, clock: FrozenClock) -> None:

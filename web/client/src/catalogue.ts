@@ -429,6 +429,7 @@ export const catalogue = {
   'problem.damaged-record': { zh: '巡检发现损坏', en: 'Damage found by the scrub' },
   'problem.scrub-lost': { zh: '图像丢失', en: 'Images lost' },
   'problem.deleted-study-came-again': { zh: '已彻底删除的检查再次传入', en: 'A deleted study came again' },
+  'problem.deletion-waits': { zh: '彻底删除尚未完成', en: 'A deletion is not finished' },
   'problem.deletion-refused-by-peer': { zh: '对方医院保留了已删除的检查', en: 'A peer keeps a deleted study' },
   'problem.corrections-unknown': { zh: '更正情况不明', en: 'Corrections unknown' },
   'problem.rebuild-missing': { zh: '重建后图像缺失', en: 'Images missing after a rebuild' },
@@ -481,6 +482,7 @@ export const catalogue = {
   'problemHow.journal-rewritten': { zh: '对方节点所报的日志与之前不一致：其历史可能被改写。请与对方管理员核实是否恢复过备份。', en: 'A peer tells of another past than before: its journal may have been rewritten. Ask its administrator whether it was restored.' },
   'problemHow.head-unreadable': { zh: '对方节点附带的日志区块信息无法识别，信件已照常处理。请双方升级到同一版本。', en: 'What a peer tells of its newest journal block cannot be read; its mail was applied. Bring both nodes to the same version.' },
   'problemHow.deleted-study-came-again': { zh: '该检查曾被彻底删除，现已作为新检查接收，未拒收任何图像。请向发送方了解原因；如仍须删除，请重新申请。', en: 'It was deleted for good before, and is kept as a new study; nothing was refused. Ask its sender why; if it must go, ask for its deletion again.' },
+  'problemHow.deletion-waits': { zh: '仍有内容未能清除，详情见说明。请恢复该存储或将其重新加入配置，之后会自动清除；“存储 › 彻底删除”中列出剩余内容。', en: 'Something is there still; the detail says why. Bring the store back, or configure it again: it is erased by itself then. Storage › Deletion lists what is left.' },
   'problemHow.deletion-refused-by-peer': { zh: '对方医院因自己的报告、进行中的会诊或保留要求而保留其副本，删除证明中已注明。请与对方联系。', en: 'It keeps its copy for a report, an open case or a hold of its own; the certificate names it. Talk to that hospital.' },
   'problemHow.damaged-pack': { zh: '存储文件损坏，所涉图像未予显示。请运行 meridian verify 查看范围，并从备份恢复。', en: 'A stored file is damaged; its instances are not shown. Run meridian verify to see how far, and restore from the backup.' },
 
