@@ -406,14 +406,29 @@ def test_the_keys_of_sealed_copies_go_first_wherever_those_lie(tmp_path: Path, c
         assert list(store.names()) == []
 
 
+def without_stores(node: Node, tmp_path: Path) -> Node:
+    """Give the node as somebody left it who took its store out of the configuration."""
+    return replace(node, archive=ArchiveTier(tmp_path / "none", [], copies=1))
+
+
+def test_the_key_of_a_copy_in_a_store_that_is_configured_no_more_goes_too(
+    tmp_path: Path, clock: FrozenClock
+) -> None:
+    with sealing_node(tmp_path, clock) as (node, _):
+        (copy,) = node_copies(node)
+        left = without_stores(node, tmp_path)
+        assert erase_all(left, delete(left), clock).state == "deleted"
+        assert found_in(node.state / "keys", [copy.wrapped_key]) == []
+
+
 def test_a_planted_key_that_is_left_is_caught(
     tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with sealing_node(tmp_path, clock) as (node, _):
         (copy,) = node_copies(node)
-        (tmp_path / "cloud" / MARKER).unlink()
+        left = without_stores(node, tmp_path)
         planted(monkeypatch, "key-left")
-        erase(node, delete(node))
+        erase(left, delete(left))
         assert found_in(node.state / "keys", [copy.wrapped_key]) != []
 
 
