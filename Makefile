@@ -40,7 +40,7 @@ check: .venv/develop.stamp
 test: .venv/develop.stamp
 	@$(MAKE) --no-print-directory client check
 	$(PYTHON) ops/provision/client.py --check
-	$(PYTHON) -m pytest -q -m "not long" --durations=20 tests/scenario tests/integration tests/browser
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not long" --durations=20 tests/scenario tests/integration tests/browser
 
 bench: .venv/develop.stamp client
 	@ops/provision/peers.sh bench

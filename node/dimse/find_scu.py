@@ -44,7 +44,7 @@ class Answers:
     items: tuple[Mapping[str, str], ...]
     """Each by keyword, texts as they were meant."""
     complete: bool
-    """False when there is more than the limit."""
+    """False when there is more than the limit, repeats counted."""
     unreadable: int
     """Answers that could not be read at all."""
     keys_ignored: bool
@@ -92,6 +92,7 @@ class _Asking:
         self._asking, self._context, self._about = asking, context, about
         self._charset, self._limit = charset, limit
         self._items: dict[frozenset[tuple[str, str]], Mapping[str, str]] = {}
+        self._taken = 0
         self._unreadable = 0
         self._ignored = False
 
@@ -103,7 +104,7 @@ class _Asking:
             if answer.Status not in PENDING:
                 self._check_last(answer, cancelled=after >= 0)
                 break
-            if after < 0 and len(self._items) < self._limit:
+            if after < 0 and self._taken < self._limit:
                 self._take(answer)
                 if time.monotonic() > until:
                     raise self._asking.silent(self._about, ALL_S)
@@ -125,6 +126,7 @@ class _Asking:
         )
 
     def _take(self, answer: Any) -> None:
+        self._taken += 1
         self._ignored |= answer.Status == 0xFF01
         raw = answer.Identifier
         if raw is None or getattr(raw, "too_long", False):

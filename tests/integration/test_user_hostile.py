@@ -95,14 +95,37 @@ def test_one_that_never_ends_pending_is_stopped(monkeypatch: pytest.MonkeyPatch)
         context = accept(peer)
         read_pdu(peer)
         read_pdu(peer)
+        answers = distinct(context, 600)
         while True:
-            peer.sendall(find_response(context, identifier=b"\x10\x00\x20\x00LO\x02\x001 ") * 50)
+            peer.sendall(answers)
 
     began = time.monotonic()
     with bare(answer) as port:
         answers = ask(port, limit=500)
     assert (len(answers.items), answers.complete) == (500, False)
     assert time.monotonic() - began < 30
+
+
+def distinct(context: int, count: int) -> bytes:
+    """Give answers that each say something else."""
+    return b"".join(
+        find_response(context, identifier=b"\x10\x00\x20\x00LO\x06\x00" + b"%06d" % n) for n in range(count)
+    )
+
+
+def test_what_says_one_thing_for_ever_is_stopped_and_shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find_scu, "CANCEL_S", 1.0)
+
+    def answer(peer: socket.socket) -> None:
+        context = accept(peer)
+        read_pdu(peer)
+        read_pdu(peer)
+        while True:
+            peer.sendall(distinct(context, 1) * 50)
+
+    with bare(answer) as port:
+        answers = ask(port, limit=500)
+    assert (len(answers.items), answers.complete) == (1, False)
 
 
 def test_answers_that_cannot_be_read_are_counted_and_the_rest_is_shown() -> None:
@@ -141,10 +164,11 @@ def test_statuses_of_a_query_are_said() -> None:
 
 
 def test_ten_thousand_answers_are_taken_in_bounded_memory() -> None:
-    one = b"\x10\x00\x10\x00PN\x40\x00" + b"Zhang^San ".ljust(64) + b"\x10\x00\x20\x00LO\x02\x001 "
+    one = b"\x10\x00\x10\x00PN\x40\x00" + b"Zhang^San ".ljust(64) + b"\x10\x00\x20\x00LO\x06\x00"
 
     def raw(context: int) -> bytes:
-        return find_response(context, identifier=one) * 10_050 + find_response(context, status=0)
+        each = (find_response(context, identifier=one + b"%06d" % n) for n in range(10_050))
+        return b"".join(each) + find_response(context, status=0)
 
     with bare(answered(raw)) as port:
         tracemalloc.start()
@@ -263,7 +287,7 @@ def test_one_that_sends_ahead_waits_for_us_and_a_planted_reading_ahead_is_caught
 def endless(peer: socket.socket) -> None:
     context = accept(peer)
     read_pdu(peer)
-    answer = find_response(context, identifier=b"\x10\x00\x20\x00LO\x02\x001 ") * 50
+    answer = distinct(context, 50)
     until = time.monotonic() + 8
     while time.monotonic() < until:
         peer.sendall(answer)
