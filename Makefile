@@ -37,10 +37,13 @@ check: .venv/develop.stamp
 	.venv/bin/lint-imports
 	$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/architecture tests/unit tests/contract tests/property
 
+# Begun first, so that neither of the two processes is left alone with one of them at the end.
+LONGEST = $(addprefix tests/integration/,test_crash_matrix.py test_receiver_many.py test_rebuild_killed.py test_archive_power_cuts.py)
+
 test: .venv/develop.stamp
 	@$(MAKE) --no-print-directory client check
 	$(PYTHON) ops/provision/client.py --check
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not long" --durations=20 tests/scenario tests/integration tests/browser
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not long" --durations=20 $(LONGEST) tests/browser tests/integration tests/scenario
 
 bench: .venv/develop.stamp client
 	@ops/provision/peers.sh bench
