@@ -89,14 +89,11 @@ def _turn_back(request: TurnBack, record: bytes) -> Done:
     source = FileSource(Path(request.package))
     unzipped = Unzipped(source, request.at, request.method, request.size, request.stored)
     try:
+        read, original = Hashed(unzipped), OriginalDigests(request.meta_bytes)
         with _sink(request) as write:
-            if not request.compared:
-                for chunk in turned_back(unzipped, record):
-                    write(chunk)
-                return Done()
-            read, original = Hashed(unzipped), OriginalDigests(request.meta_bytes)
             for chunk in turned_back(read, record):
-                original.update(chunk)
+                if request.compared:
+                    original.update(chunk)
                 write(chunk)
     finally:
         source.close()

@@ -75,7 +75,7 @@ class TurnBack(msgspec.Struct, kw_only=True, frozen=True, tag=True):
     room_bytes: int = 0
     """How many bytes there are for it; it takes no more."""
     compared: bool = True
-    """Whether digests are wanted; not of what is compared when it is read back from its disk."""
+    """Whether digests of the original are wanted; not of one that is compared when it is read back from its disk."""
 
 
 class Done(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):

@@ -12,6 +12,7 @@ import pytest
 from node.archive import recalling
 from node.archive.archived import copies_of, peek_archived
 from node.archive.asking import ask_recall
+from node.archive.copies import open_package
 from node.archive.expiring import expire_study
 from node.archive.recalling import bring, close_stale, recall_study
 from node.catalogue.moving import retire_packs
@@ -217,6 +218,48 @@ def test_a_damaged_copy_is_passed_over_and_shown(node: Node, clock: FrozenClock,
     states = {copy.store: copy.state for copy in copies_of(node.database, peek_digest(node))}
     assert states == {"store-0": "damaged", "store-1": "verified"}
     assert node.database.read("SELECT 1 AS shown FROM problem WHERE kind = 'archive-copy'")
+
+
+def test_file_meta_that_a_copy_has_otherwise_does_not_come_back(
+    node: Node, clock: FrozenClock, tmp_path: Path
+) -> None:
+    assert file_meta_after_damage(node, clock, tmp_path) == {True}
+
+
+def test_a_planted_member_that_is_not_compared_is_caught(
+    node: Node, clock: FrozenClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"member-uncompared"}))
+    assert False in file_meta_after_damage(node, clock, tmp_path)
+
+
+def file_meta_after_damage(node: Node, clock: FrozenClock, folder: Path) -> set[bool]:
+    """Say whether file meta came back as it was, with one bit of it flipped in the nearest copy, once for each of a few bits."""
+    before = file_metas(node)
+    digest = archive(node).digest
+    (path,) = folder.glob(f"**/store-0/{digest[:2]}/{digest}")
+    whole = path.read_bytes()
+    with open_package(node, digest) as package:
+        at = package.content(1)[0]
+    found = set()
+    for offset in range(at + 56, at + 76, 4):  # among them bits that still inflate, to other file meta
+        expire(node, clock)
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
+        bring(node, KEY, who="", why="read")
+        found.add(file_metas(node) == before)
+        path.write_bytes(whole)
+        node.write([Statement("UPDATE package_copy SET state = 'verified'")])
+    return found
+
+
+def file_metas(node: Node) -> dict[str, bytes]:
+    """Give the file meta of each instance as its pack has it."""
+    return {
+        row.sop_uid: node.packs.path(row.pack).read_bytes()[
+            row.data_offset - row.meta_bytes : row.data_offset
+        ]
+        for row in rows_of(node)
+    }
 
 
 def test_both_copies_damaged_is_said_and_nothing_is_served(
