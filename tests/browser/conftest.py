@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from node.people.sessions import open_session
 from tests.kit.bare_node import open_archive
-from tests.kit.browser import DESK, LOCALES, STAY_MS, ZONE, Office, Sit, chromium
+from tests.kit.browser import Office, Sit, chromium, sitting
 from tests.kit.clock import FrozenClock
 from tests.kit.running import RunningAlliance, running_alliance
-from tests.kit.site import Site, add_quickly, open_site
+from tests.kit.site import Site, open_site
 
 CHEST_CT = Path(__file__).parents[3] / "shared" / "data" / "dicom" / "o01-chest-ct-lungfcp-0001"
 SLICES = 98
@@ -68,25 +67,6 @@ def language(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def sit(browser: Browser, bare: Site, language: str) -> Iterator[Sit]:
-    """Give windows of people with some role, signed in; a script that failed fails the test."""
-    opened, complaints = [], list[str]()
-
-    def window(role: str) -> Page:
-        context = browser.new_context(
-            base_url=bare.web,
-            locale=LOCALES[language],
-            timezone_id=ZONE,
-            viewport={"width": DESK[0], "height": DESK[1]},
-        )
-        context.set_default_timeout(STAY_MS)
-        token = open_session(bare.node, add_quickly(bare.node, role, role))
-        context.add_cookies([{"name": "meridian-alpha", "value": token, "url": bare.web}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.append(context)
-        return page
-
-    yield window
-    for context in opened:
-        context.close()
-    assert complaints == []
+    """Give windows of people with some role, signed in."""
+    with sitting(browser, bare, language) as seats:
+        yield seats

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from node.archive.certificate import read_certificate
 from node.archive.deletions import deletions_of
@@ -14,24 +14,16 @@ from node.archive.erasing import erase_study
 from node.catalogue.repointing import RETIRED_FOR
 from node.database.port import Statement
 from node.node import Node
-from node.people.sessions import open_session
 from tests.browser.contact_sheet import SHOTS
-from tests.browser.test_pages import barriers, chinese_of_ours
+from tests.browser.test_storage import shoot
 from tests.kit.archived_study import COUNT, archive, hold_study
 from tests.kit.bare_node import two_stores
-from tests.kit.browser import DESK, LOCALES, PHONE, STAY_MS, ZONE
+from tests.kit.browser import Sit, sitting
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, rows_of
-from tests.kit.site import Site, add_quickly, open_site
+from tests.kit.site import Site, open_site
 
 pytestmark = pytest.mark.peer
-
-Sit = Callable[..., Page]
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
 
 
 @pytest.fixture
@@ -44,49 +36,10 @@ def site(tmp_path: Path, clock: FrozenClock) -> Iterator[Site]:
     node.close()
 
 
-@pytest.fixture(params=["zh", "en"])
-def language(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def sit(browser: Browser, site: Site, language: str) -> Iterator[Sit]:
-    """Give windows of people by name, signed in; a script that failed fails the test."""
-    opened, complaints = [], list[str]()
-
-    def window(user: str, *roles: str) -> Page:
-        context = browser.new_context(
-            base_url=site.web,
-            locale=LOCALES[language],
-            timezone_id=ZONE,
-            viewport={"width": DESK[0], "height": DESK[1]},
-        )
-        context.set_default_timeout(STAY_MS)
-        token = open_session(site.node, add_quickly(site.node, user, *roles))
-        context.add_cookies([{"name": "meridian-alpha", "value": token, "url": site.web}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.append(context)
-        return page
-
-    yield window
-    for context in opened:
-        context.close()
-    assert complaints == []
-
-
-def shoot(page: Page, name: str, language: str) -> None:
-    """Leave pictures for desk and phone, and say what keeps people out, or is not of this language."""
-    SHOTS.mkdir(exist_ok=True)
-    page.wait_for_timeout(400)
-    assert (barriers(page) if language == "zh" else chinese_of_ours(page)) == []
-    for size in (DESK, PHONE):
-        page.set_viewport_size({"width": size[0], "height": size[1]})
-        page.screenshot(
-            path=SHOTS / f"{name}-{language}-{size[0]}.png", animations="disabled", full_page=True
-        )
-        assert page.evaluate("document.documentElement.scrollWidth") <= size[0], name
-    page.set_viewport_size({"width": DESK[0], "height": DESK[1]})
+    with sitting(browser, site, language) as seats:
+        yield seats
 
 
 def erased(node: Node, clock: FrozenClock) -> None:

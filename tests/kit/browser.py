@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
+from node.people.sessions import open_session
 from tests.kit.running import RunningAlliance
+from tests.kit.site import Site, add_quickly
 
 DESK = (1440, 900)
 PHONE = (390, 844)
@@ -17,8 +19,8 @@ ZONE = "Asia/Shanghai"
 LOCALES = {"zh": "zh-CN", "en": "en-GB"}
 STAY_MS = 20_000
 """How long a page may take to show what it should."""
-Sit = Callable[[str], Page]
-"""Seats somebody of a role before a window of her own, signed in."""
+Sit = Callable[..., Page]
+"""Seats somebody before a window of her own, signed in: a user's name, then her roles; by a role alone, one of that name."""
 _FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
 _ANSWERED = "Failed to load resource"
 """Chromium's line for an answer that is no success; pages ask such questions on purpose."""
@@ -36,6 +38,32 @@ def chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def sitting(browser: Browser, site: Site, language: str) -> Iterator[Sit]:
+    """Give windows of people at one node; a script that failed fails the test."""
+    opened, complaints = list[BrowserContext](), list[str]()
+
+    def window(user: str, *roles: str) -> Page:
+        context = browser.new_context(
+            base_url=site.web,
+            locale=LOCALES[language],
+            timezone_id=ZONE,
+            viewport={"width": DESK[0], "height": DESK[1]},
+        )
+        context.set_default_timeout(STAY_MS)
+        token = open_session(site.node, add_quickly(site.node, user, *(roles or (user,))))
+        context.add_cookies([{"name": "meridian-alpha", "value": token, "url": site.web}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.append(context)
+        return page
+
+    yield window
+    for context in opened:
+        context.close()
+    assert complaints == []
 
 
 @dataclass
