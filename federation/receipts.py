@@ -158,7 +158,13 @@ def _restored(node: Node, peer: NodeId, receipt: Receipt, *, row: Row | None) ->
 
 
 def _settle(peer: NodeId, at: Position, *, now: Micros) -> list[Statement]:
+    # Asked to seal again and taken all the same, since it was on its way: what follows is sealed behind it.
+    overtaken = "SELECT 1 FROM outbox WHERE peer = outgoing.peer AND inc = outgoing.inc AND n = ? AND state = 'waiting'"
     return [
+        Statement(
+            f"UPDATE outgoing SET digest = ? WHERE peer = ? AND inc = ? AND EXISTS ({overtaken})",
+            (at.digest, peer, at.inc, at.n),
+        ),
         Statement(
             "UPDATE outbox SET state = 'received', received_at = ?, envelope = NULL, envelope_digest = NULL"
             " WHERE peer = ? AND inc = ? AND n <= ? AND state <> 'received'",
@@ -192,7 +198,8 @@ def _seal_again(node: Node, peer: NodeId, at: Position, *, row: Row) -> list[Sta
     return [
         *_settle(peer, at, now=node.now()),
         Statement(
-            "UPDATE outbox SET state = 'waiting', digest = NULL, envelope = NULL, envelope_digest = NULL,"
+            # Its digest stays: sealed again it is the same, and a receipt for it may be on its way.
+            "UPDATE outbox SET state = 'waiting', envelope = NULL, envelope_digest = NULL,"
             " received_at = NULL WHERE peer = ? AND inc = ? AND n > ?",
             (peer, at.inc, at.n),
         ),

@@ -6,6 +6,7 @@ import pytest
 
 from federation.inbox import MISSING, Outcome, ask_for_missing
 from federation.outbox import OVERDUE, repeat_overdue, send, unacknowledged
+from federation.receipts import ASK_AGAIN, ask_again
 from node.database.port import Statement
 from node.errors import Conflict, InvalidRequest
 from node.names import Cause, NodeId
@@ -140,3 +141,23 @@ def test_a_recipient_restored_from_a_backup_gets_again_what_it_lost(post: Corres
     post.acknowledge()
     assert post.read() == ["a", "b", "c", "d"]
     assert post.states() == [f"{n} received" for n in (1, 2, 3, 4)]
+
+
+def test_asked_to_seal_again_what_was_on_its_way_is_no_restored_node(post: Correspondence) -> None:
+    first, second = post.write("a", "b")
+    post.deliver(first)
+    post.clock.advance(ASK_AGAIN)
+    post.centre.write(ask_again(post.alpha.id, now=post.clock.now()))
+    asked = post.receipt()
+    post.deliver(second)
+    post.clock.advance(1_000_000)
+    taken = post.receipt()
+    assert asked is not None
+    assert taken is not None
+    inc = post.alpha.keys.incarnation
+    post._take(post.alpha, asked, "centre")
+    post._take(post.alpha, taken, "centre")
+    assert post.alpha.keys.incarnation == inc
+    assert post.states() == ["1 received", "2 received"]
+    assert post.deliver(*post.write("c")) == [Outcome.APPLIED]
+    assert post.problems(post.alpha) == []
