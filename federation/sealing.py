@@ -88,11 +88,11 @@ def try_held_back_again(node: Node) -> None:
 def _due_at(node: Node, peer: NodeId, pending: Pending) -> Micros | None:
     (row,) = node.database.read(
         "SELECT count(*) AS n, sum(i.data_bytes) AS bytes, s.last_at AS last_at, s.state AS state FROM study AS s"
-        " JOIN instance AS i ON i.origin = s.origin AND i.study_uid = s.study_uid"
+        " JOIN (SELECT * FROM instance WHERE origin = ? AND study_uid = ? AND state <> 'rejected') AS i"
         " LEFT JOIN shared_instance AS h ON h.peer = ? AND h.origin = i.origin AND h.study_uid = i.study_uid"
         " AND h.sop_uid = i.sop_uid AND h.digest = i.digest"
-        " WHERE s.origin = ? AND s.study_uid = ? AND h.peer IS NULL AND i.state <> 'rejected'",
-        (peer, pending.origin, pending.study_uid),
+        " WHERE s.origin = ? AND s.study_uid = ? AND h.peer IS NULL",
+        (pending.origin, pending.study_uid, peer, pending.origin, pending.study_uid),
     )
     if not integer(row, "n"):
         return None

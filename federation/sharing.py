@@ -326,12 +326,12 @@ def _completion(
     where = (key.origin, key.study_uid)
     (row,) = node.database.read(
         "SELECT (SELECT count(*) FROM instance WHERE origin = ? AND study_uid = ? AND state <> 'rejected') AS here,"
-        " (SELECT count(*) FROM shared_instance AS s JOIN instance AS i ON i.origin = s.origin"
-        " AND i.study_uid = s.study_uid AND i.sop_uid = s.sop_uid AND i.digest = s.digest AND i.state <> 'rejected'"
-        " WHERE s.peer = ? AND s.origin = ? AND s.study_uid = ? AND s.k > 0) AS shared,"
+        " (SELECT count(*) FROM shared_instance AS s"
+        " JOIN (SELECT sop_uid, digest FROM instance WHERE origin = ? AND study_uid = ? AND state <> 'rejected') AS i"
+        " USING (sop_uid, digest) WHERE s.peer = ? AND s.origin = ? AND s.study_uid = ? AND s.k > 0) AS shared,"
         " (SELECT count(*) FROM part WHERE peer = ? AND origin = ? AND study_uid = ? AND direction = 'out'"
         " AND state = 'sealed') AS unsent",
-        (*where, peer, *where, peer, *where),
+        (*where, *where, peer, *where, peer, *where),
     )
     if integer(row, "shared") < integer(row, "here") or integer(row, "unsent"):
         return True, None

@@ -9,6 +9,7 @@ from node.archive.copies import open_package, stored_of
 from node.archive.deletions import MEANT_COPIES
 from node.archive.stores.verifying import verify_copy
 from node.catalogue.search import InstanceRow
+from node.database.instance_tables import IN_ARCHIVE
 from node.database.port import read_as, text
 from node.errors import GridError, NotFound
 from node.node import Node
@@ -25,6 +26,7 @@ def verify_archive(node: Node) -> Iterator[Finding]:
     for archived in rows:
         yield from _verify_package(node, archived)
     yield from _verify_unknown(node)
+    yield from _verify_unfolded(node)
     yield from _verify_rowless(node)
     yield from _verify_orphans(node)
 
@@ -81,7 +83,8 @@ def _verify_rows(
 def _verify_unknown(node: Node) -> Iterator[Finding]:
     """Look for rows that mean a package that no row knows."""
     rows = node.database.read(
-        "SELECT pack, count(*) AS n FROM instance WHERE pack LIKE 'archive-%' AND pack NOT IN (SELECT pack FROM archived)"
+        "SELECT pack, sum(json_array_length(instances)) AS n FROM archived_series"
+        " WHERE pack NOT IN (SELECT pack FROM archived)"
         " GROUP BY pack"
     )
     for row in rows:
@@ -89,6 +92,18 @@ def _verify_unknown(node: Node) -> Iterator[Finding]:
             where=f"package {row['pack']}",
             what=f"{row['n']} instances lie in it, and nothing is known of it",
             todo="restore the database from the backup and compare",
+        )
+
+
+def _verify_unfolded(node: Node) -> Iterator[Finding]:
+    """Look for instances that lie in the archive alone and stand where those stand that are online."""
+    for row in node.database.read(
+        f"SELECT origin, study_uid, count(*) AS n FROM online_instance WHERE {IN_ARCHIVE} GROUP BY origin, study_uid"
+    ):
+        yield Finding(
+            where=f"study {row['origin']}/{row['study_uid']}",
+            what=f"{row['n']} instances lie in the archive alone, and their rows say that they are online",
+            todo="recall the study and let it expire again",
         )
 
 

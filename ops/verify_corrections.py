@@ -19,7 +19,8 @@ from ops.rebuild.packaged import PackagedContents
 _CORRECTED = (
     "SELECT origin, study_uid FROM overlay WHERE origin = ? UNION SELECT origin, study_uid FROM said WHERE origin = ?"
     " UNION SELECT origin, study_uid FROM study_correction WHERE origin = ?"
-    " UNION SELECT origin, study_uid FROM instance WHERE origin = ? AND state IN ('rejected', 'aside')"
+    " UNION SELECT origin, study_uid FROM online_instance WHERE origin = ? AND state IN ('rejected', 'aside')"
+    " UNION SELECT origin, study_uid FROM archived_series WHERE origin = ? AND state IN ('rejected', 'aside')"
 )
 
 
@@ -31,7 +32,7 @@ def verify_corrections(node: Node) -> Iterator[Finding]:
             what="not all of them are known since the index was rebuilt",
             todo="look at them ('meridian corrections list'), correct again what was corrected, then settle them",
         )
-    for row in node.database.read(_CORRECTED, (node.id,) * 4):
+    for row in node.database.read(_CORRECTED, (node.id,) * 5):
         key = StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid")))
         for what in lasting(partial(_faults, node, key)):
             yield Finding(

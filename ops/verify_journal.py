@@ -22,10 +22,10 @@ from ops.findings import Finding, lasting, pages
 
 FROM_BACKUP = "restore the database from the backup and compare"
 _STUDY = (
-    "SELECT s.state, s.instance_count AS counted, s.bytes AS bytes, count(i.sop_uid) AS chosen,"
-    " coalesce(sum(i.data_bytes), 0) AS chosen_bytes, (SELECT count(*) FROM instance AS a WHERE a.origin = s.origin"
-    " AND a.study_uid = s.study_uid) AS contents FROM study AS s LEFT JOIN instance AS i ON i.origin = s.origin"
-    " AND i.study_uid = s.study_uid AND i.state = 'chosen' WHERE s.origin = ? AND s.study_uid = ?"
+    "SELECT state, instance_count AS counted, bytes, chosen, chosen_bytes, contents FROM study,"
+    " (SELECT count(*) AS contents, coalesce(sum(state = 'chosen'), 0) AS chosen,"
+    " coalesce(sum((state = 'chosen') * data_bytes), 0) AS chosen_bytes FROM instance WHERE origin = ? AND study_uid = ?)"
+    " WHERE origin = ? AND study_uid = ?"
 )
 
 
@@ -86,7 +86,7 @@ def verify_cases(node: Node) -> Iterator[Finding]:
 
 
 def _study_faults(node: Node, key: StudyKey) -> list[str]:
-    (row,) = node.database.read(_STUDY, (key.origin, key.study_uid))
+    (row,) = node.database.read(_STUDY, (key.origin, key.study_uid) * 2)
     came, total, state = 0, 0, "receiving"
     rejected = False
     for record in node.journal.of(key.subject):

@@ -24,7 +24,7 @@ from ops.findings import Finding
 def verify_packs(node: Node) -> Iterator[Finding]:
     """Give what is wrong with packs, pack by pack."""
     # Rows first: a pack that appears in between has its file, not yet its rows.
-    rows = node.database.read("SELECT DISTINCT pack FROM instance")
+    rows = node.database.read("SELECT DISTINCT pack FROM online_instance")
     meant = {pack for row in rows if not is_archived(pack := text(row, "pack")) and not is_damaged(pack)}
     yield from _verify_damaged(node)
     here = set(node.packs.names()) - _going(node)
@@ -51,7 +51,7 @@ def _verify_pack(node: Node, pack: str) -> Iterator[Finding]:
     rows = read_as(
         node.database,
         InstanceRow,
-        "SELECT * FROM instance WHERE pack = ? ORDER BY offset",
+        "SELECT * FROM online_instance WHERE pack = ? ORDER BY offset",
         (pack,),
     )
     for row in rows:
@@ -119,7 +119,7 @@ def _verify_unlisted(node: Node, record: MarkedRecord) -> Iterator[Finding]:
 
 def _verify_damaged(node: Node) -> Iterator[Finding]:
     """Name the rows whose records were found damaged already."""
-    sql = "SELECT * FROM instance WHERE pack >= 'damaged-' AND pack < 'damaged.' ORDER BY pack, offset"
+    sql = "SELECT * FROM online_instance WHERE pack >= 'damaged-' AND pack < 'damaged.' ORDER BY pack, offset"
     for row in read_as(node.database, InstanceRow, sql):
         yield Finding(
             where=f"{_place(row.location)}, {_named(row)}",
@@ -130,7 +130,7 @@ def _verify_damaged(node: Node) -> Iterator[Finding]:
 
 def _missing(node: Node, pack: str) -> Iterator[Finding]:
     rows = node.database.read(
-        "SELECT origin, study_uid, count(*) AS n FROM instance WHERE pack = ? GROUP BY origin, study_uid",
+        "SELECT origin, study_uid, count(*) AS n FROM online_instance WHERE pack = ? GROUP BY origin, study_uid",
         (pack,),
     )
     held = ", ".join(f"{row['n']} instances of study {row['origin']}/{row['study_uid']}" for row in rows)

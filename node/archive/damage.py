@@ -63,7 +63,7 @@ def look_at(node: Node, pack: str) -> bool:
 def moved(row: InstanceRow, pack: str, offset: int, data_offset: int) -> Statement:
     """Give the statement by which a row comes to mean another place, unless it was moved meanwhile."""
     return Statement(
-        "UPDATE instance SET pack = ?, offset = ?, data_offset = ? WHERE origin = ? AND study_uid = ?"
+        "UPDATE online_instance SET pack = ?, offset = ?, data_offset = ? WHERE origin = ? AND study_uid = ?"
         " AND sop_uid = ? AND digest = ? AND pack = ? AND offset = ?",
         (
             pack, offset, data_offset, row.origin, row.study_uid, row.sop_uid, row.digest, row.pack, row.offset,
@@ -109,9 +109,9 @@ def sent_again(node: Node) -> Statement:
     """Give the statement that ends the damage of records that came again, or whose study lies in the archive alone now."""
     return Statement(
         "UPDATE damage SET state = ?, ended_at = ? WHERE tier = 'online' AND state IN (?, ?) AND NOT EXISTS"
-        " (SELECT 1 FROM instance WHERE instance.origin = damage.origin AND instance.study_uid = damage.study_uid"
-        " AND instance.sop_uid = damage.sop_uid AND instance.digest = damage.digest AND (instance.pack LIKE 'damaged-%'"
-        " OR instance.pack = damage.pack))",
+        " (SELECT 1 FROM online_instance AS one WHERE one.origin = damage.origin AND one.study_uid = damage.study_uid"
+        " AND one.sop_uid = damage.sop_uid AND one.digest = damage.digest AND (one.pack LIKE 'damaged-%'"
+        " OR one.pack = damage.pack))",
         (HEALED, node.now(), FOUND, LOST),
     )
 
@@ -138,7 +138,7 @@ def packs_of_study(node: Node, key: StudyKey) -> list[str]:
 
 def rows_apart(node: Node, pack: str) -> list[InstanceRow]:
     """Give the rows whose records in a pack are known to be damaged."""
-    sql = "SELECT * FROM instance WHERE pack = ? ORDER BY offset"
+    sql = "SELECT * FROM online_instance WHERE pack = ? ORDER BY offset"
     return read_as(node.database, InstanceRow, sql, (damaged_name(pack),))
 
 

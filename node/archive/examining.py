@@ -37,7 +37,7 @@ class Examined:
 
 def rows_of(node: Node, pack: str, *, after: int = 0) -> list[InstanceRow]:
     """Give the rows that mean a pack, from an offset on."""
-    sql = "SELECT * FROM instance WHERE pack = ? AND offset >= ? ORDER BY offset"
+    sql = "SELECT * FROM online_instance WHERE pack = ? AND offset >= ? ORDER BY offset"
     return read_as(node.database, InstanceRow, sql, (pack, after))
 
 

@@ -19,6 +19,7 @@ from node.archive.archived import (
     peek_archived,
 )
 from node.archive.copies import is_there, open_package
+from node.catalogue.folding import folded
 from node.catalogue.repointing import retire
 from node.catalogue.search import InstanceRow, get_study, instances_of
 from node.database.port import Statement
@@ -60,6 +61,7 @@ def expire_study(node: Node, key: StudyKey, *, reason: str) -> None:
             *node.journal.append(key.subject, [event], after=version, cause=study.cause),
             _guard(node, archived),
             *(_let_go(row, archived, numbers) for row in online),
+            *folded(key),
             *_retired(node, online, archived),
         ]
     )
@@ -120,7 +122,7 @@ def _let_go(row: InstanceRow, archived: ArchivedRow, numbers: dict[tuple[str, Di
     if number is None:
         raise _refused("its package does not have all of it. Archive it again")
     return Statement(
-        "UPDATE instance SET pack = ?, offset = ?, data_offset = ? WHERE origin = ? AND study_uid = ? AND sop_uid = ?"
+        "UPDATE online_instance SET pack = ?, offset = ?, data_offset = ? WHERE origin = ? AND study_uid = ? AND sop_uid = ?"
         " AND digest = ? AND pack = ? AND offset = ?",
         (
             archived.pack,

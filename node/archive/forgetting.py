@@ -21,7 +21,8 @@ from node.node import Node
 TABLES = (
     "series",
     "study_identity",
-    "instance",
+    "online_instance",
+    "archived_series",
     "repeated",
     "said",
     "overlay",
@@ -45,7 +46,7 @@ TABLES = (
 """Every table whose rows are about one study each, by ``origin`` and ``study_uid``; `study` itself goes by `forget_study`."""
 _OF = "origin = ? AND study_uid = ?"
 _PACKS = (
-    f"SELECT '' AS store, pack AS what FROM instance WHERE {_OF} AND pack NOT LIKE 'archive-%' AND pack NOT LIKE 'damaged-%'"
+    f"SELECT '' AS store, pack AS what FROM online_instance WHERE {_OF} AND pack NOT LIKE 'damaged-%'"
     f" UNION SELECT '', pack FROM damage WHERE {_OF} AND tier = 'online'"
 )
 _PACKAGES = f"SELECT digest FROM archived WHERE {_OF} UNION SELECT value FROM json_each(?)"
@@ -183,7 +184,7 @@ def _retired(node: Node, id_: str) -> list[Statement]:
     return [
         Statement(
             "INSERT INTO retired_pack (pack, successor, due) SELECT what, ?, ? FROM deletion_step WHERE deletion = ?"
-            " AND kind = 'pack' AND NOT EXISTS (SELECT 1 FROM instance WHERE pack = what)"
+            " AND kind = 'pack' AND NOT EXISTS (SELECT 1 FROM online_instance WHERE pack = what)"
             " ON CONFLICT (pack) DO UPDATE SET successor = excluded.successor",
             (successor_name(id_), node.now() + RETIRED_FOR, id_),
         ),

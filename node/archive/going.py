@@ -56,7 +56,7 @@ def what_goes(node: Node, key: StudyKey) -> Going:
     """
     study, where = get_study(node.database, key), (key.origin, key.study_uid)
     (row,) = node.database.read(
-        f"SELECT (SELECT count(DISTINCT pack) FROM instance WHERE {_OF} AND pack NOT LIKE 'archive-%') AS packs,"
+        f"SELECT (SELECT count(DISTINCT pack) FROM online_instance WHERE {_OF}) AS packs,"
         f" (SELECT count(*) FROM report WHERE {_OF}) AS reports",
         where * 2,
     )

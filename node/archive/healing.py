@@ -87,7 +87,7 @@ def set_aside(node: Node) -> None:
     """Move packs that were healed, and that no row means any more, into ``damaged/``; also those that a crash left."""
     for row in node.database.read("SELECT pack FROM scrubbed WHERE state = ?", (GONE_ASIDE,)):
         pack = text(row, "pack")
-        if not node.database.read("SELECT 1 AS meant FROM instance WHERE pack = ? LIMIT 1", (pack,)):
+        if not node.database.read("SELECT 1 AS meant FROM online_instance WHERE pack = ? LIMIT 1", (pack,)):
             node.packs.forget(pack)
             node.packs.directory.set_aside(pack)
         node.database.write(

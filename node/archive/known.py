@@ -20,7 +20,6 @@ from node.clock import Micros
 from node.database.port import Statement, integer, text
 from node.names import StudyKey
 from node.node import Node
-from node.store.directory import ARCHIVED
 
 OLD_DAYS = 30
 """A study that was taken so long before it came was brought in afterwards."""
@@ -60,8 +59,7 @@ def in_part(key: StudyKey) -> Statement:
     """Give the statement that says that a part of an archived study is online, since instances came after that."""
     return Statement(
         f"UPDATE archived SET online = {PART} WHERE origin = ? AND study_uid = ? AND online = {AWAY} AND EXISTS"
-        " (SELECT 1 FROM instance WHERE instance.origin = archived.origin AND instance.study_uid = archived.study_uid"
-        f" AND instance.pack NOT LIKE '{ARCHIVED}-%')",
+        " (SELECT 1 FROM online_instance AS one WHERE one.origin = archived.origin AND one.study_uid = archived.study_uid)",
         (key.origin, key.study_uid),
     )
 

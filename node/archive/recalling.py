@@ -20,6 +20,7 @@ from node.archive.package import Package
 from node.archive.portions import portions
 from node.archive.restoring import restore_into
 from node.archive.tickets import begin_ticket, end_ticket
+from node.catalogue.folding import rewritten
 from node.catalogue.repointing import move_rows
 from node.catalogue.search import InstanceRow, instances_of
 from node.clock import SECOND, Micros
@@ -233,7 +234,7 @@ def _moved(
     return [
         *node.journal.append(key.subject, [event], after=version, cause=cause),
         advance(index_cursor(merged.name), before=0, after=merged.size),
-        *_row_statements(merged.name, archived.pack, places),
+        *rewritten(key, _row_statements(merged.name, archived.pack, places)),
         _online(archived),
     ]
 
@@ -241,7 +242,7 @@ def _moved(
 def _online(archived: ArchivedRow) -> Statement:
     """Say how much is online once the rows before it are written: all, or a part."""
     return Statement(
-        "UPDATE archived SET online = CASE WHEN EXISTS (SELECT 1 FROM instance WHERE instance.pack = archived.pack)"
+        "UPDATE archived SET online = CASE WHEN EXISTS (SELECT 1 FROM archived_series AS away WHERE away.pack = archived.pack)"
         f" THEN {PART} ELSE {WHOLE} END WHERE origin = ? AND study_uid = ? AND generation = ?",
         (archived.origin, archived.study_uid, archived.generation),
     )
@@ -252,7 +253,7 @@ def _row_statements(
 ) -> Iterator[Statement]:
     for row, offset, data_offset in places:
         yield Statement(
-            "UPDATE instance SET pack = ?, offset = ?, data_offset = ? WHERE origin = ? AND study_uid = ?"
+            "UPDATE online_instance SET pack = ?, offset = ?, data_offset = ? WHERE origin = ? AND study_uid = ?"
             " AND sop_uid = ? AND digest = ? AND pack = ? AND offset = ?",
             (
                 name,

@@ -142,8 +142,8 @@ def tidy_later(node: Node) -> Statement:
 def _meant(node: Node) -> Iterator[str]:
     """Give the packs that rows mean, one look each into the index: there are many instances to a pack."""
     rows = node.database.read(
-        "WITH RECURSIVE meant (pack) AS (SELECT min(pack) FROM instance UNION ALL"
-        " SELECT (SELECT min(pack) FROM instance WHERE pack > meant.pack) FROM meant WHERE meant.pack IS NOT NULL)"
+        "WITH RECURSIVE meant (pack) AS (SELECT min(pack) FROM online_instance UNION ALL"
+        " SELECT (SELECT min(pack) FROM online_instance WHERE pack > meant.pack) FROM meant WHERE meant.pack IS NOT NULL)"
         " SELECT pack FROM meant WHERE pack IS NOT NULL"
     )
     for row in rows:

@@ -18,7 +18,7 @@ def stray_packs(node: Node, deletion: Deletion) -> Iterator[str]:
 
     Reads the head of the first record of every pack that no row means.
     """
-    meant = {text(row, "pack") for row in node.database.read("SELECT DISTINCT pack FROM instance")}
+    meant = {text(row, "pack") for row in node.database.read("SELECT DISTINCT pack FROM online_instance")}
     landing = set(node.packs.landing())
     until = deletion.ended_at or 0
     for pack in node.packs.names():

@@ -111,7 +111,8 @@ def _guarded(node: Node, archived: ArchivedRow, newest: ArchivedRow) -> Statemen
     wanted = 0 if planted("superseded-unverified") else max(node.archive.copies, 1)
     return Statement(
         "DELETE FROM archived WHERE origin = ? AND study_uid = ? AND generation = ?"
-        " AND NOT EXISTS (SELECT 1 FROM instance WHERE instance.pack = archived.pack)"
+        " AND NOT EXISTS (SELECT 1 FROM archived_series AS away WHERE away.pack = archived.pack)"
+        " AND NOT EXISTS (SELECT 1 FROM online_instance AS one WHERE one.pack = archived.pack)"
         " AND NOT EXISTS (SELECT 1 FROM retired_pack WHERE retired_pack.successor = archived.pack)"
         " AND (SELECT count(DISTINCT store) FROM package_copy WHERE digest = ? AND state = ?) >= ?",
         (

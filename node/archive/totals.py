@@ -13,7 +13,6 @@ from node.archive.archived import AWAY, PART, WHOLE
 from node.archive.facts import Tier
 from node.clock import Micros
 from node.database.port import Database, Level, Row, integer, read_as, text
-from node.store.directory import ARCHIVED
 
 _ALONE = (
     "SELECT count(*) AS studies, sum(bytes) AS bytes FROM study WHERE instance_count > 0 AND NOT EXISTS"
@@ -26,10 +25,9 @@ _PACKAGED = (
 )
 """SQLite gives the other columns of the row that has the maximum."""
 _OF_PARTS = (
-    "SELECT sum(data_bytes) AS bytes FROM archived JOIN instance USING (origin, study_uid)"
+    "SELECT sum(data_bytes) AS bytes FROM archived JOIN online_instance USING (origin, study_uid)"
     f" WHERE archived.online = {PART} AND NOT EXISTS (SELECT 1 FROM archived AS newer WHERE newer.origin = archived.origin"
     " AND newer.study_uid = archived.study_uid AND newer.generation > archived.generation)"
-    f" AND instance.pack NOT LIKE '{ARCHIVED}-%'"
 )
 """Of studies of which a part is online, what is; they are few at a time."""
 

@@ -34,7 +34,7 @@ class Small:
 def find_small(node: Node, key: StudyKey, *, leave: Collection[str] = ()) -> list[Small]:
     """Give a study's small packs, those that came first first; without those that the index has not read whole."""
     rows = node.database.read(
-        "SELECT pack, min(door) AS door, count(*) AS n, min(received_at) AS first FROM instance"
+        "SELECT pack, min(door) AS door, count(*) AS n, min(received_at) AS first FROM online_instance"
         " WHERE origin = ? AND study_uid = ? GROUP BY pack ORDER BY first, pack",
         (key.origin, key.study_uid),
     )

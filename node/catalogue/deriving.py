@@ -88,8 +88,9 @@ def _classes(database: Database, rows: Sequence[StudyRow]) -> dict[StudyKey, lis
     keys = canonical_json([[row.origin, row.study_uid] for row in rows])
     found = database.read(
         "SELECT asked.value ->> 0 AS origin, asked.value ->> 1 AS study_uid, (SELECT json_group_array(DISTINCT"
-        " instance.sop_class) FROM instance WHERE instance.origin = asked.value ->> 0"
-        " AND instance.study_uid = asked.value ->> 1) AS classes FROM json_each(?) AS asked",
+        " sop_class) FROM (SELECT sop_class FROM online_instance WHERE origin = asked.value ->> 0"
+        " AND study_uid = asked.value ->> 1 UNION SELECT sop_class FROM archived_series"
+        " WHERE origin = asked.value ->> 0 AND study_uid = asked.value ->> 1)) AS classes FROM json_each(?) AS asked",
         (keys,),
     )
     return {

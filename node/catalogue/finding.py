@@ -11,6 +11,7 @@ Series and instances come without their study's words; `studies_by_key` and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 
@@ -22,6 +23,7 @@ from node.catalogue.patterns import NOTHING
 from node.catalogue.search import SERIES_FOUND, STUDY_FOUND, InstanceRow, SeriesRow, StudyRow
 from node.catalogue.visibility import Condition
 from node.clock import Micros
+from node.database.instance_tables import EVERY, archived_column
 from node.database.port import Database, Level, Row, Value, convert_row, integer, read_as, text
 from node.errors import TooBroad
 from node.names import NodeId, PatientKey, SeriesUID, StudyKey, StudyUID
@@ -29,17 +31,20 @@ from node.names import NodeId, PatientKey, SeriesUID, StudyKey, StudyUID
 _STUDY_COLUMNS = ", ".join(f"shown.{field.name}" for field in fields(StudyRow))
 _STUDY_ORDER = "study.first_at DESC, study.origin DESC, study.study_uid DESC"
 _SERIES_ORDER = f"{_STUDY_ORDER}, series.number IS NULL, series.number, series.series_uid"
-_INSTANCE_ORDER = (
-    f"{_STUDY_ORDER}, instance.series_uid, instance.number IS NULL, instance.number, instance.sop_uid"
+_INSTANCE_ORDER = "first_at DESC, origin DESC, study_uid DESC, series_uid, unnumbered, number, sop_uid"
+_ONLINE = (
+    "CROSS JOIN online_instance AS instance ON instance.origin = study.origin AND instance.study_uid = study.study_uid"
+    " AND instance.state = 'chosen' CROSS JOIN series ON series.origin = instance.origin"
+    " AND series.study_uid = instance.study_uid AND series.series_uid = instance.series_uid"
+)
+_ARCHIVED = (
+    "CROSS JOIN archived_series AS a ON a.origin = study.origin AND a.study_uid = study.study_uid"
+    " AND a.state = 'chosen' CROSS JOIN series ON series.origin = a.origin"
+    " AND series.study_uid = a.study_uid AND series.series_uid = a.series_uid CROSS JOIN json_each(a.instances) AS i"
 )
 # CROSS JOIN is SQLite's word for tables taken in the order they stand in. Newest studies first: a page is full before
 # all instances were read. A study's own key, and then the instance's, are looked up, not searched.
 _WITH_SERIES = "CROSS JOIN series ON series.origin = study.origin AND series.study_uid = study.study_uid"
-_WITH_INSTANCES = (
-    "CROSS JOIN instance ON instance.origin = study.origin AND instance.study_uid = study.study_uid"
-    " AND instance.state = 'chosen' CROSS JOIN series ON series.origin = instance.origin"
-    " AND series.study_uid = instance.study_uid AND series.series_uid = instance.series_uid"
-)
 _FOUND: dict[QueryLevel, Condition] = {QueryLevel.SERIES: (f"{STUDY_FOUND} AND {SERIES_FOUND}", ())}
 _OF_ORIGIN, _OF_STUDY = "study.origin = ?", "study.origin = ? AND study.study_uid = ?"
 _BROAD = 20_000
@@ -214,10 +219,7 @@ def match_instances(
     found = _Query(
         level=QueryLevel.INSTANCE, condition=condition, filters=filters, combined=combined, fuzzy=fuzzy
     )
-    return [
-        convert_row(row, InstanceRow)
-        for row in found.page(database, "instance.*", limit=limit, offset=offset)
-    ]
+    return [convert_row(row, InstanceRow) for row in found.page(database, "", limit=limit, offset=offset)]
 
 
 def studies_by_key(database: Database, keys: Iterable[StudyKey]) -> dict[StudyKey, StudyRow]:
@@ -369,14 +371,12 @@ class _Query:
         """Give the read of a page. Studies are chosen from an index alone, then the page's rows are looked up."""
         condition, params = where
         from_study, page = f"FROM study {plan.indexed}", (*params, limit, offset)
-        if self.level is not QueryLevel.STUDY:
-            with_, order = (
-                (_WITH_SERIES, _SERIES_ORDER)
-                if self.level is QueryLevel.SERIES
-                else (_WITH_INSTANCES, _INSTANCE_ORDER)
-            )
+        if self.level is QueryLevel.INSTANCE:
+            return _instances(from_study, condition), (*params, *page)
+        if self.level is QueryLevel.SERIES:
             return (
-                f"SELECT {columns} {from_study} {with_} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?",
+                f"SELECT {columns} {from_study} {_WITH_SERIES} WHERE {condition} ORDER BY {_SERIES_ORDER}"
+                " LIMIT ? OFFSET ?",
                 page,
             )
         return (
@@ -385,6 +385,22 @@ class _Query:
             f" LEFT JOIN {self.shown} AS shown ON shown.origin = chosen.origin AND shown.study_uid = chosen.study_uid"
             " ORDER BY chosen.first_at DESC, chosen.origin DESC, chosen.study_uid DESC"
         ), page
+
+
+def _instances(from_study: str, condition: str) -> str:
+    """Give the read of a page of instances, with its condition's values twice: those online, those folded, in one order."""
+    # The study's own columns, so that each half comes in the order of the index that studies are taken by.
+    key = "study.first_at AS first_at, study.origin AS origin, study.study_uid AS study_uid"
+    names = [name for name in EVERY if name not in ("origin", "study_uid")]
+    online = ", ".join(f"instance.{name} AS {name}" for name in names)
+    folded = ", ".join(f"{archived_column(name)} AS {name}" for name in names)
+    there = re.sub(r"\binstance\.(\w+)", lambda found: f"({archived_column(found[1])})", condition)
+    return (
+        f"SELECT {key}, instance.number IS NULL AS unnumbered, {online}"
+        f" {from_study} {_ONLINE} WHERE {condition} UNION ALL"
+        f" SELECT {key}, {archived_column('number')} IS NULL AS unnumbered, {folded}"
+        f" {from_study} {_ARCHIVED} WHERE {there} ORDER BY {_INSTANCE_ORDER} LIMIT ? OFFSET ?"
+    )
 
 
 def _too_broad() -> TooBroad:

@@ -122,7 +122,7 @@ def _unlink_due(node: Node) -> Micros | None:
             statements.append(Statement("UPDATE retired_pack SET due = ? WHERE pack = ?", (later, pack)))
             continue
         statements.append(Statement("DELETE FROM retired_pack WHERE pack = ?", (pack,)))
-        if not node.database.read("SELECT 1 AS means FROM instance WHERE pack = ? LIMIT 1", (pack,)):
+        if not node.database.read("SELECT 1 AS means FROM online_instance WHERE pack = ? LIMIT 1", (pack,)):
             node.packs.forget(pack)
             gone.append(pack)
             statements.append(Statement("DELETE FROM cursor WHERE reader = ?", (index_cursor(pack),)))
@@ -179,7 +179,7 @@ def _move(node: Node, key: StudyKey, merged: MergedPack, taken: dict[str, tuple[
     for pack, (offset, rows) in taken.items():
         statements.append(
             Statement(
-                "UPDATE instance SET pack = ?, offset = offset + ?, data_offset = data_offset + ?"
+                "UPDATE online_instance SET pack = ?, offset = offset + ?, data_offset = data_offset + ?"
                 " WHERE pack = ? AND origin = ? AND study_uid = ?",
                 (merged.name, offset, offset, pack, key.origin, key.study_uid),
                 expect=rows,
@@ -192,7 +192,7 @@ def _move(node: Node, key: StudyKey, merged: MergedPack, taken: dict[str, tuple[
 
 def _follow(pack: str, source: Source) -> Statement:
     return Statement(
-        "UPDATE instance SET pack = ?, offset = offset + ?, data_offset = data_offset + ? WHERE pack = ?",
+        "UPDATE online_instance SET pack = ?, offset = offset + ?, data_offset = data_offset + ? WHERE pack = ?",
         (pack, source.offset, source.offset, source.pack),
     )
 
@@ -245,7 +245,7 @@ def _records_of(node: Node, key: StudyKey, pack: str) -> tuple[list[MarkedRecord
         raise InvalidRequest(f"Merging pack {pack} was refused: the index has not read its end yet.")
     rows = {
         integer(row, "offset"): row
-        for row in node.database.read("SELECT * FROM instance WHERE pack = ?", (pack,))
+        for row in node.database.read("SELECT * FROM online_instance WHERE pack = ?", (pack,))
     }
     count = len(rows)
     if any((row["origin"], row["study_uid"]) != (key.origin, key.study_uid) for row in rows.values()):

@@ -52,7 +52,7 @@ def retire(node: Node, pack: str, successor: str, *, again: bool = False) -> lis
     due = node.now() + (0 if planted("merge-unlink-early") else RETIRED_FOR)
     let_go = Statement(
         "INSERT INTO retired_pack (pack, successor, due) SELECT ?, ?, ?"
-        " WHERE NOT EXISTS (SELECT 1 FROM instance WHERE pack = ?)"
+        " WHERE NOT EXISTS (SELECT 1 FROM online_instance WHERE pack = ?)"
         + (" ON CONFLICT (pack) DO UPDATE SET successor = excluded.successor" if again else ""),
         (pack, successor, due, pack),
         expect=1,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from node.catalogue.contents import StoredContents
 from node.catalogue.correction_facts import Correction
+from node.catalogue.folding import rewritten
 from node.catalogue.growth import retally
 from node.catalogue.held import Held, Tally, read_held
 from node.catalogue.identity import Patient
@@ -149,7 +150,7 @@ def restated_statements(
     return [
         *write_held_study(restated.study, held=present.held),
         *(write_series(row) for row in restated.series),
-        *(_state(row) for row in restated.instances),
+        *rewritten(key, (_state(row) for row in restated.instances)),
         *said_statements(key, present.said, resolution),
     ]
 
@@ -157,7 +158,7 @@ def restated_statements(
 def _state(row: InstanceRow) -> Statement:
     """Write what a content is; where it lies is left to whoever merges packs."""
     return Statement(
-        "UPDATE instance SET state = ?, normal_digest = ? WHERE origin = ? AND study_uid = ? AND sop_uid = ?"
+        "UPDATE online_instance SET state = ?, normal_digest = ? WHERE origin = ? AND study_uid = ? AND sop_uid = ?"
         " AND digest = ?",
         (row.state, row.normal_digest, row.origin, row.study_uid, row.sop_uid, row.digest),
         expect=1,

@@ -28,7 +28,9 @@ COUNTED = 10_000
 _OFTEN = 200
 STUDY_FOUND = "study.rejected = 0"
 SERIES_FOUND = (
-    "NOT (series.instance_count = 0 AND EXISTS (SELECT 1 FROM instance AS gone WHERE gone.origin = series.origin"
+    "NOT (series.instance_count = 0 AND EXISTS (SELECT 1 FROM online_instance AS gone WHERE gone.origin = series.origin"
+    " AND gone.study_uid = series.study_uid AND gone.series_uid = series.series_uid AND gone.state = 'rejected'"
+    " UNION ALL SELECT 1 FROM archived_series AS gone WHERE gone.origin = series.origin"
     " AND gone.study_uid = series.study_uid AND gone.series_uid = series.series_uid AND gone.state = 'rejected'))"
 )
 """What is in lists: not a study, nor a series, of which every instance is rejected."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
+from node.archive.archived import is_archived
+from node.catalogue.folding import rewritten
 from node.catalogue.growth import Growth, Repeat
 from node.catalogue.held import Held
 from node.catalogue.identity import Patient
@@ -26,11 +28,18 @@ def growth_statements(key: StudyKey, *, held: Held, growth: Growth) -> list[Stat
     return [
         *write_held_study(growth.study, held=held),
         *(write_series(row) for row in growth.series),
-        *(_insert("instance", row, _INSTANCE) for row in growth.inserted),
-        *(_change_instance(row, held=held) for row in growth.changed),
+        *_write_instances(key, held=held, growth=growth),
         *(_count_repeat(repeat) for repeat in growth.repeats),
         *(_note_patient(key, patient, at) for patient, at in growth.patients),
     ]
+
+
+def _write_instances(key: StudyKey, *, held: Held, growth: Growth) -> list[Statement]:
+    inserts = [_insert("online_instance", row, _INSTANCE) for row in growth.inserted]
+    changes = [_change_instance(row, held=held) for row in growth.changed]
+    if changes or any(is_archived(row.pack) for row in growth.inserted):
+        return rewritten(key, [*inserts, *changes])
+    return inserts
 
 
 def write_held_study(row: StudyRow, *, held: Held) -> list[Statement]:
@@ -63,7 +72,7 @@ def _change_instance(row: InstanceRow, *, held: Held) -> Statement:
     (before,) = (one for one in held.contents[row.sop_uid] if one.digest == row.digest)
     names = [name for name in _INSTANCE if name not in (*_KEY, "sop_uid", "digest")]
     return Statement(
-        f"UPDATE instance SET {', '.join(f'{name} = ?' for name in names)}"
+        f"UPDATE online_instance SET {', '.join(f'{name} = ?' for name in names)}"
         " WHERE origin = ? AND study_uid = ? AND sop_uid = ? AND digest = ? AND pack = ? AND offset = ?",
         (*_values(row, names), *_values(row, (*_KEY, "sop_uid", "digest")), before.pack, before.offset),
         expect=1,

@@ -43,7 +43,7 @@ def _is_known(node: Node, pack: str) -> bool:
     """Say whether a row means a pack, it is on its way out already, or the scrub found it damaged and puts it aside."""
     return bool(
         node.database.read(
-            "SELECT 1 AS known FROM instance WHERE pack = ? UNION ALL SELECT 1 FROM retired_pack WHERE pack = ?"
+            "SELECT 1 AS known FROM online_instance WHERE pack = ? UNION ALL SELECT 1 FROM retired_pack WHERE pack = ?"
             " UNION ALL SELECT 1 FROM scrubbed WHERE pack = ? AND state <> 'whole' LIMIT 1",
             (pack, pack, pack),
         )

@@ -13,6 +13,7 @@ from __future__ import annotations
 from node.database.archive_tables import ARCHIVE
 from node.database.backup_tables import BACKUP
 from node.database.deletion_tables import DELETION
+from node.database.instance_tables import INSTANCES
 from node.database.lifecycle_tables import LIFECYCLE
 from node.database.rebuild_tables import REBUILD
 from node.database.watch_tables import WATCH
@@ -443,5 +444,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     WATCH,
     DELETION,
     REBUILD,
+    INSTANCES,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

@@ -130,7 +130,10 @@ def remember(drilled: Drilled) -> Statement:
 
 
 def _choose(node: Node, count: int, chance: random.Random) -> list[StudyKey]:
-    rows = node.database.read("SELECT DISTINCT origin, study_uid FROM instance ORDER BY origin, study_uid")
+    rows = node.database.read(
+        "SELECT origin, study_uid FROM online_instance UNION SELECT origin, study_uid FROM archived_series"
+        " ORDER BY origin, study_uid"
+    )
     keys = [
         StudyKey(origin=NodeId(text(row, "origin")), study_uid=StudyUID(text(row, "study_uid")))
         for row in rows

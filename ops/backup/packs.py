@@ -46,7 +46,7 @@ def pack_path(pack: str) -> str:
 def wanted_packs(node: Node, snapshot: Database) -> list[str]:
     """Give the packs there are, without those whose records the snapshot's rows find in another."""
     rows = snapshot.read(
-        "SELECT pack FROM retired_pack WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.pack = retired_pack.pack)"
+        "SELECT pack FROM retired_pack WHERE NOT EXISTS (SELECT 1 FROM online_instance AS one WHERE one.pack = retired_pack.pack)"
     )
     retired = {text(row, "pack") for row in rows}
     return [pack for pack in node.packs.names() if pack not in retired]

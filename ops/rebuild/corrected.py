@@ -68,8 +68,8 @@ def write_lost_notes(node: Node, contents: StoredContents) -> int:
     """Keep what rejection notes say of which the journal tells nothing; give how many that were."""
     found = 0
     sql = (
-        "SELECT * FROM instance WHERE sop_class = ? AND origin = ? AND NOT EXISTS (SELECT 1 FROM correction"
-        " WHERE kind = 'note' AND correction.at = instance.received_at)"
+        "SELECT * FROM instance AS note WHERE sop_class = ? AND origin = ? AND NOT EXISTS (SELECT 1 FROM correction"
+        " WHERE kind = 'note' AND correction.at = note.received_at)"
     )
     for row in read_as(node.database, InstanceRow, sql, (KEY_OBJECT_SELECTION, node.id)):
         try:

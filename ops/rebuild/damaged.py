@@ -20,7 +20,7 @@ def look_at_suspects(node: Node) -> int:
     """Compare packs that were found damaged once and that rows mean; give how many are."""
     rows = node.database.read(
         "SELECT DISTINCT substr(subject, 6) AS pack FROM problem WHERE kind IN (?, ?, ?) AND subject LIKE 'pack/%'"
-        " AND EXISTS (SELECT 1 FROM instance WHERE instance.pack = substr(subject, 6)) ORDER BY 1",
+        " AND EXISTS (SELECT 1 FROM online_instance AS one WHERE one.pack = substr(subject, 6)) ORDER BY 1",
         _KINDS,
     )
     damaged = 0

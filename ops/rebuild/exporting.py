@@ -29,9 +29,17 @@ _LEFT_OUT = {
 def export_index(node: Node) -> Iterator[str]:
     """Give every row of what can be rebuilt, table by table in the order of its key."""
     for table, key in EXPORTED.items():
-        for row in pages(node.database, table, columns="*", key=key):
+        rows = _instances(node) if table == "instance" else pages(node.database, table, columns="*", key=key)
+        for row in rows:
             left = {name: value for name, value in row.items() if name not in _LEFT_OUT.get(table, ())}
             yield canonical_json({"table": table, **left, **_held(node, table, row)})
+
+
+def _instances(node: Node) -> Iterator[Row]:
+    """Give the instances of all studies, study by study: those that lie in the archive alone have no order of their own."""
+    sql = "SELECT * FROM instance WHERE origin = ? AND study_uid = ? ORDER BY sop_uid, digest"
+    for study in pages(node.database, "study", columns="origin, study_uid", key=("origin", "study_uid")):
+        yield from node.database.read(sql, (study["origin"], study["study_uid"]))
 
 
 def _held(node: Node, table: str, row: Row) -> dict[str, str | bool]:

@@ -72,7 +72,8 @@ def write_packages(node: Node, deleted: Deleted, tell: Told) -> Packages:
     node.database.write(
         [
             Statement(
-                "UPDATE archived SET online = NOT EXISTS (SELECT 1 FROM instance WHERE instance.pack = archived.pack)"
+                "UPDATE archived SET online = NOT EXISTS"
+                " (SELECT 1 FROM archived_series AS away WHERE away.pack = archived.pack)"
             )
         ],
         node.new_id(),

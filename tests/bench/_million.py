@@ -75,7 +75,7 @@ def fill(path: Path, studies: int, *, say: bool = True) -> dict[str, int]:
         connection.execute(f"PRAGMA {pragma}")
     indexes = connection.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL AND tbl_name IN"
-        " ('study', 'series', 'instance')"
+        " ('study', 'series', 'online_instance')"
     ).fetchall()
     connection.execute("BEGIN")
     for name, _ in indexes:
@@ -219,6 +219,6 @@ def _add_instances(connection: sqlite3.Connection) -> None:
     }  # fmt: skip
     connection.execute(
         "WITH RECURSIVE each (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM each WHERE n < 100)"
-        f" INSERT INTO instance ({', '.join(columns)}) SELECT {', '.join(made[name] for name in columns)}"
+        f" INSERT INTO online_instance ({', '.join(columns)}) SELECT {', '.join(made[name] for name in columns)}"
         " FROM series CROSS JOIN each ON each.n <= series.instance_count"
     )

@@ -302,7 +302,7 @@ def test_a_study_of_which_a_part_is_online_says_so_and_why_it_did_not_go(
     archived = peek_archived(node.database, KEY)
     assert archived is not None
     away = Statement(
-        "UPDATE instance SET pack = ?, offset = 1, data_offset = 1 WHERE study_uid = ? AND sop_uid = ?",
+        "UPDATE online_instance SET pack = ?, offset = 1, data_offset = 1 WHERE study_uid = ? AND sop_uid = ?",
         (archived.pack, row.study_uid, row.sop_uid),
         expect=1,
     )

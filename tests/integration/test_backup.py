@@ -250,7 +250,7 @@ def spoil(node: Node) -> None:
     raw = path.read_bytes()
     at = len(raw) // 2
     path.write_bytes(raw[:at] + bytes((raw[at] ^ 1,)) + raw[at + 1 :])
-    node.write([Statement("UPDATE instance SET digest = ? WHERE pack = ?", ("0" * 64, second))])
+    node.write([Statement("UPDATE online_instance SET digest = ? WHERE pack = ?", ("0" * 64, second))])
 
 
 def test_a_drill_finds_what_was_damaged_before_the_backup(backed: Backed) -> None:

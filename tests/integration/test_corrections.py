@@ -261,7 +261,7 @@ def test_verify_holds_what_is_shown_against_its_corrections(site: Site, technici
     assert [*verify_part(site.node, "corrections"), *verify_part(site.node, "studies")] == []
     for damage in (
         "UPDATE study SET patient_id = 'A-17' WHERE study_uid = '2.25.1'",
-        "UPDATE instance SET state = 'chosen' WHERE state = 'rejected'",
+        "UPDATE online_instance SET state = 'chosen' WHERE state = 'rejected'",
         "UPDATE overlay SET body = '{}'",
         "DELETE FROM study_correction",
     ):

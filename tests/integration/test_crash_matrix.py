@@ -81,7 +81,7 @@ def test_afterwards_both_nodes_verify(crashes: Crashes) -> None:
 
 
 LOSSES = {
-    "an instance": "DELETE FROM instance WHERE study_uid = '{study_uid}' AND number = 3",
+    "an instance": "DELETE FROM online_instance WHERE study_uid = '{study_uid}' AND number = 3",
     "a report": "DELETE FROM report WHERE report_id = '{report_id}'",
     "a fact twice": "INSERT INTO journal (at, origin, type, subject, version, cause, body, digest) SELECT at, origin,"
     " type, subject, version + 100, cause, body, digest FROM journal WHERE type = 'study-completed/1'"

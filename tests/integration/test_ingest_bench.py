@@ -38,7 +38,9 @@ def test_an_instance_that_is_gone_fails_the_bench(bench: Bench, monkeypatch: pyt
 
     def after_a_loss(self: Meridian, folder: Path) -> int:
         if honest(self, folder) == STUDIES * PER_STUDY + 1:
-            change_rows(folder, "DELETE FROM instance WHERE sop_uid = (SELECT MIN(sop_uid) FROM instance)")
+            change_rows(
+                folder, "DELETE FROM online_instance WHERE sop_uid = (SELECT MIN(sop_uid) FROM instance)"
+            )
         return honest(self, folder)
 
     def caught_up(self: Meridian, folder: Path, count: int) -> None:

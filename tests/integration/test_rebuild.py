@@ -493,7 +493,7 @@ def test_content_of_an_old_database_is_copied_and_a_doubted_catalogue_is_not(
     node.write(
         [
             Statement("UPDATE study SET conflict = 0, state = 'receiving'"),
-            Statement("DELETE FROM instance WHERE study_uid = '2.25.1'"),
+            Statement("DELETE FROM online_instance WHERE study_uid = '2.25.1'"),
             Statement("DELETE FROM overlay"),
             Statement("DELETE FROM correction"),
         ]

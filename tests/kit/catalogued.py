@@ -9,6 +9,7 @@ from typing import Any
 from node.catalogue.search import InstanceRow, SeriesRow, StudyRow
 from node.catalogue.written import write_study
 from node.clock import Micros
+from node.database.instance_tables import fold
 from node.database.port import Database, Statement
 from node.names import Cause, Digest, NodeId, SeriesUID, SOPClassUID, SOPInstanceUID, StudyUID
 
@@ -75,13 +76,22 @@ def instance(**words: Any) -> InstanceRow:
 
 
 def hold(database: Database, catalogue: Catalogue, key: str) -> None:
-    """Make the database hold these rows and no others."""
-    tables = ("study", "study_answer", "name_gram", "name_sound", "series", "instance")
+    """Make the database hold these rows and no others; instances whose pack is of the archive folded."""
+    tables = (
+        "study",
+        "study_answer",
+        "name_gram",
+        "name_sound",
+        "series",
+        "online_instance",
+        "archived_series",
+    )
     cleared = [Statement(f"DELETE FROM {table}") for table in tables]
     rows = [
         *(statement for row in catalogue.studies for statement in write_study(row, before=None)),
         *(_insert("series", row) for row in catalogue.series),
-        *(_insert("instance", row) for row in catalogue.instances),
+        *(_insert("online_instance", row) for row in catalogue.instances),
+        *(Statement(sql) for sql in fold("1")),
     ]
     database.write([*cleared, *rows], key)
 

@@ -99,7 +99,7 @@ instances = st.builds(
     instance, origin=st.sampled_from(ORIGINS), study_uid=st.sampled_from(UIDS), series_uid=st.sampled_from(["2.25.1.1", "2.25.1.2"]),
     sop_uid=st.sampled_from(["2.25.1.1.1", "2.25.1.1.2"]), sop_class=st.sampled_from(["1.2.3", "1.2.4"]), number=st.sampled_from(NUMBERS),
     rows=st.sampled_from(NUMBERS), columns=st.sampled_from(NUMBERS), frames=st.integers(1, 3),
-    state=st.sampled_from(["chosen", "chosen", "alternative", "conflict"]),
+    state=st.sampled_from(["chosen", "chosen", "alternative", "conflict"]), pack=st.sampled_from(["p", "archive-1"]),
 )  # fmt: skip
 catalogues = st.builds(
     Catalogue,

@@ -136,7 +136,7 @@ def _archive_without_one(node: Node, clock: FrozenClock) -> None:
     """Make a later package that lacks what the older one has, as no command of the node does."""
     archive(node)
     grow(node)
-    node.write([Statement("DELETE FROM instance WHERE sop_uid LIKE '%.1.1'", expect=1)])
+    node.write([Statement("DELETE FROM online_instance WHERE sop_uid LIKE '%.1.1'", expect=1)])
     archive(node)
     clock.advance(RETIRED_FOR)
 
@@ -159,10 +159,14 @@ def test_a_study_that_still_means_the_older_name_keeps_it(
     node: Node, clock: FrozenClock, two: tuple[ArchivedRow, ArchivedRow]
 ) -> None:
     node.write(
-        [Statement("UPDATE instance SET pack = ? WHERE sop_uid LIKE '%.1.1'", (two[0].pack,), expect=1)]
+        [
+            Statement(
+                "UPDATE online_instance SET pack = ? WHERE sop_uid LIKE '%.1.1'", (two[0].pack,), expect=1
+            )
+        ]
     )
     assert supersede_some(node) == 0
-    node.write([Statement("UPDATE instance SET pack = ? WHERE pack = ?", (two[1].pack, two[0].pack))])
+    node.write([Statement("UPDATE online_instance SET pack = ? WHERE pack = ?", (two[1].pack, two[0].pack))])
     row = Statement("INSERT INTO retired_pack (pack, successor, due) VALUES ('a', ?, 1)", (two[0].pack,))
     node.write([row])
     assert supersede_some(node) == 0
@@ -324,7 +328,7 @@ def _forget_what_is_packaged(node: Node) -> ArchivedRow:
         [
             Statement("DELETE FROM archived"),
             Statement("DELETE FROM package_copy"),
-            Statement("DELETE FROM instance WHERE sop_uid LIKE '%.1.6'", expect=1),
+            Statement("DELETE FROM online_instance WHERE sop_uid LIKE '%.1.6'", expect=1),
         ]
     )
     return found

@@ -133,14 +133,16 @@ def test_a_merge_that_somebody_overtook_leaves_everything(
     move = moving._move
 
     def overtaken(node: Node, *arguments: object) -> None:
-        moved = "UPDATE instance SET pack = 'node-elsewhere' WHERE sop_uid = '2.25.1.1.2'"
+        moved = "UPDATE online_instance SET pack = 'node-elsewhere' WHERE sop_uid = '2.25.1.1.2'"
         node.write([Statement(moved)])
         move(node, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(moving, "_move", overtaken)
     with pytest.raises(Conflict):
         merge_packs(node, KEY, packs)
-    node.write([Statement("UPDATE instance SET pack = ? WHERE pack = 'node-elsewhere'", (before[1].pack,))])
+    node.write(
+        [Statement("UPDATE online_instance SET pack = ? WHERE pack = 'node-elsewhere'", (before[1].pack,))]
+    )
     assert rows_of(node) == before
     assert node.packs.names() == sorted(packs)
     assert (node.packs.directory.merging(), retired(node)) == ([], [])
@@ -289,7 +291,7 @@ def test_an_old_pack_stays_while_its_successor_is_missing(node: Node, clock: Fro
 def test_what_a_row_means_is_not_unlinked(node: Node, clock: FrozenClock) -> None:
     packs = scatter(node, 3)
     merge_packs(node, KEY, packs)
-    node.write([Statement("UPDATE instance SET pack = ? WHERE number = 1", (packs[0],))])
+    node.write([Statement("UPDATE online_instance SET pack = ? WHERE number = 1", (packs[0],))])
     clock.advance(RETIRED_FOR)
     retire_packs(node)
     assert packs[0] in node.packs.names()

@@ -205,7 +205,9 @@ def test_the_study_id_of_a_study_registered_before_is_read_from_its_instance(nod
 
 def test_a_study_whose_pack_is_gone_stops_no_start(node: Node) -> None:
     hold_ct(node, study_uid="2.25.1")
-    node.write([Statement("UPDATE study SET derived = 0"), Statement("UPDATE instance SET pack = 'gone'")])
+    node.write(
+        [Statement("UPDATE study SET derived = 0"), Statement("UPDATE online_instance SET pack = 'gone'")]
+    )
     assert derive_missing(node) == 1
     assert amiss(node.database) == []
 

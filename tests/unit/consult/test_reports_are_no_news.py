@@ -17,7 +17,7 @@ KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID(STUDY))
 def comes(node: Node, *, door: str, total: int) -> None:
     """Let one instance be registered, and the study complete again."""
     row = Statement(
-        "INSERT INTO instance VALUES (?, ?, ?, ?, '', '', '', '', NULL, 1, NULL, NULL, 'p', 0, 0, 0, 1, 'chosen', ?, 0)",
+        "INSERT INTO online_instance VALUES (?, ?, ?, ?, '', '', '', '', NULL, 1, NULL, NULL, 'p', 0, 0, 0, 1, 'chosen', ?, 0)",
         (KEY.origin, KEY.study_uid, f"{STUDY}.{total}", f"digest-{total}", door),
     )
     events = [

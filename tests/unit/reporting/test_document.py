@@ -99,7 +99,7 @@ def test_sr_that_is_registered_is_not_stored_again(node):
     node.write(
         [
             Statement(
-                f"INSERT INTO instance (sop_uid, digest, normal_digest, door, {columns})"
+                f"INSERT INTO online_instance (sop_uid, digest, normal_digest, door, {columns})"
                 f" SELECT ?, ?, ?, 'report', {columns} FROM instance LIMIT 1",
                 (REPORT.sr_uid, digest, digest),
             )
@@ -111,7 +111,7 @@ def test_sr_that_is_registered_is_not_stored_again(node):
 
 def test_own_sr_is_not_evidence_for_itself(node):
     put_signed_report(node, instances=2)
-    node.write([Statement("UPDATE instance SET door = 'report' WHERE number = 2")])
+    node.write([Statement("UPDATE online_instance SET door = 'report' WHERE number = 2")])
     row = document.get_report(node.database, REPORT.report_id)
     assert [one.sop_uid for one in document._evidence(node, row)] == ["2.25.1001.1"]
 
