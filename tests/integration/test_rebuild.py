@@ -1,6 +1,6 @@
 """The database is lost, and written again from what lies beside it: the same index down to each row.
 
-What is not there any more, and what is said of it: `test_rebuild_blocks.py` and its neighbours. About 25 seconds.
+What is not there any more, and what is said of it: `test_rebuild_blocks.py` and its neighbours. About half a minute.
 """
 
 from __future__ import annotations
