@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 
 from node.catalogue.matching import QueryLevel
-from node.clock import SystemClock
 from node.dicom.normal import normal_digest
-from node.dimse.calling import Called
 from node.dimse.echo_scu import echo
 from node.dimse.find_scu import find
 from node.dimse.move_scu import move
-from node.dimse.remote_form import RemoteForm
-from node.dimse.remotes import add_remote
 from node.dimse.retrieval import Wanted
 from node.errors import Refused
 from node.names import StudyKey, StudyUID
@@ -24,37 +20,24 @@ from node.people.accounts import OPERATOR
 from node.transfers.retrieving import retrieve_study
 from node.transfers.sending import send_study
 from node.transfers.transfers import ask_retrieve, ask_send, get_transfer
-from tests.kit.bare_node import bare_node
 from tests.kit.instances import EXPLICIT
-from tests.kit.query_peers import HOST, fill, qrscp, slices, storescp
-from tests.kit.receiving import admit_all, receiving, rule
+from tests.kit.query_peers import fill, qrscp, storescp
+from tests.kit.query_user import STUDY, peer, query_user, remote, study_in_chinese
+from tests.kit.receiving import receiving
 from tests.kit.registering import facts, receive, registered_meanwhile
 
 pytestmark = pytest.mark.peer
-STUDY = "2.25.7"
-NAME = "Zhang^San=张^三"
-
-
-def peer(port: int) -> Called:
-    return Called(name="PACS", aet="QRSCP", host=HOST, port=port, calling="ALPHA")
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", SystemClock())
-    admit_all(node.state, rule("QRSCP", HOST))
-    yield node
-    node.close()
+    with query_user(tmp_path) as node:
+        yield node
 
 
 @pytest.fixture
 def data_sets() -> dict[str, bytes]:
-    return slices(6, series=2, patient_name=NAME, charset="GB18030", python_charset="gb18030", accession="A1")
-
-
-def remote(node: Node, port: int, **words: str) -> str:
-    form = RemoteForm(name="PACS", aet="QRSCP", host=HOST, port=port, query=True, send=True, **words)  # type: ignore[arg-type]
-    return add_remote(node, OPERATOR, form).id
+    return study_in_chinese()
 
 
 def found(port: int, level: QueryLevel, attribute: str, **keys: str) -> set[str]:
@@ -101,7 +84,7 @@ def test_a_study_sent_to_it_comes_back(
         receiving(node.state, packs=node.packs) as receiver,
         qrscp(tmp_path / "pacs", movers=[("ALPHA", receiver.port)]) as port,
     ):
-        pacs = remote(node, port, retrieve_by=way)
+        pacs = remote(node, port, retrieve_by=way).id
         receive(node, *data_sets.values(), given=facts(node, study_uid=STUDY, transfer_syntax=EXPLICIT))
         sent = ask_send(node, OPERATOR, StudyKey(origin=node.id, study_uid=StudyUID(STUDY)), pacs)
         send_study(node, sent.id)

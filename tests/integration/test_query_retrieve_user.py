@@ -14,17 +14,15 @@ from pydicom import dcmread
 from pynetdicom import AE, build_context, evt
 
 from node.catalogue.matching import QueryLevel
-from node.clock import SystemClock
 from node.database.port import Statement
 from node.dicom.normal import normal_digest
 from node.dicom.part10 import read_part10
-from node.dimse.calling import Called
 from node.dimse.echo_scu import echo
 from node.dimse.find_scu import find
 from node.dimse.get_scu import Taken, get
 from node.dimse.move_scu import STUDY_ROOT_MOVE, move
-from node.dimse.remote_form import Remote, RemoteForm
-from node.dimse.remotes import add_remote, change_remote
+from node.dimse.remote_form import RemoteForm
+from node.dimse.remotes import change_remote
 from node.dimse.retrieval import Counts, Wanted
 from node.dimse.services import VERIFICATION
 from node.dimse.spool import Spool
@@ -37,34 +35,26 @@ from node.transfers.retrieving import retrieve_study
 from node.transfers.sending import send_study
 from node.transfers.transfers import Transfer, ask_retrieve, ask_send, get_transfer, stop_transfer, try_again
 from ops.free_ports import free_ports
-from tests.kit.bare_node import bare_node
 from tests.kit.http import wait_for
 from tests.kit.instances import CT_IMAGE, EXPLICIT, IMPLICIT, part10
 from tests.kit.query_peers import HOST, dcmqrscp, fill, slices, storescp
+from tests.kit.query_user import NAME, STUDY, peer, query_user, remote, study_in_chinese
 from tests.kit.receiving import admit_all, receiving, rule
 from tests.kit.registering import facts, receive, register_all, registered_meanwhile
 from tests.kit.strange_provider import abort_after, provider
 
 pytestmark = pytest.mark.peer
-STUDY = "2.25.7"
-NAME = "Zhang^San=张^三"
-
-
-def peer(port: int, *, calling: str = "ALPHA", aet: str = "QRSCP") -> Called:
-    return Called(name="PACS", aet=aet, host=HOST, port=port, calling=calling)
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", SystemClock())
-    admit_all(node.state, rule("QRSCP", HOST))
-    yield node
-    node.close()
+    with query_user(tmp_path) as node:
+        yield node
 
 
 @pytest.fixture
 def data_sets() -> dict[str, bytes]:
-    return slices(6, series=2, patient_name=NAME, charset="GB18030", python_charset="gb18030", accession="A1")
+    return study_in_chinese()
 
 
 @pytest.fixture
@@ -72,11 +62,6 @@ def pacs(tmp_path: Path, data_sets: dict[str, bytes]) -> Iterator[int]:
     with dcmqrscp(tmp_path / "pacs") as port:
         fill(port, "QRSCP", data_sets.items(), tmp_path / "files")
         yield port
-
-
-def remote(node: Node, port: int, **words: object) -> Remote:
-    form = RemoteForm(name="PACS", aet="QRSCP", host=HOST, port=port, query=True, send=True, **words)  # type: ignore[arg-type]
-    return add_remote(node, OPERATOR, form)
 
 
 def held(node: Node) -> dict[str, bytes]:

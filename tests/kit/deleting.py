@@ -61,6 +61,11 @@ def erase_all(node: Node, deletion: Deletion, clock: FrozenClock) -> Deletion:
     return erase(node, deletion)
 
 
+def packages_of(folder: Path) -> list[Path]:
+    """Give the packages that lie in the stores of `tests.kit.bare_node.two_stores`."""
+    return [path for path in (folder / "archive").glob("store-*/??/*") if path.is_file()]
+
+
 def found_in(folder: Path, words: Iterable[str]) -> list[str]:
     """Search every byte below a folder for words: as UTF-8, UTF-16 and GB18030, and each as base64 wherever it may begin."""
     needles = {(word, name): needle for word in words for name, needle in _spelt(word)}

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -34,11 +36,11 @@ from node.database.port import text
 from node.dicom.header import identify, scan
 from node.names import Cause, NodeId, PatientKey, StudyKey, StudyUID
 from node.node import Node
-from node.people.accounts import Person
 from ops.compose import compose_node
 from ops.configuration import write_configuration
 from ops.rebuild.exporting import export_index
 from ops.rebuild.rebuilding import Rebuilt, rebuild
+from ops.rebuild.tables import CONTENT
 from ops.verify import verify
 from tests.kit.actors import Failures
 from tests.kit.archived_kinds import ct as pictured
@@ -48,9 +50,9 @@ from tests.kit.clock import NOON
 from tests.kit.instances import file_meta, make_ct
 from tests.kit.merging import ingest, rows_of
 from tests.kit.notes_of_rejection import make_note
+from tests.kit.people import TECHNICIAN
 from tests.kit.registering import facts
 
-TECHNICIAN = Person(id="p1", user="chen", name="Chen", roles=frozenset({"technician"}))
 ARCHIVED_ALONE, ARCHIVED_TOO, CHOSEN, MERGED_AWAY, UNMERGED, MOVED, REJECTED, RESTORED = (
     10,
     11,
@@ -236,12 +238,32 @@ def exported(node: Node) -> list[str]:
     return [line for line in lines if '"type":"index-rebuilt/1"' not in line]
 
 
+def differences(one: list[str], other: list[str]) -> list[str]:
+    """Give the lines of one export alone, and of the other alone."""
+    return sorted(
+        [*(f"- {line}" for line in set(one) - set(other)), *(f"+ {line}" for line in set(other) - set(one))]
+    )
+
+
+def tables_in(lines: list[str]) -> set[str]:
+    """Give the tables that an export has lines of."""
+    return {json.loads(line)["table"] for line in lines}
+
+
 def export_of(state: Path, clock: TickingClock) -> list[str]:
     node = opened(state, clock)
     try:
         return exported(node)
     finally:
         node.close()
+
+
+def content_of(state: Path, clock: TickingClock) -> dict[str, list[dict[str, Any]]]:
+    """Give the rows that nothing can rebuild, by table."""
+    node = opened(state, clock)
+    rows = {table: node.database.read(f"SELECT * FROM {table}") for table in CONTENT}
+    node.close()
+    return {table: sorted(found, key=str) for table, found in rows.items() if found}
 
 
 def wrong_in(state: Path, clock: TickingClock) -> list[str]:
@@ -265,6 +287,12 @@ def read_all(node: Node) -> dict[tuple[str, str], str]:
 def lose_database(state: Path) -> None:
     """Take the database away, as a disk does."""
     for path in state.glob("meridian.db*"):
+        path.unlink()
+
+
+def lose_blocks(state: Path) -> None:
+    """Take away every block of the journal."""
+    for path in (state / "blocks").iterdir():
         path.unlink()
 
 

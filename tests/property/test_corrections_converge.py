@@ -17,10 +17,10 @@ from node.catalogue.corrections import make_correction, undo_correction
 from node.clock import SECOND
 from node.names import Cause, NodeId, PatientKey, StudyKey, StudyUID
 from node.node import Node
-from node.people.accounts import Person
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import IMPLICIT, make_ct
+from tests.kit.people import TECHNICIAN
 from tests.kit.registering import facts, store
 from tests.property.test_registration_converges import register_some, with_database
 
@@ -33,7 +33,6 @@ ORDERS = {
     "said": "study_uid, series_uid",
     "overlay": "study_uid",
 }
-TECHNICIAN = Person(id="p1", user="chen", name="Chen", roles=frozenset({"technician"}))
 A, B = PatientKey(issuer="alpha:HIS", id="A-17"), PatientKey(issuer="alpha:HIS", id="B-42")
 WANG = {"patient_id": "B-42", "patient_name": "Wang^Wu"}
 FIRST = 3

@@ -33,11 +33,6 @@ COUNT = 5
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     """A node with a study that is online, and five earlier ones of the same patient in the archive alone."""
     node = two_stores(tmp_path, clock)

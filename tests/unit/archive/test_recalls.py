@@ -40,11 +40,6 @@ OF_INTEREST = "113000"
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     """A node with a study of two series and a Key Object Selection, in the archive alone."""
     node = two_stores(tmp_path, clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,26 +31,13 @@ from tests.kit.archived_study import (
     COUNT,
     archive,
     expire,
-    hold_study,
     lies_in_archive,
     read_everything,
     slices,
 )
-from tests.kit.bare_node import bare_node, open_archive
+from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, associate, findings, ingest, merge_all, packs_meant, rows_of, scatter
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    with open_archive(tmp_path, clock) as node:
-        hold_study(node)
-        yield node
 
 
 def scrub(node: Node, clock: FrozenClock) -> Scrubbed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,27 +23,12 @@ from tests.kit.archived_study import (
     archive,
     expire,
     grow,
-    hold_study,
     lies_in_archive,
     read_everything,
     slices,
 )
-from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import associate, complete, findings, ingest
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    node = two_stores(tmp_path, clock)
-    hold_study(node)
-    yield node
-    node.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +22,14 @@ from node.people.accounts import OPERATOR
 from tests.kit.archived_study import (
     archive,
     expire,
-    hold_study,
     lies_in_archive,
     read_everything,
     recall,
     slices,
     stores_of,
 )
-from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, associate, complete, findings, ingest, packs_meant, rows_of
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    with open_archive(tmp_path, clock) as node:
-        hold_study(node)
-        yield node
 
 
 def test_what_is_archived_stays_online_as_it_was(node: Node) -> None:

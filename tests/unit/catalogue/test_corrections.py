@@ -32,9 +32,9 @@ from node.people.accounts import Person
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import make_ct
+from tests.kit.people import TECHNICIAN
 from tests.kit.registering import facts, receive
 
-TECHNICIAN = Person(id="p1", user="chen", name="Chen", roles=frozenset({"technician"}))
 TABLES = {
     "study": "origin, study_uid",
     "series": "study_uid, series_uid",
