@@ -25,9 +25,13 @@ from node.catalogue.moving import retire_packs
 from node.catalogue.search import instances_of
 from node.database.port import Statement
 from node.dicom.part10 import read_part10
+from node.dimse.remotes import peek_remote
 from node.dimse.rules import EVERY_ORIGIN
 from node.names import SeriesUID, StudyKey
 from node.node import Node
+from node.people.accounts import OPERATOR
+from node.transfers.sending import send_study
+from node.transfers.transfers import ask_send
 from tests.kit.archive_stores import Far
 from tests.kit.bucket import node_with_bucket
 from tests.kit.holding import hold
@@ -150,6 +154,14 @@ def _get(away: Away, *, level: str, **more: str) -> dict[str, str]:
     return got
 
 
+def send_series(away: Away) -> dict[str, str]:
+    remote = peek_remote(away.node.database, "PACS")
+    assert remote is not None
+    asked = ask_send(away.node, OPERATOR, away.key, remote.id, series_uids=[SERIES], name="WS")
+    send_study(away.node, asked.id)
+    return _kept(away)
+
+
 def move_series(away: Away) -> dict[str, str]:
     ae = AE(ae_title="WS")
     ae.add_requested_context(STUDY_MOVE)
@@ -157,6 +169,11 @@ def move_series(away: Away) -> dict[str, str]:
     *_, (last, _) = association.send_c_move(_wanted("SERIES"), "PACS", STUDY_MOVE)
     association.release()
     assert last.Status == 0
+    return _kept(away)
+
+
+def _kept(away: Away) -> dict[str, str]:
+    """Give what the PACS has kept, and take it away there."""
     files = [read_part10(path.read_bytes()) for path in away.pacs.received()]
     for path in away.pacs.received():
         path.unlink()
@@ -180,7 +197,7 @@ def wado_series(away: Away) -> dict[str, str]:
     return {str(one.sop_uid): hashlib.sha256(one.data_set).hexdigest() for one in files}
 
 
-WAYS = [get_series, get_instance, move_series, wado_series]
+WAYS = [get_series, get_instance, move_series, send_series, wado_series]
 
 
 def originals(away: Away, ask: Ask) -> dict[str, str]:
