@@ -24,13 +24,12 @@ class Elsewhere(Source, Protocol):
 class Gathered:
     """A package as its readers see it; for any number of threads. It closes what it reads.
 
-    No more than a run is in memory. What a hole is read for is compared by whoever reads it: a member has a digest.
+    No more than a run is in memory. Nothing is compared here: members have digests, and a hole has none that fits.
     """
 
     def __init__(self, far: Elsewhere, path: Path) -> None:
         self.size = far.size
         self._far = far
-        self._path = path
         self._lock = threading.Lock()
         self._known: set[int] = set()
         self._planned: dict[int, range] = {}
