@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -99,7 +99,7 @@ def open_package(node: Node, digest: Digest) -> Iterator[Package]:
         finally:
             file.close()
         return
-    raise _nowhere(errors, copies_of(node.database, digest))
+    raise nowhere(errors, copies_of(node.database, digest))
 
 
 @contextmanager
@@ -132,39 +132,7 @@ def local_package(node: Node, digest: Digest, folder: Path) -> Iterator[tuple[Pa
         with FileSource(path) as source:
             yield Package(source), path
         return
-    raise _nowhere(errors, copies_of(node.database, digest))
-
-
-@contextmanager
-def near_package(node: Node, digest: Digest, folder: Path) -> Iterator[tuple[Package, Path]]:
-    """Give a package open, and where it lies: on a disk of this machine, or fetched as `local_package` does.
-
-    One that lies on a disk here is not compared as a whole: whoever finds that something of it does not come back asks
-    `spoiled_copies`.
-    """
-    for copy in usable_copies(node, digest):
-        found = _opened_near(node, copy)
-        if found is not None:
-            package, source, path = found
-            with source:
-                yield package, path
-            return
-    with local_package(node, digest, folder) as (package, path):
-        yield package, path
-
-
-def _opened_near(node: Node, copy: CopyRow) -> tuple[Package, FileSource, Path] | None:
-    with suppress(GridError):
-        path = node.archive.store(copy.store).near(stored_of(copy))
-        if path is None:
-            return None
-        source = FileSource(path)
-        try:
-            return Package(source), source, path
-        except Damaged as error:
-            source.close()
-            note_copy(node, copy, DAMAGED, error)
-    return None
+    raise nowhere(errors, copies_of(node.database, digest))
 
 
 def spoiled_copies(node: Node, digest: Digest) -> list[CopyRow]:
@@ -286,6 +254,15 @@ def usable_copies(node: Node, digest: Digest) -> list[CopyRow]:
     return sorted(copies, key=lambda copy: order[copy.store])
 
 
+def nowhere(errors: Sequence[GridError], copies: Sequence[CopyRow]) -> GridError:
+    """Make the error of a package that no copy gives: it is lost, or away."""
+    if all(isinstance(error, Damaged | NotFound) for error in errors) and (errors or _is_lost(copies)):
+        said = errors[0].message if errors else "Look at the stores."
+        return Damaged(f"Reading a package failed: no copy of it is whole. {said}")
+    said = errors[0].message if errors else "No verified copy is known. Run 'meridian verify'."
+    return Unavailable(f"Reading a package was put off: no store has it now. {said}")
+
+
 def _fetch(store: ArchiveStore, copy: CopyRow, path: Path) -> None:
     hash_ = hashlib.sha256()
     with path.open("wb") as file:
@@ -295,7 +272,7 @@ def _fetch(store: ArchiveStore, copy: CopyRow, path: Path) -> None:
     _compare(hash_.hexdigest(), copy.digest, store)
 
 
-def _is_lost(copies: list[CopyRow]) -> bool:
+def _is_lost(copies: Sequence[CopyRow]) -> bool:
     """Say whether every copy that there was is known to be spoiled."""
     return bool(copies) and not verified_stores(copies)
 
@@ -306,11 +283,3 @@ def _compare(found: str, expected: Digest, store: ArchiveStore) -> None:
             f"Reading a package from archive store {store.name!r} failed: it is not what was put there."
             " Check the store; another copy is used."
         )
-
-
-def _nowhere(errors: list[GridError], copies: list[CopyRow]) -> GridError:
-    if all(isinstance(error, Damaged | NotFound) for error in errors) and (errors or _is_lost(copies)):
-        said = errors[0].message if errors else "Look at the stores."
-        return Damaged(f"Reading a package failed: no copy of it is whole. {said}")
-    said = errors[0].message if errors else "No verified copy is known. Run 'meridian verify'."
-    return Unavailable(f"Reading a package was put off: no store has it now. {said}")

@@ -19,6 +19,7 @@ import struct
 import sys
 import threading
 import zipfile
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,6 +60,7 @@ class Package:
             zipfile.ZipFile(io.BufferedReader(Seekable(source))) as directory,
         ):
             self._members = {info.filename: info for info in directory.infolist()}
+            self._begins = sorted(info.header_offset for info in directory.infolist())
             if self._info(MANIFEST).file_size > MOST_MANIFEST_BYTES:
                 raise Damaged("Opening a package failed: its manifest is too large. Use its other copy.")
             self.manifest: Manifest = read_manifest(directory.read(MANIFEST))
@@ -162,6 +164,12 @@ class Package:
     def content(self, number: int) -> tuple[int, int, int, int]:
         """Give where the stored bytes of a member begin, its method, its size as unzipped, and that of its stored bytes."""
         return self._content(member_name(number))
+
+    def extent(self, number: int) -> tuple[int, int]:
+        """Give where a member begins in the file, and where what lies behind it does."""
+        begin = self._info(member_name(number)).header_offset
+        behind = bisect_right(self._begins, begin)
+        return begin, self._begins[behind] if behind < len(self._begins) else self.source.size
 
     def stored_bytes(self, name: str) -> int:
         """Give how many bytes a member takes in the file."""

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 from node.archive.archived import PART, WHOLE, ArchivedRow, is_archived, peek_archived_pack
 from node.archive.asking import send_next
-from node.archive.copies import near_package, spoiled_copies
+from node.archive.copies import spoiled_copies
 from node.archive.key_images import first_series, key_images
-from node.archive.package import Package
+from node.archive.near import Near, lies_near, near_package
 from node.archive.portions import portions
 from node.archive.restoring import restore_into
 from node.archive.tickets import begin_ticket, end_ticket
@@ -159,22 +158,25 @@ def _bring(node: Node, one: _Recall) -> None:
     try:
         _bring_portions(node, one, archived)
     except Damaged:
-        if not spoiled_copies(node, archived.digest):
+        if lies_near(node, archived.digest) and not spoiled_copies(node, archived.digest):
             raise
-        _bring_portions(node, one, archived)  # from the next copy
+        # From the next copy; of what does not lie here, ranges say less of a copy than all of it.
+        _bring_portions(node, one, archived, whole=True)
 
 
-def _bring_portions(node: Node, one: _Recall, archived: ArchivedRow) -> None:
+def _bring_portions(node: Node, one: _Recall, archived: ArchivedRow, *, whole: bool = False) -> None:
     rows = _away(node, one.key, series_uid=one.series_uid, pack=one.pack)
     node.packs.check_room(sum(row.data_bytes for row in rows))
-    done = 0
+    parts, done = _portions(node, one, rows), 0
+    if not parts:
+        return
     with (
         node.archive.work_folder(node.clock) as folder,
-        near_package(node, archived.digest, folder) as (package, path),
+        near_package(node, archived, folder, first=parts[0], whole=whole) as near,
     ):
-        for portion in _portions(node, one, rows):
+        for portion in parts:
             merged = MergedPack(node.packs, node.clock)
-            places = _filled(node, one, merged, package, path=path, rows=portion, done=done)
+            places = _filled(node, one, merged, near, rows=portion, done=done)
             try:
                 statements = _moved(node, one.key, archived, merged, places)
             except BaseException:
@@ -195,9 +197,8 @@ def _filled(
     node: Node,
     one: _Recall,
     merged: MergedPack,
-    package: Package,
+    near: Near,
     *,
-    path: Path,
     rows: Sequence[InstanceRow],
     done: int,
 ) -> list[tuple[InstanceRow, int, int]]:
@@ -205,8 +206,11 @@ def _filled(
     places, told = list[tuple[InstanceRow, int, int]](), node.now()
     meant = [(row.offset, row) for row in rows]
     try:
+        near.plan(row.offset for row in rows)
         # Compared when the pack is read back from its disk: once is enough while somebody waits.
-        for place in restore_into(merged, package, path, node.archive.recallers, meant, compared=False):
+        for place in restore_into(
+            merged, near.package, near.path, node.archive.recallers, meant, compared=False, fetch=near.fetch
+        ):
             places.append(place)
             if one.until is not None and node.now() > one.until:
                 raise Waited("Reading the study was put off: bringing it back takes longer. Try again later.")

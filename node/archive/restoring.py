@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,10 +59,16 @@ def restore_into(
     rows: Sequence[tuple[int, InstanceRow]],
     *,
     compared: bool = True,
+    fetch: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[InstanceRow, int, int]]:
     """Append originals to a pack by their numbers; gives the row of each, and where its record and data set stand.
 
     What was given is in the pack, whatever happens to those behind it.
+
+    Parameters
+    ----------
+    fetch
+        Has a member lie where the package lies, before it is read; while others are made.
 
     Raises
     ------
@@ -82,6 +88,8 @@ def restore_into(
                 arrivals[number - 1], meta_bytes=row.meta_bytes, data_bytes=row.data_bytes, digest=row.digest
             )
             rooms.append(room)
+            if fetch is not None:
+                fetch(number)
             yield Wanted(number=number, file=room.file, at=room.at)
 
     try:

@@ -17,6 +17,7 @@ from node.archive.healing import heal_study
 from node.catalogue.search import InstanceRow
 from node.database.port import Database, read_as
 from node.errors import NotFound
+from node.failpoints import planted
 from node.names import StudyKey
 from node.node import Node
 from node.store.directory import is_damaged
@@ -68,6 +69,21 @@ def peek_moved(node: Node, row: InstanceRow) -> InstanceRow | None:
         bring_for(node, StudyKey(origin=row.origin, study_uid=row.study_uid))
         again = peek_content(node.database, row)
     return again if again is not None and again.pack != row.pack else None
+
+
+def with_its_series(node: Node, row: InstanceRow, *, who: str) -> InstanceRow:
+    """Give a row as it is once its series was brought, where that lies in the archive alone; for whoever asked for no more of its study.
+
+    Raises
+    ------
+    Unavailable, Damaged
+        As `node.archive.awaited.bring_for`.
+    """
+    again = peek_content(node.database, row) if is_archived(row.pack) else row
+    if again is None or not is_archived(again.pack) or planted("series-brings-study"):
+        return again or row
+    bring_for(node, StudyKey(origin=row.origin, study_uid=row.study_uid), who=who, series_uid=row.series_uid)
+    return peek_content(node.database, row) or row
 
 
 def peek_content(database: Database, row: InstanceRow) -> InstanceRow | None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
+from node.catalogue.fresh import with_its_series
 from node.catalogue.search import InstanceRow
 from node.catalogue.visibility import Condition
 from node.dicom.syntax import EXPLICIT_LITTLE
@@ -153,6 +155,7 @@ class Inquiry:
             contexts,
             charset=self._asking.charset,
             otherwise=self._otherwise,
+            find=self._finding(asked),
         )
         database = self._who.node.database
         try:
@@ -187,6 +190,7 @@ class Inquiry:
                 sending.contexts,
                 charset=destination.charset,
                 originator=originator,
+                find=self._finding(asked),
             )
             try:
                 goes_on = self._run(retrieval, key, rows, _until_broken(sending, sender))
@@ -199,6 +203,12 @@ class Inquiry:
             if not goes_on:
                 break
         self._conclude(retrieval)
+
+    def _finding(self, asked: Wanted) -> Callable[[InstanceRow], InstanceRow] | None:
+        """Let a series that was named be brought from the archive without its study."""
+        if not asked.of_series:
+            return None
+        return partial(with_its_series, self._who.node, who=self._who.calling)
 
     def _run(
         self,

@@ -52,13 +52,25 @@ class Written:
     """What could not be done for the remote AE."""
 
 
-def outgoing_of(node: Node, row: InstanceRow) -> Outgoing:
-    """Give an instance of the catalogue, as it is corrected, as one to send."""
+def outgoing_of(
+    node: Node, row: InstanceRow, *, find: Callable[[InstanceRow], InstanceRow] | None = None
+) -> Outgoing:
+    """Give an instance of the catalogue, as it is corrected, as one to send.
+
+    Parameters
+    ----------
+    find
+        As `sending.InstanceSender` takes it.
+    """
+
+    def read() -> Sequence[bytes | memoryview]:
+        return [view_of(piece) for piece in data_set_pieces(node, row if find is None else find(row))]
+
     return Outgoing(
         sop_class=row.sop_class,
         sop_uid=row.sop_uid,
         transfer_syntax=row.transfer_syntax,
-        read=lambda: [view_of(piece) for piece in data_set_pieces(node, row)],
+        read=read,
     )
 
 

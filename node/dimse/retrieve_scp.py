@@ -50,6 +50,11 @@ class Wanted:
     count: int
     filters: Mapping[str, str]
 
+    @property
+    def of_series(self) -> bool:
+        """Whether series or instances are named, and not all of a study is wanted."""
+        return any(self.filters.get(name) for name in ("SeriesInstanceUID", "SOPInstanceUID"))
+
 
 @dataclass(slots=True, kw_only=True)
 class Progress:

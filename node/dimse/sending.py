@@ -50,6 +50,7 @@ class InstanceSender:
         charset: str = "",
         originator: tuple[str, int] | None = None,
         otherwise: Callable[[int, Command], bool] | None = None,
+        find: Callable[[InstanceRow], InstanceRow] | None = None,
     ) -> None:
         """Begin.
 
@@ -63,6 +64,9 @@ class InstanceSender:
             AE title and message ID of the C-MOVE that this is done for.
         otherwise
             Takes a command that came instead of an answer, and says whether it had a place there.
+        find
+            Gives a row as it is by its turn, brought from the archive where it lay there alone; without it, whoever
+            reads it brings its study.
         """
         self._node = node
         self._conversation = conversation
@@ -70,6 +74,7 @@ class InstanceSender:
         self._charset = charset
         self._originator = originator
         self._otherwise = otherwise
+        self._find = find
         self._message_id = 0
         self._next: tuple[InstanceRow, _Ready | Outcome] | None = None
 
@@ -137,6 +142,8 @@ class InstanceSender:
         GridError
             The peer takes none of the ways in which it can be written, or it cannot be.
         """
+        if self._find is not None:
+            row = self._find(row)
         context = self._contexts.get((row.sop_class, row.transfer_syntax))
         if context is not None and not self._charset:
             return context, data_set_pieces(self._node, row)

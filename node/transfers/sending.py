@@ -7,6 +7,9 @@ Source: DICOM PS3.4 B.2 (Storage).
 
 from __future__ import annotations
 
+from functools import partial
+
+from node.catalogue.fresh import with_its_series
 from node.catalogue.search import instances_of
 from node.database.port import text
 from node.dimse.calling import called
@@ -50,9 +53,10 @@ def _send(node: Node, one: Transfer, remote: Remote, progress: Progress) -> str:
             progress.count(failed=len(refused))
         return not progress.stopped
 
+    find = partial(with_its_series, node, who=one.by_name) if one.series_uids else None
     store(
         called(node.config, remote),
-        [outgoing_of(node, row) for row in rows if row.sop_uid not in there],
+        [outgoing_of(node, row, find=find) for row in rows if row.sop_uid not in there],
         directory=node.state,
         charset=remote.charset,
         told=told,

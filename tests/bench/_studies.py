@@ -63,16 +63,17 @@ def small_studies(count: int) -> Iterator[Small]:
         )
 
 
-def slices(count: int) -> tuple[str, list[bytes]]:
+def slices(count: int, *, series: int = 1) -> tuple[str, list[bytes]]:
     """Give the files of a chest CT of 512 x 512 slices, and the study's UID; another one each time."""
     study = f"2.25.{int.from_bytes(os.urandom(12))}"
     drawn = _drawn()
     files = []
     for number in range(1, count + 1):
-        sop_uid = f"{study}.1.{number}"
+        series_uid = f"{study}.{1 + (number - 1) * series // count}"
+        sop_uid = f"{series_uid}.{number}"
         data_set = make_ct(
             study_uid=study,
-            series_uid=f"{study}.1",
+            series_uid=series_uid,
             sop_uid=sop_uid,
             number=number,
             patient_id="BENCH",

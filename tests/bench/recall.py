@@ -3,6 +3,7 @@
 A CT of ``RECALL_SLICES`` slices (200) is archived and let go in a node without a web; then by turns, ``RECALL_ROUNDS`` times (5): its frames are
 decoded by one process and thrown away; and the study is recalled, with a digest of each instance, a synced pack that is read back from the
 disk, and rows that mean it. Frames: each as stored from the open package, and the same bytes by `os.pread`, by turns, 50 times over.
+At last one series of eight comes from a bucket (SeaweedFS on this machine, sealed), by ranges and with the package fetched whole, by turns.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from node.imaging.lossless import decode, load_codecs
 from node.names import StudyKey
 from node.node import Node
 from tests.bench._apart import ROOT
+from tests.bench._series import one_series
 from tests.bench._studies import slices
 from tests.kit.bare_node import bare_node
 from tests.kit.holding import hold
@@ -47,12 +49,17 @@ def main() -> None:
             decoded, recalled = _rates(node, key)
         finally:
             node.close()
+        ranges, whole = one_series(Path(name) / "series", count=SLICES, rounds=ROUNDS)
     print(f"{'':<26}{'min':>9}{'median':>9}{'max':>9}{'p99':>9}")
     for what, each, unit in (
         ("frame of an open package", frame, "us"),
         ("the same by pread", bare, "us"),
         ("decoded by one core", decoded, "MB/s"),
         ("recalled", recalled, "MB/s"),
+        ("a series, by ranges", ranges.took_ms, "ms"),
+        ("... package whole", whole.took_ms, "ms"),
+        ("fetched, by ranges", ranges.fetched_mb, "MB"),
+        ("... package whole", whole.fetched_mb, "MB"),
     ):
         p99 = f"{_p99(each):9.1f}" if unit == "us" else f"{'':9}"
         print(f"{what:<26}{min(each):9.1f}{statistics.median(each):9.1f}{max(each):9.1f}{p99} {unit}")
@@ -60,6 +67,7 @@ def main() -> None:
     print(
         f"recall: recall_ratio={statistics.median(ratios):.2f} recalled_mb_s={statistics.median(recalled):.0f}"
         f" frame_p99_ratio={_p99(frame) / _p99(bare):.2f}"
+        f" series_ratio={statistics.median(whole.took_ms) / statistics.median(ranges.took_ms):.2f}"
     )
 
 

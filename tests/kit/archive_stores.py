@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from node.archive.stores.port import ArchiveStore, Stored, StoredFile
 from node.clock import MINUTE, Micros
-from node.errors import NotReady
+from node.errors import NotReady, Unavailable
 from node.names import Digest
 from tests.kit.clock import FrozenClock
 
@@ -60,6 +60,9 @@ class Around:
     def open(self, stored: Stored) -> StoredFile:
         return self.inner.open(stored)
 
+    def near(self, stored: Stored) -> Path | None:
+        return self.inner.near(stored)
+
     def read_back(self, stored: Stored) -> Iterator[bytes]:
         return self.inner.read_back(stored)
 
@@ -77,6 +80,62 @@ class Around:
 
     def close(self) -> None:
         self.inner.close()
+
+
+class Far(Around):
+    """Lies on no disk of this machine, and counts what it gives; it fails from ``fails_after`` bytes on."""
+
+    def __init__(self, inner: ArchiveStore) -> None:
+        super().__init__(inner)
+        self.read: list[tuple[int, int]] = []
+        """Offset and length of each range that was read."""
+        self.whole = 0
+        """How often all of a package was asked for."""
+        self.fails_after: int | None = None
+
+    def forget(self) -> None:
+        """Begin to count again."""
+        self.read.clear()
+        self.whole = 0
+
+    @property
+    def read_bytes(self) -> int:
+        return sum(length for _, length in self.read)
+
+    def near(self, stored: Stored) -> Path | None:
+        return None
+
+    def open(self, stored: Stored) -> StoredFile:
+        return FarFile(self, self.inner.open(stored))
+
+    def read_back(self, stored: Stored) -> Iterator[bytes]:
+        self.whole += 1
+        at = 0
+        for piece in self.inner.read_back(stored):
+            self.count(at, len(piece))
+            at += len(piece)
+            yield piece
+
+    def count(self, offset: int, length: int) -> None:
+        if self.fails_after is not None and self.read_bytes + length > self.fails_after:
+            raise Unavailable("Reading a package failed: the line is cut. Try again.")
+        self.read.append((offset, length))
+
+
+class FarFile:
+    """A file of such a store."""
+
+    def __init__(self, store: Far, file: StoredFile) -> None:
+        self._store = store
+        self._file = file
+        self.size = file.size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self._store.count(offset, length)
+        return self._file.read_at(offset, length)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class Forgetful(Around):

@@ -7,11 +7,12 @@ from functools import partial
 from typing import TypeVar
 
 from node.archive.archived import is_archived
-from node.archive.asking import VIEWED
+from node.archive.asking import READ, VIEWED
 from node.archive.awaited import ask_for_rest, bring_for
 from node.archive.healing import heal_study
 from node.catalogue.search import InstanceRow
 from node.errors import Damaged
+from node.failpoints import planted
 from node.store.directory import is_damaged
 from web.dicomweb.held import find_held
 from web.routes import TECHNICIAN, Call, NoBody
@@ -31,16 +32,24 @@ def held_by_call(call: Call[NoBody]) -> list[InstanceRow]:
     )
 
 
-def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brought: bool = True) -> T:
+def with_held(
+    call: Call[NoBody],
+    use: Callable[[list[InstanceRow]], T],
+    *,
+    brought: bool = True,
+    rest: bool = True,
+) -> T:
     """Use the instances a request names; look them up once more when packs were merged meanwhile.
 
-    What lies in the archive alone is brought first, and waited for, of a series that alone: the rest follows; what is known to be damaged is healed first.
+    What lies in the archive alone is brought first, and waited for, of a series that alone; what is known to be damaged is healed first.
 
     Parameters
     ----------
     brought
         False for whoever reads what lies in the archive where it lies; it is brought when that raises
         FileNotFoundError.
+    rest
+        False for whoever fetches what she names, and no more; of a series that is viewed the rest of its study follows.
 
     Raises
     ------
@@ -50,7 +59,7 @@ def with_held(call: Call[NoBody], use: Callable[[list[InstanceRow]], T], *, brou
         No store of the archive has them now, or they take longer to come than a client waits.
     """
     find = partial(held_by_call, call)
-    online = partial(_online, call, find, call.path.get("series_uid", ""))
+    online = partial(_online, call, find, call.path.get("series_uid", ""), rest=rest)
     return _twice(online if brought else find, online, use)
 
 
@@ -59,7 +68,7 @@ def with_named(
 ) -> T:
     """Use the instance that a query names, as `with_held` does."""
     find = partial(find_held, call.node, call.study, series_uid=series_uid, sop_uid=sop_uid)
-    online = partial(_online, call, find, series_uid)
+    online = partial(_online, call, find, series_uid, rest=True)
     return _twice(online, online, use)
 
 
@@ -78,7 +87,9 @@ def _twice(
         raise Damaged("Reading an instance failed: its pack is missing. Run 'meridian verify'.") from error
 
 
-def _online(call: Call[NoBody], find: Callable[[], list[InstanceRow]], series_uid: str) -> list[InstanceRow]:
+def _online(
+    call: Call[NoBody], find: Callable[[], list[InstanceRow]], series_uid: str, *, rest: bool
+) -> list[InstanceRow]:
     held = find()
     if any(is_damaged(row.pack) for row in held):
         heal_study(call.node, call.study)
@@ -88,7 +99,8 @@ def _online(call: Call[NoBody], find: Callable[[], list[InstanceRow]], series_ui
     person = call.caller.person
     who = person.name if person is not None else call.caller.principal
     asker = person.id if person is not None else call.caller.principal
-    bring_for(call.node, call.study, who=who, asker=asker, why=VIEWED, series_uid=series_uid)
-    if series_uid:
+    why = VIEWED if rest else READ
+    bring_for(call.node, call.study, who=who, asker=asker, why=why, series_uid=series_uid)
+    if series_uid and (rest or planted("series-brings-study")):
         ask_for_rest(call.node, call.study, who=who, asker=asker, why=VIEWED)
     return find()

@@ -44,13 +44,13 @@ def retrieve_study(call: Call[NoBody]) -> Later | web.Response:
 @at_both_roots("/studies/{study_uid}/series/{series_uid}")
 def retrieve_series(call: Call[NoBody]) -> Later | web.Response:
     """Give all instances of a series."""
-    return with_held(call, lambda held: _retrieve(call, held))
+    return with_held(call, lambda held: _retrieve(call, held), rest=False)
 
 
 @at_both_roots("/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}")
 def retrieve_instance(call: Call[NoBody]) -> Later | web.Response:
     """Give one instance."""
-    return with_held(call, lambda held: _retrieve(call, held, one=True))
+    return with_held(call, lambda held: _retrieve(call, held, one=True), rest=False)
 
 
 @at_both_roots("/studies/{study_uid}/metadata")

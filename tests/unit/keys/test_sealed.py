@@ -103,6 +103,32 @@ def test_reads_at_any_offset(three_chunks: tuple[SealedFile, bytes]) -> None:
         assert buffer == content[2 * CHUNK_BYTES - 2 :][:4]
 
 
+def test_neighbours_are_read_at_once_a_few_megabytes_at_a_time(tmp_path: Path) -> None:
+    content = content_of(10 * CHUNK_BYTES + 7)
+    sealed = seal(tmp_path / "blob", content)
+    lies = Listing(sealed.path.read_bytes())
+    with SealedReader(lies, sealed.key) as reader:
+        lies.lengths.clear()
+        assert reader.read_at(5, len(content)) == content[5:]
+        assert lies.lengths == [8 * SEALED_CHUNK, 2 * SEALED_CHUNK + 16 + 7]
+
+
+class Listing:
+    """A sealed file in a store, which says what was read of it."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self.size = len(raw)
+        self.lengths: list[int] = []
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        self.lengths.append(length)
+        return self._raw[offset : offset + length]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 def test_a_zip_is_read_in_place(tmp_path: Path) -> None:
     plain = io.BytesIO()
     with zipfile.ZipFile(plain, "w") as archive:
