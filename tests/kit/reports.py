@@ -179,7 +179,7 @@ def _insert_study(report: SignedReport) -> Statement:
 
 def _insert_instance(report: SignedReport, n: int) -> Statement:
     return _insert(
-        "instance",
+        "online_instance",
         origin=report.origin,
         study_uid=report.study_uid,
         sop_uid=f"2.25.1001.{n}",
