@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from node.archive.archived import is_archived
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.database.port import read_as, text
@@ -25,7 +24,7 @@ def verify_packs(node: Node) -> Iterator[Finding]:
     """Give what is wrong with packs, pack by pack."""
     # Rows first: a pack that appears in between has its file, not yet its rows.
     rows = node.database.read("SELECT DISTINCT pack FROM online_instance")
-    meant = {pack for row in rows if not is_archived(pack := text(row, "pack")) and not is_damaged(pack)}
+    meant = {pack for row in rows if not is_damaged(pack := text(row, "pack"))}
     yield from _verify_damaged(node)
     here = set(node.packs.names()) - _going(node)
     for pack in sorted(meant | here):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from node.archive.archived import VERIFIED, CopyRow, is_archived
+from node.archive.archived import VERIFIED, CopyRow
 from node.archive.copies import copy_subject
 from node.clock import Micros
 from node.database.port import Statement, integer, read_as, text
@@ -35,7 +35,7 @@ class PackRow:
 def enrol(node: Node) -> None:
     """Write down packs that rows mean and nobody knows yet, and forget those that none means; open ones wait."""
     landing = set(node.packs.landing())
-    meant = {pack for pack in _meant(node) if not is_archived(pack) and not is_damaged(pack)} - landing
+    meant = {pack for pack in _meant(node) if not is_damaged(pack)} - landing
     rows = node.database.read("SELECT pack, state FROM scrubbed")
     known = {text(row, "pack") for row in rows}
     stale = {text(row, "pack") for row in rows if text(row, "state") == WHOLE} - meant

@@ -91,7 +91,8 @@ def peek_content(database: Database, row: InstanceRow) -> InstanceRow | None:
     rows = read_as(
         database,
         InstanceRow,
-        "SELECT * FROM instance WHERE origin = ? AND study_uid = ? AND sop_uid = ? AND digest = ?",
-        (row.origin, row.study_uid, row.sop_uid, row.digest),
+        # The series says nothing more, and of what is folded only that one is looked through.
+        "SELECT * FROM instance WHERE origin = ? AND study_uid = ? AND series_uid = ? AND sop_uid = ? AND digest = ?",
+        (row.origin, row.study_uid, row.series_uid, row.sop_uid, row.digest),
     )
     return rows[0] if rows else None
