@@ -249,6 +249,16 @@ export const catalogue = {
   'conflict.isOther': { zh: '另一份', en: 'The other one' },
   'conflict.noPicture': { zh: '无法生成图像', en: 'No picture can be made' },
 
+  'unsettled.title': { zh: '更正情况不明的检查（{{shown}}）', en: 'Studies whose corrections are unknown ({{shown}})' },
+  'unsettled.more': { zh: '另有 {{shown}} 个检查未在此列出，可在检查列表中查看。', en: '{{shown}} more are not listed here; the study list marks them.' },
+  'unsettled.settle': { zh: '全部确认无误…', en: 'Settle all…' },
+  'unsettled.ask': { zh: '确认全部 {{shown}} 个检查无误？', en: 'Settle all {{shown}} studies?', one: 'Settle 1 study?' },
+  'unsettled.means': { zh: '确认后，这些检查的“更正情况不明”标记全部消失：以当前显示的患者与检查信息为准，并恢复按规则发送给其他医院。', en: 'All of them lose their mark: what they show now counts as right, of patient and study, and they go to other hospitals again by the rules.' },
+  'unsettled.lost': { zh: '丢失的更正（患者合并、检查归属、信息更正、作废）不会因此找回。请在技师已逐一核对并重新更正之后再确认。', en: 'It brings no lost correction back (merges, moves, corrected words, rejections). Confirm when a technician has looked at each and corrected again what was corrected.' },
+  'unsettled.audit': { zh: '每个检查都会以您的姓名记入审计日志。', en: 'It is noted in the audit trail for each study, with your name.' },
+  'unsettled.confirm': { zh: '确认 {{shown}} 个检查', en: 'Settle {{shown}} studies', one: 'Settle 1 study' },
+  'unsettled.left': { zh: '还剩 {{shown}} 个', en: '{{shown}} left' },
+
   'corrections.title': { zh: '更正', en: 'Corrections' },
   'corrections.how': { zh: '收到的原始数据从不改动；更正在显示、查询和对外发送时生效，可随时撤销。', en: 'What was received is never changed. Corrections count wherever a study is shown, found or sent, and can be undone.' },
   'corrections.conflicts': { zh: '待处理冲突（{{count}}）', en: 'Conflicts to settle ({{count}})' },
