@@ -153,7 +153,7 @@ export const catalogue = {
   'study.conflict': { zh: '内容冲突', en: 'Conflict' },
   'study.patientConflict': { zh: '患者冲突', en: 'Patient differs' },
   'study.correctionsUnknown': { zh: '更正情况不明', en: 'Corrections unknown' },
-  'study.correctionsUnknownHow': { zh: '索引重建时未能取得全部更正记录（患者合并、检查归属、信息更正、作废、冲突处理）。请核对患者与检查信息，必要时重新更正，再由管理员确认。', en: 'The index was rebuilt without all corrections (merged patients, moved studies, corrected words, rejected images, settled conflicts). Check the patient and the study, correct again what was corrected, then an administrator confirms it.' },
+  'study.correctionsUnknownHow': { zh: '索引重建时未能取得全部更正记录（患者合并、检查归属、信息更正、作废、冲突处理）。请核对患者与检查信息，必要时重新更正，再由管理员确认；确认前不会发送给其他医院。', en: 'The index was rebuilt without all corrections (merged patients, moved studies, corrected words, rejected images, settled conflicts). Check the patient and the study, correct again what was corrected, then an administrator confirms it. Until then it goes to no other hospital.' },
   'study.correctionsNone': { zh: '没有留下任何更正记录。', en: 'No correction is known.' },
   'study.correctionsUntil': { zh: '已知更正截至', en: 'Corrections are known up to' },
   'study.correctionsSettle': { zh: '已核对，确认无误', en: 'Checked: it is right' },
