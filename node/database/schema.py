@@ -11,7 +11,7 @@ or 1; JSON is canonical text.
 from __future__ import annotations
 
 from node.database.archive_tables import ARCHIVE
-from node.database.backup_tables import BACKUP
+from node.database.backup_tables import BACKUP, BACKUPS_REMOVED
 from node.database.deletion_tables import DELETION
 from node.database.lifecycle_tables import LIFECYCLE
 from node.database.rebuild_tables import REBUILD
@@ -443,5 +443,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     WATCH,
     DELETION,
     REBUILD,
+    BACKUPS_REMOVED,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""
