@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.archive.orphans import remove_orphans
+from node.archive.orphans import ask_for_orphans
 from node.archive.recertifying import recertify
 from node.archive.superseding import supersede_some
 from node.catalogue.superfluous import retire_repeats
@@ -38,7 +38,7 @@ class Tidying:
         if self._is_due("certified", CERTIFIED_EVERY):
             recertify(self._node)
         if self._is_due("orphans", ORPHANS_EVERY):
-            remove_orphans(self._node)
+            ask_for_orphans(self._node)
 
     def _is_due(self, what: str, every: Micros) -> bool:
         now = self._node.now()

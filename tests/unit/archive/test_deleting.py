@@ -20,7 +20,6 @@ from node.archive.deleting import JOB, STANDS, ask_deletion, delete_by_rule, wit
 from node.archive.deletions import deletions_of, get_deletion, steps_of
 from node.archive.erasing import erase_study
 from node.archive.forgetting import TABLES
-from node.archive.orphans import remove_orphans
 from node.archive.periods import DAY
 from node.archive.rules import Rule, Rules
 from node.archive.ruling import change_rules
@@ -46,6 +45,7 @@ from tests.kit.clock import FrozenClock
 from tests.kit.deleting import LIN, WANG, approve, ask, delete, erase, erase_all, found_in
 from tests.kit.instances import make_ct
 from tests.kit.merging import KEY, STUDY, associate, complete, ingest, rows_of
+from tests.kit.orphans import look_through
 
 TECHNICIAN = Person(id="p1", user="chen", name="Chen", roles=frozenset({"technician"}))
 WORDS = ("WANGCANARY", "wangcanary", "王金丝", "PIDCANARY77", "ACCCANARY9", "REASONCANARY")
@@ -158,7 +158,7 @@ def test_copies_of_packages_that_were_superseded_go_too(
     assert first_digest(node) in left
     marker.write_bytes(name)
     clock.advance(DAY)
-    remove_orphans(node)
+    look_through(node)
     assert erase_all(node, deleted, clock).state == "done"
 
 
