@@ -3,6 +3,10 @@
 The grant is per peer, narrowed by modality and department. A study that a case
 refers to a peer goes there whatever the grant, unless that is ``nothing``.
 Studies received from a peer are never passed on.
+
+A study of which not all corrections are known goes to nobody anew, whatever the grant and whoever asks about it: it might be
+of another patient than it says. What a peer has of it stays as it was told; nothing is added, and no correction that was
+lost here is taken back there. It goes on when somebody has settled it.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from node.canonical import canonical_json
 from node.database.port import Database, Statement, integer, text
 from node.errors import InvalidRequest
 from node.events import Event
+from node.failpoints import planted
 from node.names import Cause, NodeId, StudyKey, Subject
 from node.node import Node
 
@@ -41,7 +46,7 @@ class Outcome(Enum):
     METADATA = "metadata"
     EVERYTHING = "everything"
     BLOCKED = "blocked"
-    """It would get something, once a person has resolved the study's conflict."""
+    """It would get something, once a person has resolved the study's conflict, or settled its corrections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,8 @@ class Facts:
     department: str
     conflict: int
     referred: bool
+    known: bool
+    """All of its corrections, as far as anybody can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +95,8 @@ def decide(policy: Policy, facts: Facts) -> Decision:
     granted = _granted(policy, facts)
     if granted.outcome is not Outcome.NOTHING and facts.conflict == PATIENT_DIFFERS:
         return Decision(outcome=Outcome.BLOCKED, reason="its instances disagree about the patient")
+    if granted.outcome is not Outcome.NOTHING and not facts.known and not planted("unknown-shared"):
+        return Decision(outcome=Outcome.BLOCKED, reason="not all of its corrections are known")
     return granted
 
 

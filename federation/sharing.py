@@ -111,12 +111,16 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def pending_studies(node: Node, peer: NodeId) -> list[Pending]:
-    """Give the studies of which a peer is still due something."""
+    """Give the studies of which a peer is still due something.
+
+    Not those whose corrections are unknown: a rebuild marks studies of which something is due, and they are decided anew later.
+    """
     return read_as(
         node.database,
         Pending,
         "SELECT origin, study_uid, outcome, told, told_at, completed, corrected, pending FROM decision"
-        " WHERE peer = ? AND pending > 0 ORDER BY at",
+        " WHERE peer = ? AND pending > 0 AND NOT EXISTS (SELECT 1 FROM study WHERE study.origin = decision.origin"
+        " AND study.study_uid = decision.study_uid AND study.corrections_until IS NOT NULL) ORDER BY at",
         (peer,),
     )
 
@@ -229,7 +233,7 @@ def _decided(node: Node, peer: NodeId, keys: Iterable[StudyKey]) -> list[Stateme
 
 def _facts(node: Node, peer: NodeId, key: StudyKey) -> tuple[Facts | None, Cause]:
     rows = node.database.read(
-        "SELECT modalities, department, conflict, cause, EXISTS (SELECT 1 FROM referral AS r WHERE r.peer = ?"
+        "SELECT modalities, department, conflict, cause, corrections_until, EXISTS (SELECT 1 FROM referral AS r WHERE r.peer = ?"
         " AND r.origin = study.origin AND r.study_uid = study.study_uid) AS referred"
         " FROM study WHERE origin = ? AND study_uid = ?",
         (peer, key.origin, key.study_uid),
@@ -244,6 +248,7 @@ def _facts(node: Node, peer: NodeId, key: StudyKey) -> tuple[Facts | None, Cause
         department=text(row, "department"),
         conflict=integer(row, "conflict"),
         referred=bool(row["referred"]),
+        known=row["corrections_until"] is None,
     )
     return facts, Cause(text(row, "cause"))
 
@@ -266,7 +271,7 @@ def _decide(
         statements.append(_keep(node, peer, key, decision))
     if granted:
         statements.append(touch(peer, key))
-    if decision.outcome is Outcome.BLOCKED:
+    if decision.outcome is Outcome.BLOCKED and facts.known:  # else one problem tells of all of them
         detail = f"Sending a study to {peer} waits: {decision.reason}. Choose in the study's conflicts which is right."
         statements += problem_once(node, "sealing-blocked", about=key.subject, detail=detail, cause=cause)
     return statements

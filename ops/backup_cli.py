@@ -150,11 +150,16 @@ def prune(
 ) -> None:
     """Remove older backups of a node, and what no other needs."""
     from ops.backup.opening import open_place
-    from ops.backup.pruning import prune as remove_older
+    from ops.backup.pruning import prune_known
+    from ops.compose import compose_node
 
+    node = compose_node(state)
     place = open_place(to, keys_folder=state / "keys")
-    pruned = remove_older(state, place, keep=keep, daily=daily)
-    place.close()
+    try:
+        pruned = prune_known(node, place, keep=keep, daily=daily)
+    finally:
+        place.close()
+        node.close()
     typer.echo(f"Removed {pruned.backups} backups and {pruned.objects} objects; {pruned.kept} backups stay.")
 
 

@@ -130,6 +130,7 @@ def verify_certificate(
 ) -> None:
     """Say what a certificate of deletion certifies, after checking that it is as its node signed it; needs no node."""
     from node.archive.certificate import date_text, read_certificate
+    from node.archive.certificate_page import backup_lines
     from node.errors import NotFound
 
     try:
@@ -152,7 +153,8 @@ def verify_certificate(
     typer.echo(f"Asked by {deed.asked.by}, approved by {deed.approved.by}: {deed.code}. {deed.words}")
     for peer in found.peers:
         typer.echo(f"{peer.peer}: {peer.state} {peer.code} {date_text(peer.at)}")
-    typer.echo(f"Backups made before {date_text(found.backups_before)} hold it until they are removed.")
+    for line in backup_lines(found):
+        typer.echo(line)
 
 
 def main() -> None:

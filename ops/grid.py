@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from actors.archive import Archive
-from actors.chain import Chain
+from actors.chain import Chain, seal_rest
 from actors.collect import Collect, Fetch
 from actors.completion import Completion
 from actors.consult import Consult
@@ -57,6 +57,7 @@ def run_grid(state: Path, stopping: threading.Event) -> int:
         stopping.wait()
     finally:
         grid.stop()
+        seal_rest(node)
         node.close()
     return 1 if grid.gave_up else 0
 

@@ -10,6 +10,7 @@ import signal
 import threading
 from pathlib import Path
 
+from actors.chain import seal_rest
 from actors.jobs.worker import JobWorker
 from node.allocator import keep_freed
 from node.dimse.barrier import index_of
@@ -48,5 +49,6 @@ def serve_in_one_process(state: Path) -> int:
         receiver.stop(DRAIN_S)
         worker.stop()
         grid.stop()
+        seal_rest(node)
         node.close()
     return 1 if grid.gave_up else 0

@@ -71,7 +71,7 @@ def settle(
     every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
     """Say that somebody has looked at a study, or at all: what it shows is right."""
-    from node.catalogue.unsettled import settle_corrections, unsettled_studies
+    from node.catalogue.unsettled import count_unsettled, settle_corrections, settle_every
     from node.errors import InvalidRequest
     from node.names import NodeId, StudyKey, StudyUID
     from node.people.accounts import OPERATOR
@@ -81,10 +81,13 @@ def settle(
         raise InvalidRequest("Settling corrections was refused: name a study, or give --all.")
     node = compose_node(state)
     try:
-        origin, _, uid = study.rpartition("/")
-        one = StudyKey(origin=NodeId(origin or node.id), study_uid=StudyUID(uid))
-        keys = [key for key, _ in unsettled_studies(node.database)] if every else [one]
-        done = settle_corrections(node, OPERATOR, keys)
+        if every:
+            marked = count_unsettled(node.database)
+            done = settle_every(node, OPERATOR, told=marked, most=marked)
+        else:
+            origin, _, uid = study.rpartition("/")
+            one = StudyKey(origin=NodeId(origin or node.id), study_uid=StudyUID(uid))
+            done = settle_corrections(node, OPERATOR, [one])
     finally:
         node.close()
     typer.echo(f"Settled {done} {'study' if done == 1 else 'studies'}.")

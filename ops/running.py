@@ -76,14 +76,19 @@ class RunningNode:
             self.process.wait()
 
 
-def start_node(state: Path, *, environment: dict[str, str] | None = None) -> RunningNode:
+def start_node(
+    state: Path, *, environment: dict[str, str] | None = None, one_process: bool = False
+) -> RunningNode:
     """Start ``meridian serve`` for a state folder; its lines go to ``log`` in it."""
     config = load_config(state)
+    command = ["-m", "ops.serve", str(state), "--with-parent"]
+    if one_process:
+        command = ["-m", "ops.cli", "serve", str(state), "--one-process"]
     return RunningNode(
         name=config.id,
         web=f"{'https' if config.web.certificate else 'http'}://{config.web.host}:{config.web.port}",
         dicom=_dicom(config),
-        process=_start(["-m", "ops.serve", str(state), "--with-parent"], state / "log", environment),
+        process=_start(command, state / "log", environment),
         log=state / "log",
     )
 

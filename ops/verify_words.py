@@ -9,6 +9,7 @@ from node.canonical import digest_of
 from node.database.port import text
 from node.errors import Damaged, GridError, NotFound
 from node.events import decode
+from node.journal.unnamed import lost_rows
 from node.keys.signing import verify
 from node.names import Digest, NodeId, Subject
 from node.node import Node
@@ -40,15 +41,14 @@ def verify_texts(node: Node) -> Iterator[Finding]:
 
 
 def _verify_files(node: Node) -> Iterator[Finding]:
-    """Files that no row knows: of a batch that was not written, or of words that were to be erased. One being written is among them."""
-    for digest in node.texts.files():
-        if not node.database.read("SELECT 1 AS one FROM text WHERE digest = ?", (digest,)):
-            yield Finding(
-                where=f"text {digest[:16]}",
-                what="its file has no row; a crash left it, its words were erased, or it is being written just now",
-                todo="verify again in an hour; if it is there still, nothing is being restored, and no study says that"
-                " not all of its corrections are known, remove the file",
-            )
+    """Files that have lost their row. One that nothing names is of a command that was refused: it goes after a week, and is no finding."""
+    for digest in sorted(lost_rows(node)):
+        yield Finding(
+            where=f"text {digest[:16]}",
+            what="its file has no row, and the journal or a row names it",
+            todo="if its study was deleted for good, a restore brought it back: remove the file; otherwise restore the"
+            " database from the backup and compare",
+        )
 
 
 def verify_reports(node: Node) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from actors.chain import seal_rest
 from actors.jobs.worker import run_worker
 from ops.compose import compose_node
 from ops.logs import configure_logs
@@ -16,5 +17,6 @@ def run_worker_process(state: Path, stopping: threading.Event) -> int:
     configure_logs(node.id, "worker")
     node.packs.recover()
     run_worker(node, stopping)
+    seal_rest(node)
     node.close()
     return 0

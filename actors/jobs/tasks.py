@@ -13,6 +13,7 @@ import dramatiq
 
 from node.archive.archiving import archive_study
 from node.archive.erasing import erase_study
+from node.archive.orphans import look_for_orphans
 from node.archive.recalling import recall_study
 from node.node import Node
 from node.reporting.delivery import deliver
@@ -35,6 +36,7 @@ ARCHIVE: Mapping[str, Callable[..., None]] = {
     "archive_study": archive_study,  # (origin, study_uid, profile): its package, in each store
     "recall_study": recall_study,  # (origin, study_uid, ticket): back from the archive
     "erase_study": erase_study,  # (deletion): what lies outside of the database of a study that was deleted
+    "look_for_orphans": look_for_orphans,  # (store, after, day, tries): some thousand names of a store against rows
 }
 """In a queue of their own: they keep cores busy, and no report waits for them."""
 

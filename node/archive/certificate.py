@@ -1,6 +1,8 @@
 """The certificate of a deletion: signed by the node, checked by anybody who has nothing but the file and the node's key.
 
-It is written when nothing is left, and again when a peer answers later; each issue names all that was confirmed by then.
+It is written when nothing is left, again when a peer answers later, and again when the last backup that may hold the study
+was removed; each issue names all that was confirmed by then. Version 1 says of backups no more than a moment; it verifies as
+it was signed.
 
 Source: RFC 8032; 医疗机构病历管理规定 (2013) 29; 个人信息保护法 47.
 """
@@ -21,10 +23,11 @@ from node.keys.encoding import to_base64
 from node.keys.signing import verify
 from node.names import Digest
 from node.node import Node
+from node.watch.backups import places_before
 
-PREFIX = b"meridian-deletion/1"
-"""What the signature covers begins with this, and goes on with the canonical JSON of ``certificate``."""
-FORMAT = "meridian-deletion/1"
+FORMATS = ("meridian-deletion/1", "meridian-deletion/2")
+"""Each is what the signature of its certificates begins with; it goes on with the canonical JSON of ``certificate``."""
+FORMAT = FORMATS[-1]
 
 
 class Removed(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +47,18 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     at: Micros | None
 
 
+class Backups(msgspec.Struct, frozen=True, kw_only=True):
+    """A place of backups that may hold the study, as far as the node knows: what it made since the study came."""
+
+    place: str
+    there: int
+    """How many are kept there; nothing sets a day by which they go."""
+    last_at: Micros
+    """When the last of them was made; of all that were, once none is left."""
+    removed_at: Micros | None
+    """When the last was removed; None while one is there."""
+
+
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """What is signed."""
 
@@ -55,7 +70,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: Micros
     peers: tuple[Answer, ...]
     backups_before: Micros
-    """Backups that were made before this still hold the study, until each is removed."""
+    """Backups that were made before this may hold the study, until each is removed. Version 1: when the study was deleted; from 2 on,
+    when nothing was left of it."""
+    backups: tuple[Backups, ...] = ()
+    """From version 2 on."""
     verify_key: str
     """Base64 of the node's Ed25519 key."""
 
@@ -88,11 +106,12 @@ def sign_certificate(node: Node, deletion: Deletion, *, issue: int, at: Micros) 
         removed=_removed(node, deletion),
         completed_at=deletion.done_at or at,
         peers=_answers(node, deletion),
-        backups_before=deed.deleted_at,
+        backups_before=deletion.done_at or at,
+        backups=_backups(node, deed, before=deletion.done_at or at),
         verify_key=node.keys.verify_key,
     )
     body = msgspec.to_builtins(certificate)
-    signature = to_base64(node.keys.sign(_signed_bytes(body)))
+    signature = to_base64(node.keys.sign(_signed_bytes(FORMAT, body)))
     return canonical_json({"certificate": body, "signature": signature})
 
 
@@ -118,7 +137,7 @@ def read_certificate(content: str | bytes, *, key: str | None = None) -> Certifi
         raise InvalidRequest(
             f"Reading a certificate of deletion failed ({error}): this is not one. Download it again."
         ) from error
-    if signed.certificate.format != FORMAT:
+    if signed.certificate.format not in FORMATS:
         raise InvalidRequest(
             "Reading a certificate of deletion failed: another version wrote it. Use that version to verify it."
         )
@@ -130,7 +149,11 @@ def read_certificate(content: str | bytes, *, key: str | None = None) -> Certifi
             " keys it has had."
         )
     try:
-        verify(signed.certificate.verify_key, _signed_bytes(written["certificate"]), signed.signature)
+        verify(
+            signed.certificate.verify_key,
+            _signed_bytes(signed.certificate.format, written["certificate"]),
+            signed.signature,
+        )
     except Damaged as error:
         raise Damaged(
             "Verifying a certificate of deletion failed: it was altered after it was signed. Ask the hospital for it again."
@@ -156,8 +179,9 @@ def certificate_text(node: Node, deletion: Deletion) -> str:
 
 
 def says_all(node: Node, deletion: Deletion) -> bool:
-    """Say whether the newest issue names what each peer has answered by now."""
-    return read_certificate(certificate_text(node, deletion)).peers == _answers(node, deletion)
+    """Say whether the newest issue names what each peer has answered by now, and that no backup is left when none is."""
+    said = read_certificate(certificate_text(node, deletion))
+    return said.peers == _answers(node, deletion) and not _are_gone(node, said)
 
 
 def date_text(at: Micros | None) -> str:
@@ -174,6 +198,24 @@ def _answers(node: Node, deletion: Deletion) -> tuple[Answer, ...]:
     )
 
 
+def _are_gone(node: Node, said: Certificate) -> bool:
+    """Say whether the last backup that it says to be kept was removed since; that some were is no news."""
+    if all(one.removed_at is not None for one in said.backups):
+        return False
+    now = _backups(node, said.deed, before=said.backups_before)
+    return bool(now) and all(one.removed_at is not None for one in now)
+
+
+def _backups(node: Node, deed: Deed, *, before: Micros) -> tuple[Backups, ...]:
+    """Give the places of backups that may hold a study: made since it came, and before nothing was left of it."""
+    if planted("backups-not-said"):
+        return ()
+    return tuple(
+        Backups(place=one.place, there=one.there, last_at=one.last_at, removed_at=one.removed_at)
+        for one in places_before(node.database, since=deed.received_from, before=before)
+    )
+
+
 def _removed(node: Node, deletion: Deletion) -> tuple[Removed, ...]:
     """Count what went by place, with the time of the last; the certificate names no digest of a text."""
     found: dict[str, list[Micros]] = {}
@@ -185,5 +227,5 @@ def _removed(node: Node, deletion: Deletion) -> tuple[Removed, ...]:
     )
 
 
-def _signed_bytes(body: object) -> bytes:
-    return PREFIX + canonical_json(body).encode()
+def _signed_bytes(format_: str, body: object) -> bytes:
+    return format_.encode() + canonical_json(body).encode()

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Literal
 
-from node.archive.certificate import Certificate, date_text
+from node.archive.certificate import FORMATS, Certificate, date_text
 
 Language = Literal["zh", "en"]
 STYLE = (
@@ -45,8 +45,20 @@ _WORDS: dict[str, tuple[str, str]] = {
     "kept": ("保留", "kept"),
     "backups": ("备份", "Backups"),
     "backups-how": (
-        "{at} 之前的备份仍含该检查，直至该备份按期清除。",
-        "Backups made before {at} still hold the study, until they are removed.",
+        "{at} 之前的备份可能仍含该检查，直至该备份被清除。",
+        "Backups made before {at} may hold the study, until they are removed.",
+    ),
+    "backups-none": (
+        "本院节点没有该检查接收之后、清除之前的备份记录。",
+        "This hospital’s node knows of none made between the study’s arrival and that moment.",
+    ),
+    "backups-there": (
+        "{place}：最后一次备份 {at}（共 {there} 份），保留至被清除为止，未设期限",
+        "{place}: last backup at {at} ({there} in all), kept until they are removed; no day is set",
+    ),
+    "backups-gone": (
+        "{place}：最后一次备份 {at}，已于 {removed} 清除",
+        "{place}: last backup at {at}, removed at {removed}",
     ),
     "issue": ("第 {issue} 次签发", "Issue {issue}"),
     "signed": (
@@ -123,5 +135,25 @@ def _rows(certificate: Certificate, language: Language) -> Iterable[tuple[str, l
         for one in certificate.peers
     ]
     yield say("peers"), peers or [say("nobody")]
-    yield say("backups"), [say("backups-how", at=date_text(certificate.backups_before))]
+    yield say("backups"), list(_backups(certificate, language))
     yield say("key"), [certificate.verify_key]
+
+
+def backup_lines(certificate: Certificate) -> list[str]:
+    """Say in English which backups may hold the study, for the command line."""
+    return list(_backups(certificate, "en"))
+
+
+def _backups(certificate: Certificate, language: Language) -> Iterable[str]:
+    english = language == "en"
+    yield _WORDS["backups-how"][english].format(at=date_text(certificate.backups_before))
+    if certificate.format != FORMATS[0] and not certificate.backups:
+        yield _WORDS["backups-none"][english]
+    for one in certificate.backups:
+        name = "backups-there" if one.removed_at is None else "backups-gone"
+        yield _WORDS[name][english].format(
+            place=one.place,
+            at=date_text(one.last_at),
+            there=one.there,
+            removed=date_text(one.removed_at),
+        )

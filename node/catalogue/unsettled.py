@@ -9,19 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from node.clock import Micros
 from node.database.port import Database, Statement, integer, text
-from node.errors import NotFound
+from node.errors import Conflict, NotFound
 from node.events import Event
+from node.failpoints import planted
 from node.names import Cause, NodeId, StudyKey, StudyUID
 from node.node import Node
 from node.people.accounts import Person
 from node.people.audit import record_act
 from node.people.roles import ADMINISTRATOR
 
+MOST = 500
+"""So many are settled by one call of `settle_every`; a page asks again and shows how far it is."""
 _PAGE = 500
 _AT_ONCE = 50
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +89,61 @@ def settle_corrections(node: Node, by: Person, keys: Sequence[StudyKey], *, addr
     return len(keys)
 
 
-def _settled(node: Node, by: Person, key: StudyKey, *, address: str) -> list[Statement]:
+def settle_every(node: Node, by: Person, *, told: int, most: int = MOST, address: str = "") -> int:
+    """Settle studies that are marked, whichever they are; give how many were.
+
+    Parameters
+    ----------
+    told
+        How many she was told are marked, and said yes to; fewer may be.
+
+    Raises
+    ------
+    Refused
+        She is no administrator here.
+    Conflict
+        More are marked than she was told; or one kept changing, then those before it are settled.
+    """
+    by.require(ADMINISTRATOR, act="Settling corrections")
+    marked = count_unsettled(node.database)
+    if marked > told and not planted("settles-more-than-told"):
+        raise Conflict(
+            f"Settling corrections was refused: {marked} studies are marked now, not {told}. Load the page again."
+        )
+    done = 0
+    while done < most:
+        keys = [key for key, _ in islice(unsettled_studies(node.database), min(_AT_ONCE, most - done))]
+        if not keys:
+            break
+        done += _settle_some(node, by, keys, address=address)
+    return done
+
+
+def _settle_some(node: Node, by: Person, keys: Sequence[StudyKey], *, address: str) -> int:
+    """Settle those of some studies that are marked still; instances that come meanwhile are no reason to give up."""
+    for tried in range(_TRIES):
+        marked = [key for key in keys if _until(node, key) is not None]
+        try:
+            return settle_corrections(node, by, marked, address=address)
+        except (Conflict, NotFound):
+            if tried == _TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _until(node: Node, key: StudyKey) -> Micros | None:
     rows = node.database.read(
         "SELECT corrections_until FROM study WHERE origin = ? AND study_uid = ? AND corrections_until IS NOT NULL",
         (key.origin, key.study_uid),
     )
-    if not rows:
+    return integer(rows[0], "corrections_until") if rows else None
+
+
+def _settled(node: Node, by: Person, key: StudyKey, *, address: str) -> list[Statement]:
+    until = _until(node, key)
+    if until is None:
         raise NotFound("Settling corrections failed: all of this study's are known. Load the page again.")
-    event = CorrectionsSettled(until=integer(rows[0], "corrections_until"), by=by.name)
+    event = CorrectionsSettled(until=until, by=by.name)
     version = node.journal.version(key.subject)
     return [
         *node.journal.append(key.subject, [event], after=version, cause=Cause(node.new_id())),

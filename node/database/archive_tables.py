@@ -56,3 +56,8 @@ ARCHIVE: tuple[str, ...] = (
     "CREATE INDEX damage_state ON damage (tier, state, pack)",
     "CREATE INDEX damage_study ON damage (origin, study_uid, state)",
 )
+
+COPIES_BY_NAME: tuple[str, ...] = (
+    # What of a range of a store's names is meant: a store is compared with its rows a page at a time.
+    "CREATE INDEX package_copy_stored ON package_copy (store, stored)",
+)

@@ -1,4 +1,4 @@
-"""What a node remembers of its backups: one migration of `node.database.schema`."""
+"""What a node remembers of its backups: two migrations of `node.database.schema`."""
 
 from __future__ import annotations
 
@@ -8,4 +8,9 @@ BACKUP: tuple[str, ...] = (
     """CREATE TABLE drill (at INTEGER PRIMARY KEY, backup TEXT NOT NULL, made_at INTEGER NOT NULL,
         studies INTEGER NOT NULL, instances INTEGER NOT NULL, differences INTEGER NOT NULL,
         seconds REAL NOT NULL) STRICT""",
+)
+
+BACKUPS_REMOVED: tuple[str, ...] = (
+    # When this node removed a backup from its place; NULL: it is there still, as far as the node knows.
+    "ALTER TABLE backup_made ADD COLUMN removed_at INTEGER",
 )

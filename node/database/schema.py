@@ -10,8 +10,8 @@ or 1; JSON is canonical text.
 
 from __future__ import annotations
 
-from node.database.archive_tables import ARCHIVE
-from node.database.backup_tables import BACKUP
+from node.database.archive_tables import ARCHIVE, COPIES_BY_NAME
+from node.database.backup_tables import BACKUP, BACKUPS_REMOVED
 from node.database.deletion_tables import DELETION
 from node.database.instance_tables import INSTANCES
 from node.database.lifecycle_tables import LIFECYCLE
@@ -445,5 +445,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     DELETION,
     REBUILD,
     INSTANCES,
+    BACKUPS_REMOVED,
+    COPIES_BY_NAME,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

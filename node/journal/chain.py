@@ -73,8 +73,13 @@ def due_at(node: Node) -> Micros | None:
     return integer(row, "at") + AGE
 
 
-def seal_next(node: Node) -> BlockRow | None:
+def seal_next(node: Node, *, early: bool = False) -> BlockRow | None:
     """Make the next block if it is due; gives its row, None when nothing was due.
+
+    Parameters
+    ----------
+    early
+        Whatever waits is due: for whoever stops and will not be there when it is.
 
     Raises
     ------
@@ -85,12 +90,12 @@ def seal_next(node: Node) -> BlockRow | None:
     Unavailable
         The disk is full or failing.
     """
-    if not _is_due(node):
+    if not _is_due(node, early=early):
         return None
     with folder_lock(_made_folder(node)):
         if adopt_next(node) is not None:
             return newest_block(node.database)
-        if not _is_due(node):
+        if not _is_due(node, early=early):
             return None  # another sealer took what was
         before = newest_block(node.database)
         block = make_block(node.keys, _next_records(node, before), after=before, at=node.now())
@@ -156,9 +161,9 @@ def records_of(node: Node, row: BlockRow) -> list[Record]:
     return [record for record in found if record.seq <= row.last_seq]
 
 
-def _is_due(node: Node) -> bool:
+def _is_due(node: Node, *, early: bool) -> bool:
     due = due_at(node)
-    return due is not None and due <= node.now()
+    return due is not None and (early or due <= node.now())
 
 
 def _last_seq(block: BlockRow | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from node.clock import Micros
@@ -24,6 +25,20 @@ class BackupRow:
     bytes: int
     new_bytes: int
     """That the place did not have before."""
+    removed_at: Micros | None = None
+    """When this node removed it from its place; None: it is there still, as far as the node knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupPlace:
+    """A place, and what is there of backups that were made in some time."""
+
+    place: str
+    there: int
+    """How many."""
+    last_at: Micros
+    removed_at: Micros | None
+    """When the last of them was removed; None while one is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +63,16 @@ def remember_backup(made: BackupRow) -> Statement:
     )
 
 
+def remember_removed(backups: Sequence[Digest], *, at: Micros) -> list[Statement]:
+    """Give the statements by which a node remembers that backups were removed from their place."""
+    return [
+        Statement(
+            "UPDATE backup_made SET removed_at = ? WHERE backup = ? AND removed_at IS NULL", (at, backup)
+        )
+        for backup in backups
+    ]
+
+
 def remember_drill(drill: DrillRow) -> Statement:
     """Give the statement by which a node remembers a drill."""
     return Statement(
@@ -68,6 +93,19 @@ def last_backup(database: Database) -> BackupRow | None:
     """Give the newest backup; None when none was ever made."""
     rows = list_backups(database, limit=1)
     return rows[0] if rows else None
+
+
+def places_before(database: Database, *, since: Micros, before: Micros) -> list[BackupPlace]:
+    """Give the places of backups that were made in a time; the last of each is the last that is there still."""
+    return read_as(
+        database,
+        BackupPlace,
+        "SELECT place, count(*) FILTER (WHERE removed_at IS NULL) AS there,"
+        " coalesce(max(at) FILTER (WHERE removed_at IS NULL), max(at)) AS last_at,"
+        " CASE WHEN count(*) = count(removed_at) THEN max(removed_at) END AS removed_at"
+        " FROM backup_made WHERE at >= ? AND at < ? GROUP BY place ORDER BY place",
+        (since, before),
+    )
 
 
 def last_drill(database: Database) -> DrillRow | None:

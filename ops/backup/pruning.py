@@ -7,13 +7,16 @@ objects. Nothing is removed before every list of what stays was read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from node.clock import SECOND
-from node.errors import InvalidRequest
-from node.failpoints import failpoint
+from node.errors import GridError, InvalidRequest
+from node.failpoints import failpoint, planted
 from node.names import Digest
+from node.node import Node
+from node.watch.backups import remember_removed
 from ops.backup.known import alone
 from ops.backup.manifest import Signed
 from ops.backup.opened import read_table
@@ -29,6 +32,26 @@ class Pruned:
     backups: int
     objects: int
     kept: int
+    names: tuple[Digest, ...]
+    """Of the backups that were removed."""
+
+
+def prune_known(node: Node, place: Place, *, keep: int, daily: int) -> Pruned:
+    """Prune, and let the node remember which backups are gone; raises as `prune`.
+
+    It remembers none before all are gone, and those alone that it removed itself: a place that lacks one may be another
+    disk under the same name. What it forgets so, a certificate of deletion says to be there still.
+    """
+    if planted("removal-remembered-early"):
+        gone = {one.name for one in place.backups()} - {
+            one.name for one in chosen(place.backups(), keep=keep, daily=daily)
+        }
+        node.write(remember_removed(sorted(gone), at=node.now()))
+    pruned = prune(node.state, place, keep=keep, daily=daily)
+    if pruned.names:
+        with suppress(GridError):
+            node.write(remember_removed(pruned.names, at=node.now()))
+    return pruned
 
 
 def prune(state: Path, place: Place, *, keep: int, daily: int) -> Pruned:
@@ -64,7 +87,7 @@ def prune(state: Path, place: Place, *, keep: int, daily: int) -> Pruned:
         unneeded = [name for name in place.objects.names() if name not in needed]
         for name in unneeded:
             place.objects.remove(name)
-    return Pruned(backups=len(gone), objects=len(unneeded), kept=len(kept))
+    return Pruned(backups=len(gone), objects=len(unneeded), kept=len(kept), names=tuple(gone))
 
 
 def chosen(backups: Sequence[Signed], *, keep: int, daily: int) -> list[Signed]:

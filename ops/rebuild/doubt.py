@@ -187,7 +187,7 @@ def _shown(node: Node, doubt: Doubt) -> list[Statement]:
         "corrections-unknown",
         about=f"node/{node.id}",
         detail=f"Rebuilding the index left {doubt.marked} studies of which not all corrections are known."
-        f" {' '.join(doubt.why)} Look at them, correct again what was corrected, then settle them on the study's page or by"
+        f" {' '.join(doubt.why)} Until then they go to no other hospital. Look at them, correct again what was corrected, then settle them on the study's page or by"
         " 'meridian corrections settle'.",
         cause=Cause(node.new_id()),
     )

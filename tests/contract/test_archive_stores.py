@@ -202,6 +202,16 @@ def test_names_are_in_order(place: Place) -> None:
     assert list(place.store.names()) == sorted(one.stored_name for one in stored)
 
 
+def test_names_go_on_after_any_one(place: Place) -> None:
+    names = sorted(place.put(str(n).encode()).stored_name for n in range(30))
+    for at, after in enumerate(names):
+        assert list(place.store.names(after=after)) == names[at + 1 :]
+    assert list(place.store.names(after=names[7][:9])) == names[7:], (
+        "a name that is not there counts as a place"
+    )
+    assert list(place.store.names(after="g")) == []
+
+
 def test_room_is_a_number_or_not_known(place: Place) -> None:
     room = place.store.room()
     assert room is None or room > 0

@@ -70,9 +70,20 @@ def test_only_an_administrator_settles_over_http(state: Path, clock: TickingCloc
         with pytest.raises(Answer) as refused:
             technician.post("/api/unsettled/alpha/2.25.3")
         assert refused.value.status == 403
-        assert administrator.post("/api/unsettled/alpha/2.25.3") == {"studies": 1}
+        assert administrator.post("/api/unsettled/alpha/2.25.3") == {"studies": 1, "left": 11}
         assert technician.get("/api/studies/alpha/2.25.3")["study"]["correctionsUntil"] is None
-        assert administrator.post("/api/unsettled") == {"studies": 11}
+        assert (
+            administrator.get("/api/unsettled")["studies"],
+            technician.get("/api/unsettled")["studies"],
+        ) == (11, 11)
+        assert {one["studyUid"] for one in technician.get("/api/unsettled")["items"]} == {
+            f"2.25.{n}" for n in range(1, 13) if n != 3
+        }
+        assert administrator.get("/api/unsettled")["items"] == []
+        with pytest.raises(Answer) as refused:
+            technician.post("/api/unsettled", {"studies": 11})
+        assert refused.value.status == 403
+        assert administrator.post("/api/unsettled", {"studies": 11}) == {"studies": 11, "left": 0}
         events = technician.get("/api/studies/alpha/2.25.3/story")["events"]
         assert "settled" in {one["what"] for one in events}
     node.close()

@@ -69,8 +69,8 @@ class Around:
     def remove(self, stored_name: Digest) -> None:
         self.inner.remove(stored_name)
 
-    def names(self) -> Iterator[Digest]:
-        return self.inner.names()
+    def names(self, *, after: str = "") -> Iterator[Digest]:
+        return self.inner.names(after=after)
 
     def listed(self) -> Iterator[Stored]:
         return self.inner.listed()

@@ -13,19 +13,24 @@ from federation.messages import Received, StudyAnnounced, decode_message, encode
 from federation.outbox import send
 from federation.policy import change_policy, decision_of
 from federation.sealing import HELD_BACK
-from federation.sharing import _announcement
+from federation.sharing import _announcement, pending_studies, touch
 from node.canonical import canonical_json
+from node.catalogue.correction_drafts import draft_study
+from node.catalogue.corrections import make_correction
 from node.catalogue.finding import match_studies
 from node.catalogue.search import EVERYTHING, get_study
+from node.catalogue.unsettled import CorrectionsDoubted, settle_corrections
 from node.database.port import Statement
 from node.errors import Refused
 from node.events import StudyCompleted
 from node.names import Cause, NodeId, StudyKey
 from node.node import Node
+from node.people.accounts import OPERATOR
 from tests.kit.alliance import Alliance
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold, hold_ct
 from tests.kit.instances import make_ct
+from tests.kit.lost_index import TECHNICIAN
 from tests.kit.travelling import assert_travelled, complete, contents_of, problems
 
 ALPHA, BETA, CENTRE = NodeId("alpha"), NodeId("beta"), NodeId("centre")
@@ -182,6 +187,73 @@ def test_a_study_of_two_patients_is_not_sealed_and_is_shown(alliance: Alliance) 
     alpha.write([chosen, *look_again(alpha, key)])
     alliance.deliver_all()
     assert len(contents_of(alliance["centre"].node, key)) == 2
+
+
+def doubted(node: Node, key: StudyKey, *, told: bool = True) -> None:
+    """Mark a study, as a rebuild does that could not know all of its corrections."""
+    mark = Statement("UPDATE study SET corrections_until = 0 WHERE study_uid = ?", (key.study_uid,))
+    event = CorrectionsDoubted(until=0)
+    version = node.journal.version(key.subject)
+    events = node.journal.append(key.subject, [event], after=version, cause=Cause("rebuild")) if told else []
+    node.write([mark, *events])
+
+
+def test_a_study_whose_corrections_are_unknown_goes_to_nobody_until_they_are_settled(
+    alliance: Alliance,
+) -> None:
+    alpha = alliance["alpha"].node
+    key = hold_ct(alpha, study_uid=STUDY)
+    doubted(alpha, key)
+    grant(alliance, "everything")
+    alliance.deliver_all()
+    assert studies(alliance["centre"].node) == {}
+    assert reason(alliance, key) == ("blocked", "not all of its corrections are known")
+    assert "sealing-blocked" not in problems(alpha), "one problem tells of all of them"
+    settle_corrections(alpha, OPERATOR, [key])
+    alliance.deliver_all()
+    complete(alpha, key)
+    alliance.deliver_all()
+    assert reason(alliance, key)[0] == "everything"
+    assert_travelled(alliance, key)
+
+
+def test_what_a_peer_has_stays_as_it_was_told_while_corrections_are_unknown(alliance: Alliance) -> None:
+    alpha, centre = alliance["alpha"].node, alliance["centre"].node
+    grant(alliance, "everything")
+    key = hold_ct(alpha, study_uid=STUDY)
+    make_correction(
+        alpha, TECHNICIAN, draft_study(alpha, key, {"description": "Thorax"}), reason="Wrong word"
+    )
+    alliance.deliver_all()
+    before = studies(centre)
+    assert get_study(centre.database, key).description == "Thorax"
+    alpha.write([Statement("DELETE FROM overlay")])  # the correction was lost
+    doubted(alpha, key)
+    hold(alpha, [make_ct(study_uid=STUDY, sop_uid=f"{STUDY}.9", number=9)])
+    alliance.deliver_all()
+    assert (studies(centre), get_study(centre.database, key).description) == (before, "Thorax")
+    settle_corrections(alpha, OPERATOR, [key])
+    alliance.deliver_all()
+    assert studies(centre)[STUDY][1] == before[STUDY][1] + 1
+
+
+def test_what_was_still_due_when_a_study_was_marked_does_not_go(alliance: Alliance) -> None:
+    alpha, peer = alliance["alpha"].node, CENTRE
+    grant(alliance, "everything")
+    key = hold_ct(alpha, study_uid=STUDY)
+    alliance.deliver_all()
+    alpha.write([touch(peer, key)])
+    assert [one.key for one in pending_studies(alpha, peer)] == [key]
+    doubted(alpha, key, told=False)
+    assert pending_studies(alpha, peer) == []
+
+
+def test_a_planted_sharing_of_what_is_not_known_is_caught(
+    alliance: Alliance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"unknown-shared"}))
+    with pytest.raises(AssertionError):
+        test_a_study_whose_corrections_are_unknown_goes_to_nobody_until_they_are_settled(alliance)
 
 
 def test_a_peer_speaks_for_its_own_studies_alone(alliance: Alliance) -> None:

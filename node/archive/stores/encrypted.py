@@ -81,8 +81,8 @@ class EncryptedStore:
         )  # first: with its row's key gone, it opens no more though the store is away
         self._inner.remove(stored_name)
 
-    def names(self) -> Iterator[Digest]:
-        return self._inner.names()
+    def names(self, *, after: str = "") -> Iterator[Digest]:
+        return self._inner.names(after=after)
 
     def listed(self) -> Iterator[Stored]:
         for one in self._inner.listed():

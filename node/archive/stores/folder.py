@@ -121,12 +121,13 @@ class FolderStore:
                 return
             sync_directory(path.parent)
 
-    def names(self) -> Iterator[Digest]:
+    def names(self, *, after: str = "") -> Iterator[Digest]:
         with self._as_unavailable("Listing"):
             self._check_marker("Listing")
-            for folder in sorted(each for each in self._root.iterdir() if _FOLDER.fullmatch(each.name)):
+            folders = [each for each in self._root.iterdir() if _FOLDER.fullmatch(each.name)]
+            for folder in sorted(each for each in folders if each.name >= after[: len(each.name)]):
                 names = sorted(path.name for path in folder.iterdir())
-                yield from (Digest(name) for name in names if _NAME.fullmatch(name))
+                yield from (Digest(name) for name in names if _NAME.fullmatch(name) and name > after)
             self._check_marker("Listing")  # a disk that went meanwhile leaves an empty folder
 
     def listed(self) -> Iterator[Stored]:

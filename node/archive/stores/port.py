@@ -103,8 +103,8 @@ class ArchiveStore(Protocol):
             It may still be there.
         """
 
-    def names(self) -> Iterator[Digest]:
-        """Give the names of all files, in order; those put meanwhile may be missing.
+    def names(self, *, after: str = "") -> Iterator[Digest]:
+        """Give the names of all files, in order, or of those that come after one; those put meanwhile may be missing.
 
         Raises
         ------

@@ -145,10 +145,10 @@ class S3Store:
             self._check_marker("Removing a package from")
             obstore.delete(self._bucket, stored_name)
 
-    def names(self) -> Iterator[Digest]:
+    def names(self, *, after: str = "") -> Iterator[Digest]:
         with self._as_unavailable("Listing"):
             self._check_marker("Listing")
-            for listed in obstore.list(self._bucket, chunk_size=_LISTED_AT_ONCE):
+            for listed in obstore.list(self._bucket, offset=after or None, chunk_size=_LISTED_AT_ONCE):
                 yield from (Digest(one["path"]) for one in listed if _NAME.fullmatch(one["path"]))
 
     def listed(self) -> Iterator[Stored]:

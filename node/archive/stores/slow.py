@@ -57,8 +57,8 @@ class SlowStore:
         with self._lock:
             self._ready_at.pop(stored_name, None)
 
-    def names(self) -> Iterator[Digest]:
-        return self._inner.names()
+    def names(self, *, after: str = "") -> Iterator[Digest]:
+        return self._inner.names(after=after)
 
     def listed(self) -> Iterator[Stored]:
         return self._inner.listed()

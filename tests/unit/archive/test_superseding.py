@@ -9,7 +9,6 @@ import pytest
 
 from actors.archive import Archive
 from node.archive.archived import ArchivedRow, copies_of
-from node.archive.orphans import remove_orphans
 from node.archive.periods import DAY, HOUR
 from node.archive.superseding import supersede_some
 from node.catalogue.moving import RETIRED_FOR, retire_packs
@@ -29,6 +28,7 @@ from tests.kit.archived_study import (
 )
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import associate, complete, findings, ingest
+from tests.kit.orphans import look_through
 
 
 @pytest.fixture
@@ -278,12 +278,12 @@ def test_an_orphan_that_says_nothing_new_goes_after_a_day(
     clock.advance(MINUTE)
     second = archive(node)
     assert files(tmp_path) == [{first.digest, second.digest}] * 2
-    remove_orphans(node)
+    look_through(node)
     clock.advance(DAY - 1)
-    remove_orphans(node)
+    look_through(node)
     assert files(tmp_path) == [{first.digest, second.digest}] * 2
     clock.advance(1)
-    remove_orphans(node)
+    look_through(node)
     assert files(tmp_path) == [{second.digest}] * 2
     assert node.database.read("SELECT 1 AS left FROM orphan_package") == []
     assert node.database.read("SELECT 1 AS shown FROM problem") == []
@@ -293,10 +293,10 @@ def test_an_orphan_that_may_hold_the_only_copy_stays_and_is_named_once(
     node: Node, clock: FrozenClock, tmp_path: Path
 ) -> None:
     found = _forget_what_is_packaged(node)
-    remove_orphans(node)
+    look_through(node)
     for _ in range(2):
         clock.advance(DAY)
-        remove_orphans(node)
+        look_through(node)
     assert files(tmp_path) == [{found.digest}] * 2
     shown = node.database.read(
         "SELECT subject, detail FROM problem WHERE kind = 'archive-orphans' ORDER BY 1"
@@ -323,7 +323,7 @@ def test_a_planted_removal_of_an_orphan_without_opening_it_is_caught(
 ) -> None:
     _forget_what_is_packaged(node)
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"orphan-unopened"}))
-    remove_orphans(node)
+    look_through(node)
     clock.advance(DAY)
-    remove_orphans(node)
+    look_through(node)
     assert files(tmp_path) == [set(), set()]

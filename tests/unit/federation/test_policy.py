@@ -29,6 +29,7 @@ def facts(**changed) -> Facts:
         "department": "CT",
         "conflict": 0,
         "referred": False,
+        "known": True,
     }
     return Facts(**{**usual, **changed})
 
@@ -80,6 +81,15 @@ def test_a_study_of_two_patients_is_blocked_wherever_it_would_go() -> None:
         expected = Outcome.NOTHING if free.outcome is Outcome.NOTHING else Outcome.BLOCKED
         assert red.outcome is expected
     assert decide(Policy(grant=Grant.EVERYTHING), facts(conflict=1)).outcome is Outcome.EVERYTHING
+
+
+def test_a_study_whose_corrections_are_unknown_is_held_back_wherever_it_would_go() -> None:
+    for grant, referred in product(Grant, (False, True)):
+        free = decide(Policy(grant=grant), facts(referred=referred))
+        doubted = decide(Policy(grant=grant), facts(referred=referred, known=False))
+        held = free.outcome is not Outcome.NOTHING
+        assert doubted.outcome is (Outcome.BLOCKED if held else Outcome.NOTHING)
+        assert ("not all of its corrections are known" in doubted.reason) is held
 
 
 def test_a_policy_is_referred_until_somebody_sets_another(post: Correspondence) -> None:

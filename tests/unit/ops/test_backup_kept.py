@@ -14,9 +14,9 @@ from node.clock import SECOND
 from node.errors import Damaged, InvalidRequest, Unavailable
 from node.names import Digest
 from node.node import Node
-from node.watch.backups import last_backup
+from node.watch.backups import last_backup, list_backups
 from ops.backup.checking import check_backup
-from ops.backup.pruning import prune
+from ops.backup.pruning import prune, prune_known
 from tests.kit.archive_stores import Around
 from tests.kit.backing import Backed, arrive, wrong_in
 from tests.kit.blocks import few_a_block, happen, seal_all
@@ -57,6 +57,42 @@ def test_nothing_is_removed_while_one_that_stays_is_not_whole(backed: Backed, no
         prune(backed.state, backed.place(), keep=1, daily=0)
     assert backed.objects() == before
     assert len(backed.place().backups()) == 2
+
+
+def removed(node: Node) -> list[Digest]:
+    """Give the backups that the node remembers to be gone."""
+    return [one.backup for one in list_backups(node.database) if one.removed_at is not None]
+
+
+def test_a_node_remembers_which_backups_it_removed(backed: Backed, node: Node) -> None:
+    made = [backed.make(node).name for _ in range(3)]
+    pruned = prune_known(node, backed.place(), keep=1, daily=0)
+    assert set(pruned.names) == set(removed(node)) == set(made[:2])
+    assert prune_known(node, backed.place(), keep=1, daily=0).names == ()
+
+
+def test_it_remembers_none_whose_removal_did_not_end(
+    backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        backed.make(node)
+
+    class Failing(Around):
+        def remove(self, stored_name: Digest) -> None:
+            raise Unavailable(f"Removing {stored_name} failed: the place went away.")
+
+    place = replace(backed.place(), objects=Failing(backed.place().objects))
+    with pytest.raises(Unavailable):
+        prune_known(node, place, keep=1, daily=0)
+    assert removed(node) == []
+
+
+def test_a_planted_memory_of_a_removal_that_did_not_end_is_caught(
+    backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"removal-remembered-early"}))
+    with pytest.raises(AssertionError):
+        test_it_remembers_none_whose_removal_did_not_end(backed, node, monkeypatch)
 
 
 def test_blocks_are_in_the_backup_as_far_as_its_journal_goes(backed: Backed, node: Node) -> None:

@@ -84,7 +84,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/transfers": TECHNICIAN,
     "/api/deliveries": ADMINISTRATOR | TECHNICIAN,
     "/api/problems": ADMINISTRATOR,
-    "/api/unsettled": ADMINISTRATOR,
+    "/api/unsettled": ADMINISTRATOR | TECHNICIAN,
     "/dicomweb": TECHNICIAN | EXPERT | PRINCIPAL,
     "/dicomweb/": TECHNICIAN | EXPERT | PRINCIPAL | STORER,
 }

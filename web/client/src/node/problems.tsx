@@ -5,6 +5,7 @@ import { useAction } from '../api/action'
 import type { Problem } from '../api/administration'
 import { post } from '../api/client'
 import { useResource } from '../api/resource'
+import { UnsettledNotice } from '../corrections/unsettled'
 import { useText } from '../language'
 import { Mark } from '../shown/mark'
 import { Moment } from '../shown/moment'
@@ -19,57 +20,60 @@ export function Problems() {
     if (await run(() => post(`/api/problems/${id}/seen`))) problems.reload()
   }
   return (
-    <Listed
-      label={text('tab.problems')}
-      resource={problems}
-      keyOf={(each) => each.id}
-      testIdOf={(each) => `problem-${each.id}`}
-      empty={text('problems.none')}
-      headings={[
-        {
-          key: 'kind',
-          title: text('problems.kind'),
-          show: (each) => {
-            const key = problemKey(each.kind)
-            return (
-              <Mark shape={each.seenAt ? 'ring' : 'triangle'} tone={each.seenAt ? 'quiet' : 'warn'}>
-                {key ? text(key) : each.kind}
-              </Mark>
-            )
+    <>
+      <UnsettledNotice />
+      <Listed
+        label={text('tab.problems')}
+        resource={problems}
+        keyOf={(each) => each.id}
+        testIdOf={(each) => `problem-${each.id}`}
+        empty={text('problems.none')}
+        headings={[
+          {
+            key: 'kind',
+            title: text('problems.kind'),
+            show: (each) => {
+              const key = problemKey(each.kind)
+              return (
+                <Mark shape={each.seenAt ? 'ring' : 'triangle'} tone={each.seenAt ? 'quiet' : 'warn'}>
+                  {key ? text(key) : each.kind}
+                </Mark>
+              )
+            },
           },
-        },
-        {
-          key: 'detail',
-          title: text('problems.detail'),
-          className: 'prose',
-          show: (each) => {
-            const how = problemHowKey(each.kind)
-            if (!how) return each.detail
-            return (
-              <>
-                <div>{text(how)}</div>
-                <div className="quiet" lang="en">
-                  {each.detail}
-                </div>
-              </>
-            )
+          {
+            key: 'detail',
+            title: text('problems.detail'),
+            className: 'prose',
+            show: (each) => {
+              const how = problemHowKey(each.kind)
+              if (!how) return each.detail
+              return (
+                <>
+                  <div>{text(how)}</div>
+                  <div className="quiet" lang="en">
+                    {each.detail}
+                  </div>
+                </>
+              )
+            },
           },
-        },
-        { key: 'subject', title: text('problems.subject'), className: 'code wide', show: (each) => each.subject },
-        { key: 'at', title: text('column.time'), show: (each) => <Moment at={each.at} /> },
-        {
-          key: 'act',
-          title: text('column.action'),
-          show: (each) =>
-            each.seenAt ? (
-              <span className="quiet">{text('problems.seen')}</span>
-            ) : (
-              <Button size="small" disabled={busy} onClick={() => void see(each.id)} data-testid="problem-seen">
-                {text('problems.markSeen')}
-              </Button>
-            ),
-        },
-      ]}
-    />
+          { key: 'subject', title: text('problems.subject'), className: 'code wide', show: (each) => each.subject },
+          { key: 'at', title: text('column.time'), show: (each) => <Moment at={each.at} /> },
+          {
+            key: 'act',
+            title: text('column.action'),
+            show: (each) =>
+              each.seenAt ? (
+                <span className="quiet">{text('problems.seen')}</span>
+              ) : (
+                <Button size="small" disabled={busy} onClick={() => void see(each.id)} data-testid="problem-seen">
+                  {text('problems.markSeen')}
+                </Button>
+              ),
+          },
+        ]}
+      />
+    </>
   )
 }
