@@ -1,8 +1,8 @@
 """Cases after a node's index was written again: what is said anew, so that nobody waits for what was on its way and is lost.
 
 The journal tells of a case up to its last block; mail that waited went with the database. Home says again how each case stands,
-numbered behind all that it may have said since; the clinic asks again for what home never answered, and asks for home's
-mail again. All of it changes nothing where it is known already. What happened to an open case after the last block is
+numbered behind all that it may have said since; the clinic asks again for what home never answered. Each asks all the others
+that the journal knows for their mail again. All of it changes nothing where it is known already. What happened to an open case after the last block is
 not known: an event says so, at either end, until there is news.
 """
 
@@ -55,7 +55,8 @@ _NEWLY_ENDED = (
 )
 _CORRESPONDENTS = (
     "SELECT DISTINCT clinic AS peer FROM consult_case WHERE home = ? AND clinic <> ? UNION"
-    " SELECT DISTINCT home FROM consult_case WHERE clinic = ? AND home <> ?"
+    " SELECT DISTINCT home FROM consult_case WHERE clinic = ? AND home <> ? UNION"
+    " SELECT DISTINCT body ->> 'node' FROM journal WHERE type = 'roster-extended/1' AND body ->> 'node' NOT IN ('', ?)"
 )
 
 
@@ -76,7 +77,7 @@ def resume_cases(node: Node, *, until: Micros) -> Iterator[list[Statement]]:
         yield _doubt(node, load_clinic(node, case_id), until=until)
     yield [
         statement
-        for row in node.database.read(_CORRESPONDENTS, (node.id,) * 4)
+        for row in node.database.read(_CORRESPONDENTS, (node.id,) * 5)
         for statement in ask_again(NodeId(text(row, "peer")), now=node.now())
     ]
 

@@ -39,6 +39,8 @@ from ops.rebuild.deleted import Deleted
 from ops.rebuild.earlier import Earlier
 from ops.rebuild.records import Told
 
+BATCH = 400
+
 
 @dataclass(slots=True)
 class Cases:
@@ -57,6 +59,7 @@ class Cases:
 def write_cases(node: Node, deleted: Deleted, old: OldDatabase | None, tell: Told) -> Cases:
     """Write the rows of every case that the journal tells of."""
     found = Cases()
+    waiting: dict[str, list[Statement]] = {}
     for case_id in _ids(node):
         records = _records(node, case_id)
         key = _key_of(records)
@@ -66,16 +69,41 @@ def write_cases(node: Node, deleted: Deleted, old: OldDatabase | None, tell: Tol
         try:
             for record in records:
                 folding.take(record)
-            node.database.write(folding.statements, node.new_id())
-        except GridError as error:  # one case that cannot be folded costs no other
-            found.lacking[case_id] = [f"its rows ({error.message.rstrip('.')})"]
+        except GridError as error:
+            found.lacking[case_id] = [_unwritten(error)]
             continue
+        waiting[case_id] = folding.statements
+        if sum(map(len, waiting.values())) >= BATCH:
+            _write(node, waiting, found)
         found.cases += 1
         found.reports += len(folding.reports)
         if folding.lacking:
             found.lacking[case_id] = folding.lacking
         tell("cases", found.cases, found.cases)
+    _write(node, waiting, found)
     return found
+
+
+def _write(node: Node, waiting: dict[str, list[Statement]], found: Cases) -> None:
+    """Write cases in one batch; where one is refused, each by itself, so that it costs no other."""
+    together = {"": [one for statements in waiting.values() for one in statements]}
+    for batch in (together, waiting):
+        refused = False
+        for case_id, statements in batch.items():
+            try:
+                if statements:
+                    node.database.write(statements, node.new_id())
+            except GridError as error:
+                refused = True
+                if case_id:
+                    found.lacking[case_id] = [_unwritten(error)]
+        if not refused:
+            break
+    waiting.clear()
+
+
+def _unwritten(error: GridError) -> str:
+    return f"its rows ({error.message.rstrip('.')})"
 
 
 class _Folding:

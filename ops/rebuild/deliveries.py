@@ -34,28 +34,31 @@ _OLD = (
 
 def write_deliveries(node: Node, old: OldDatabase | None) -> None:
     """Write what became of each delivery, and ask for what is still to be done."""
-    for record in _delivered(node):
-        event = decode((ReportDelivered,), record.type, record.body)
-        if event is not None and not planted("rebuild-sends-again"):
-            _arrived(node, record, event)
+    for page in _delivered(node):
+        statements = [one for record in page if (one := _arrived(node, record)) is not None]
+        if statements and not planted("rebuild-sends-again"):
+            node.database.write(statements, node.new_id())
     known = _progress(node, old) if old is not None else set[str]()
     for row in node.database.read("SELECT id FROM delivery WHERE state = 'waiting' ORDER BY id"):
         if text(row, "id") not in known:
-            one = get_delivery(node.database, text(row, "id"))
-            there = peek_remote_by_id(node.database, one.destination)
-            ask = ask_delivery(one.id, cause=one.cause, now=node.now())
-            node.database.write([give_up_lost(one) if there is None else ask], node.new_id())
+            waits = get_delivery(node.database, text(row, "id"))
+            there = peek_remote_by_id(node.database, waits.destination)
+            ask = ask_delivery(waits.id, cause=waits.cause, now=node.now())
+            node.database.write([give_up_lost(waits) if there is None else ask], node.new_id())
     for row in node.database.read("SELECT report_id, cause FROM report WHERE documents = 'waiting'"):
         job = ask_documents(text(row, "report_id"), cause=Cause(text(row, "cause")), now=node.now())
         node.database.write([job], node.new_id())
 
 
-def _arrived(node: Node, record: Record, event: ReportDelivered) -> None:
-    id_ = record.subject.partition("/")[2]
+def _arrived(node: Node, record: Record) -> Statement | None:
+    """Give the statement that says that a report has arrived; None when its study was deleted since."""
+    event, id_ = decode((ReportDelivered,), record.type, record.body), record.subject.partition("/")[2]
+    if event is None:
+        return None
     try:
         report = get_report(node.database, event.report_id)
     except NotFound:
-        return  # of a study that was deleted since
+        return None
     try:
         delivery = get_delivery(node.database, id_)
     except NotFound:  # its documents' event does not say where they went: version 1
@@ -65,8 +68,7 @@ def _arrived(node: Node, record: Record, event: ReportDelivered) -> None:
         )
         node.database.write([row], node.new_id())
         delivery = get_delivery(node.database, id_)
-    if delivery.state == "waiting":
-        node.database.write([put_delivered(delivery, event, at=record.at)], node.new_id())
+    return put_delivered(delivery, event, at=record.at)
 
 
 def _progress(node: Node, old: OldDatabase) -> set[str]:
@@ -93,14 +95,16 @@ def _progress(node: Node, old: OldDatabase) -> set[str]:
     return known
 
 
-def _delivered(node: Node) -> Iterator[Record]:
-    """Give every record of a delivery that arrived, oldest first."""
+def _delivered(node: Node) -> Iterator[list[Record]]:
+    """Give the newest record of each delivery that arrived, some at a time: a person may have had it sent again."""
     types = event_types(ReportDelivered)
     sql = (
         "SELECT seq, at, origin, type, subject, version, cause, body, digest FROM journal"
-        f" WHERE type IN ({', '.join('?' * len(types))}) AND seq > ? ORDER BY seq LIMIT {_PAGE}"
+        f" WHERE type IN ({', '.join('?' * len(types))}) AND NOT EXISTS (SELECT 1 FROM journal AS later"
+        " WHERE later.subject = journal.subject AND later.version > journal.version)"
+        f" AND seq > ? ORDER BY seq LIMIT {_PAGE}"
     )
     seq = 0
     while page := read_as(node.database, Record, sql, (*types, seq)):
-        yield from page
+        yield page
         seq = page[-1].seq

@@ -17,9 +17,12 @@ from federation.consult.clocks import lapse_claims
 from federation.consult.commands import renew
 from federation.consult.queries import facts_of
 from node.clock import MINUTE
+from node.database.port import Statement
 from node.errors import GridError
 from node.names import StudyKey, StudyUID
 from node.node import Node
+from node.people.accounts import OPERATOR
+from node.reporting.delivery import deliver, retry_delivery
 from node.reporting.document import make_documents, pdf_path, sr_path
 from node.reporting.reports import get_report, signed_report
 from ops.rebuild_cli import summary
@@ -37,15 +40,24 @@ from tests.kit.consulted import (
     lines,
     live,
     shown,
+    taken,
 )
 from tests.kit.deleting import delete
 from tests.kit.site import open_site
 from tests.kit.travelling import problems
 
 
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Consulted:
+    """Give an alliance with a past, closed, to be copied."""
+    consulted = live(tmp_path_factory.mktemp("past"))
+    consulted.alliance.close()
+    return consulted
+
+
 @pytest.fixture
-def told(tmp_path: Path) -> Iterator[Consulted]:
-    consulted = live(tmp_path)
+def told(past: Consulted, tmp_path: Path) -> Iterator[Consulted]:
+    consulted = past.copied(tmp_path)
     yield consulted
     consulted.alliance.close()
 
@@ -275,6 +287,7 @@ def test_a_planted_sending_of_what_has_arrived_is_caught(
 def test_a_rebuild_beside_a_database_that_can_be_read_leaves_nothing_open(told: Consulted) -> None:
     report_id = told.sign(told.cases[OPEN])  # in no block
     renew(told.centre, told.li, told.cases[CLAIMED])
+    keep_otherwise(told.centre)
     until = told.centre.database.read("SELECT case_id, until FROM claim")
     before = lines(told.centre)
     told.stop("centre")
@@ -285,6 +298,38 @@ def test_a_rebuild_beside_a_database_that_can_be_read_leaves_nothing_open(told: 
     told.alliance.deliver_all()
     assert get_case(told.alpha.database, told.cases[OPEN]).report_id == report_id
     assert [finding.line for finding in verify(told.centre)] == []
+
+
+def keep_otherwise(node: Node) -> None:
+    """Let something else than a case keep a study, and show it."""
+    node.write(
+        [
+            Statement("INSERT INTO hold VALUES ('alpha', '2.25.4', 'teaching', 'course-1', NULL)"),
+            Statement("INSERT INTO access VALUES ('person/x', 'alpha', '2.25.4', 'course-1', NULL)"),
+        ]
+    )
+
+
+def test_a_request_behind_home_s_last_block_comes_again(told: Consulted) -> None:
+    case_id = told.ask(20)
+    assert get_case(told.centre.database, case_id).state == "offered"
+    told.lose("centre")
+    assert 20 not in states(told.centre, told)
+    told.come_back("centre")
+    assert get_case(told.centre.database, case_id).state == "offered"
+    report_id = told.sign(case_id)
+    told.alliance.deliver_all()
+    assert get_case(told.alpha.database, case_id).report_id == report_id
+
+
+def test_a_report_that_somebody_had_sent_again_arrived_when_it_did_last(told: Consulted) -> None:
+    (row,) = told.alpha.database.read("SELECT id FROM delivery WHERE state = 'delivered' ORDER BY id LIMIT 1")
+    retry_delivery(told.alpha, str(row["id"]), OPERATOR)
+    deliver(told.alpha, str(row["id"]), taken)
+    told.seal()
+    before = shown(told.alpha)
+    told.lose("alpha")
+    assert shown(told.alpha) == before
 
 
 def test_deliveries_go_on_where_an_old_database_knows_them(told: Consulted) -> None:

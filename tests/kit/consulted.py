@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest.mock import patch
@@ -121,6 +122,18 @@ class Consulted:
         node = bare_node(self.alliance.folder, name, self.alliance.clock)
         start_clean(node)
         return self.alliance.join(node)
+
+    def copied(self, folder: Path) -> Consulted:
+        """Give the same past in another folder, opened; this one is closed."""
+        shutil.copytree(self.alliance.folder, folder, symlinks=True, dirs_exist_ok=True)
+        clock = TickingFrozenClock(self.alliance.clock.now())
+        alliance = Alliance(
+            folder=folder, clock=clock, root=self.alliance.root, statements=[*self.alliance.statements]
+        )
+        copy = replace(self, alliance=alliance, cases=dict(self.cases))
+        for name in ("alpha", "centre"):
+            copy.start(name)
+        return copy
 
     def come_back(self, name: str) -> None:
         """Let a node without accounts, pools and peers have them again, as its administrator does."""
