@@ -180,6 +180,7 @@ def _insert(
         )
     if not events:
         return []
-    # statement n is version n + 1 of the subject, so that two that take in at once cannot both
-    appended = node.journal.append(SUBJECT, events, after=held.n + 1, cause=cause or Cause(node.new_id()))
+    # Two that take in at once cannot both. More events than statements are held where an earlier roster went with the database.
+    version = max(held.n + 1, node.journal.version(SUBJECT))
+    appended = node.journal.append(SUBJECT, events, after=version, cause=cause or Cause(node.new_id()))
     return [*appended, *rows]

@@ -22,6 +22,8 @@ class Event:
     """The root of all events."""
 
     VERSION: ClassVar[int] = 1
+    EARLIER: ClassVar[tuple[int, ...]] = ()
+    """Versions that are read as this one; what those did not say has its default."""
 
 
 E = TypeVar("E", bound=Event)
@@ -31,6 +33,13 @@ def event_type(event: type[Event]) -> str:
     """Give the stable name of an event class."""
     kebab = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", event.__name__).lower()
     return f"{kebab}/{event.VERSION}"
+
+
+def event_types(event: type[Event]) -> tuple[str, ...]:
+    """Give every name under which records of an event class stand, the newest first."""
+    newest = event_type(event)
+    name = newest.partition("/")[0]
+    return (newest, *(f"{name}/{version}" for version in event.EARLIER))
 
 
 def encode(event: Event) -> str:
@@ -47,7 +56,7 @@ def decode(classes: tuple[type[E], ...], type_: str, body: str) -> E | None:
         The body does not fit the class that its type names.
     """
     for event in classes:
-        if event_type(event) == type_:
+        if type_ in event_types(event):
             try:
                 return msgspec.json.decode(body.encode(), type=event)
             except msgspec.DecodeError as error:

@@ -42,6 +42,7 @@ _NAMES = {
     "amendment-accepted": "amendment-accepted",
     "deadline-passed": "overdue",
     "case-signed": "signed",
+    "case-resumed": "resumed",
     "study-moved": "moved",
     "study-corrected": "corrected",
     "series-corrected": "corrected",

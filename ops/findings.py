@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from node.clock import SECOND, Micros
 from node.database.port import Database, Row
 
 PAGE = 200
@@ -24,6 +26,11 @@ class Finding:
     def line(self) -> str:
         """As a person reads it."""
         return f"{self.where}: {self.what}; {self.todo}." if self.todo else f"{self.where}: {self.what}"
+
+
+def moment(at: Micros) -> str:
+    """Give a time as administrators read it."""
+    return f"{datetime.fromtimestamp(at / SECOND, UTC):%Y-%m-%d %H:%M:%S} UTC" if at else "none"
 
 
 def pages(

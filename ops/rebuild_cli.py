@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.clock import SECOND, Micros
+from ops.findings import moment
 
 if TYPE_CHECKING:
     from ops.rebuild.rebuilding import Rebuilt
@@ -57,7 +56,7 @@ def list_(state: State) -> None:
     found = 0
     for key, until in unsettled_studies(node.database):
         found += 1
-        typer.echo(f"{key.origin}/{key.study_uid}  known up to {_moment(until)}")
+        typer.echo(f"{key.origin}/{key.study_uid}  known up to {moment(until)}")
     node.close()
     typer.echo(f"{found} studies.")
 
@@ -99,7 +98,7 @@ def summary(done: Rebuilt) -> list[str]:
     lines = [
         f"Content: {done.content.rows} rows of the old database, which lies at {done.kept}."
         if done.content is not None
-        else "Content: none. Accounts, rules, peers, cases and reports were in the database alone: the first start asks for an"
+        else "Content: none. Accounts, pools, rules, peers and drafts were in the database alone: the first start asks for an"
         " administrator, devices wait for admission, and the alliance is joined anew.",
         f"Journal: {journal.records} records, {len(done.chain.rows)} blocks{_last_block(done)}"
         f"{f', {journal.tail} records that no block held' if journal.tail else ''}.",
@@ -115,17 +114,22 @@ def summary(done: Rebuilt) -> list[str]:
         )
     if done.doubt.marked:
         lines.append(
-            f"Of {done.doubt.marked} studies not all corrections are known, but those up to {_moment(done.doubt.until)}."
+            f"Of {done.doubt.marked} studies not all corrections are known, but those up to {moment(done.doubt.until)}."
             f" {' '.join(done.doubt.why)} They are marked."
         )
     if done.studies.missing:
         lines.append(
             f"Of {len(done.studies.missing)} studies instances are missing: 'meridian verify' names them."
         )
+    lines += _cases(done)
     tables = [] if done.content is None else done.content.lost
     listed = [
         *(f"table {table} of the old database could not be read whole" for table in tables),
         *(f"text {digest[:16]} is not what its name says" for digest in journal.altered),
+        *(
+            f"case {case_id}: {', '.join(what)} cannot be known"
+            for case_id, what in done.cases.lacking.items()
+        ),
         *records.unreadable,
         *packages.unreadable,
     ]
@@ -135,11 +139,27 @@ def summary(done: Rebuilt) -> list[str]:
     return lines
 
 
+def _cases(done: Rebuilt) -> list[str]:
+    """Say what came of consult cases and reports, and what of them is not known."""
+    cases = done.cases
+    lines = [f"Cases: {cases.cases}, with {cases.reports} signed reports."]
+    if cases.resumed:
+        lines.append(
+            f"Of {cases.resumed} open cases it is not known what happened after {moment(done.journal.known_to)}. 'meridian"
+            " verify' names them; ask the other hospital. Mail that waited is lost; how cases stand is said anew."
+        )
+    if cases.orphans:
+        lines.append(
+            f"{cases.orphans} texts of requests or reports are here that no event names: they were written after that."
+        )
+    return lines
+
+
 def _last_block(done: Rebuilt) -> str:
     last = done.chain.last
     if last is None:
         return ""
-    return f"; the last, {last.n}, of {_moment(last.at)}: what came after it and was in no pack is lost with the database"
+    return f"; the last, {last.n}, of {moment(last.at)}: what came after it and was in no pack is lost with the database"
 
 
 class _Progress:
@@ -162,7 +182,3 @@ class _Progress:
         else:
             shown = f"{done} of {total} {what}, {rate:.0f}/s"
         typer.echo(f"  {shown}", err=True)
-
-
-def _moment(at: Micros) -> str:
-    return f"{datetime.fromtimestamp(at / SECOND, UTC):%Y-%m-%d %H:%M:%S} UTC" if at else "none"

@@ -10,15 +10,17 @@ from collections.abc import Iterator
 from functools import partial
 
 from federation.consult.case_table import get_case
+from federation.consult.cases import ENDED
 from federation.consult.claims import peek_claim
 from federation.consult.clinic import load_clinic
 from federation.consult.home import load_home
 from node.database.port import integer, text
+from node.errors import NotFound
 from node.events import StudyChanged, StudyCompleted, StudyDeleted, decode
 from node.journal.records import Record, record_digest
 from node.names import Digest, NodeId, StudyKey, StudyUID
 from node.node import Node
-from ops.findings import Finding, lasting, pages
+from ops.findings import Finding, lasting, moment, pages
 
 FROM_BACKUP = "restore the database from the backup and compare"
 _STUDY = (
@@ -78,11 +80,15 @@ def verify_studies(node: Node) -> Iterator[Finding]:
 
 
 def verify_cases(node: Node) -> Iterator[Finding]:
-    """Every case's row, claim and facts against the events of its subject."""
+    """Every case's row, claim and facts against the events of its subject; and of which a rebuild left the end unknown."""
     for row in pages(node.database, "consult_case", columns="case_id", key=("case_id",)):
         case_id = text(row, "case_id")
-        for what in lasting(partial(_case_faults, node, case_id)):
-            yield Finding(where=f"case {case_id}", what=what, todo=FROM_BACKUP)
+        try:
+            for what in lasting(partial(_case_faults, node, case_id)):
+                yield Finding(where=f"case {case_id}", what=what, todo=FROM_BACKUP)
+            yield from _unknown_end(node, case_id)
+        except NotFound as error:  # no event tells of it; others are still compared
+            yield Finding(where=f"case {case_id}", what=str(error), todo=FROM_BACKUP)
 
 
 def _study_faults(node: Node, key: StudyKey) -> list[str]:
@@ -113,23 +119,23 @@ def _study_faults(node: Node, key: StudyKey) -> list[str]:
 
 def _case_faults(node: Node, case_id: str) -> list[str]:
     row = get_case(node.database, case_id)
-    told: tuple[str, int, str]
+    told: tuple[str, int, str, int]
     if row.home == node.id:
         home = load_home(node, case_id)
-        told = (home.state.state, home.version, home.state.report_id)
+        told = (home.state.state, home.number, home.state.report_id, home.version)
         claim = home.state.claim
     else:
         clinic = load_clinic(node, case_id).state
-        told = (clinic.standing, clinic.version, clinic.report_id)
+        told = (clinic.standing, clinic.version, clinic.report_id, len(clinic.told))
         claim = None
-    state, version, report_id = told
+    state, version, report_id, happened = told
     held = peek_claim(node.database, case_id)
     (facts,) = node.database.read("SELECT count(*) AS n FROM case_fact WHERE case_id = ?", (case_id,))
     return _differences(
         ("state by its row", row.state, "by the journal", state),
         ("version by its row", row.version, "by the journal", version),
         ("report by its row", row.report_id or "", "by the journal", report_id),
-        ("facts", facts["n"], "by the journal", version),
+        ("facts", facts["n"], "by the journal", happened),
         (
             "claim by its row",
             0 if held is None else held.epoch,
@@ -137,6 +143,22 @@ def _case_faults(node: Node, case_id: str) -> list[str]:
             0 if claim is None else claim.epoch,
         ),
     )
+
+
+def _unknown_end(node: Node, case_id: str) -> Iterator[Finding]:
+    """Name a case that is open and of which it is not known what happened before the index was written again."""
+    row = get_case(node.database, case_id)
+    if row.home == node.id:
+        case = load_home(node, case_id).state
+        until, other = (None if case.state in ENDED else case.known_until), row.clinic
+    else:
+        until, other = load_clinic(node, case_id).state.doubted, row.home
+    if until is not None:
+        yield Finding(
+            where=f"case {case_id}",
+            what=f"what happened to it after {moment(until)} is not known, since the index was written again",
+            todo=f"ask {other} whether it was cancelled or answered; it is named until there is news of it",
+        )
 
 
 def _differences(*compared: tuple[str, object, str, object]) -> list[str]:

@@ -122,6 +122,19 @@ class CaseSigned(Event):
     report_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResumed(Event):
+    """Home's index was written again, and what happened to the case after a moment is not known.
+
+    The clinic may know of more. What happens from now on is numbered behind all that could have happened then.
+    """
+
+    until: Micros
+    """Up to when it is known."""
+    skipped: int
+    """How many numbers are left free."""
+
+
 CaseEvent = (
     CaseOffered
     | CaseClaimed
@@ -134,6 +147,7 @@ CaseEvent = (
     | AmendmentAccepted
     | DeadlinePassed
     | CaseSigned
+    | CaseResumed
 )
 CASE_EVENTS: tuple[type[CaseEvent], ...] = (
     CaseOffered,
@@ -147,4 +161,5 @@ CASE_EVENTS: tuple[type[CaseEvent], ...] = (
     AmendmentAccepted,
     DeadlinePassed,
     CaseSigned,
+    CaseResumed,
 )

@@ -32,6 +32,7 @@ from federation.consult.case_events import (
     CaseEvent,
     CaseOffered,
     CaseRead,
+    CaseResumed,
     CaseSigned,
     ClaimLapsed,
     ClaimReleased,
@@ -44,6 +45,8 @@ from node.errors import NotFound
 
 State = Literal["new", "offered", "claimed", "signed", "declined", "cancelled"]
 ENDED: frozenset[str] = frozenset({"signed", "declined", "cancelled"})
+SKIPPED = 1_000
+"""Numbers that a case leaves free where an index was written again: more than can happen to it between two blocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,10 @@ class CaseState:
     report_id: str = ""
     reason: str = ""
     """Digest of why it was declined or cancelled."""
+    skipped: int = 0
+    """Numbers that no event has."""
+    known_until: Micros | None = None
+    """What happened after this is not known, up to where the case was resumed; None: all is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +155,16 @@ class SignCase:
     epoch: int | None = None
 
 
-Command = Offer | TakeClaim | Release | Lapse | Read | Decline | Cancel | Amend | PassDeadline | SignCase
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Home's index was written again, and is known to be right up to a moment."""
+
+    until: Micros
+
+
+Command = (
+    Offer | TakeClaim | Release | Lapse | Read | Decline | Cancel | Amend | PassDeadline | SignCase | Resume
+)
 
 
 def decide(state: CaseState, command: Command, now: Micros) -> tuple[CaseEvent, ...]:  # noqa: PLR0912
@@ -206,6 +222,8 @@ def decide(state: CaseState, command: Command, now: Micros) -> tuple[CaseEvent, 
                     person=claim.person, name=claim.name, epoch=claim.epoch, report_id=command.report_id
                 ),
             )
+        case Resume():
+            return () if state.state in ENDED else (CaseResumed(until=command.until, skipped=SKIPPED),)
         case _:
             assert_never(command)
 
@@ -236,6 +254,8 @@ def evolve(state: CaseState, event: CaseEvent) -> CaseState:
             return replace(state, overdue=True)
         case CaseSigned():
             return replace(state, state="signed", claim=None, report_id=event.report_id)
+        case CaseResumed():
+            return replace(state, skipped=state.skipped + event.skipped, known_until=event.until)
         case _:
             assert_never(event)
 

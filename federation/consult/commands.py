@@ -15,7 +15,6 @@ import msgspec
 from federation.consult import cases, claims, requests
 from federation.consult.answering import tell_clinic
 from federation.consult.asking import ask_home
-from federation.consult.case_table import CaseRow, hold_study, insert_case
 from federation.consult.clinic import ClinicCase, follow, load_clinic
 from federation.consult.deciding import decide_and_write
 from federation.consult.forms import ConsultForm, FormWords, check_form, check_reason
@@ -76,6 +75,7 @@ def request_consult(node: Node, person: Person, *, form: ConsultForm, address: s
         consent=form.consent,
     )
     digest, words_row = node.texts.put("consult-form", canonical_json(msgspec.to_builtins(words)))
+    now = node.now()
     requested = requests.ConsultRequested(
         home=pool.home,
         pool=pool.id,
@@ -88,13 +88,15 @@ def request_consult(node: Node, person: Person, *, form: ConsultForm, address: s
         by=person.id,
         instances=instances,
         incomplete=incomplete,
+        requested_by=person.name,
+        clinic_name=node.config.node.name,
+        due=due_at(now, urgency=form.urgency, consult=node.config.consult),
     )
     case = ClinicCase(
         case_id=node.new_id(), state=requests.RequestState(), version=0, cause=cause, requested=requested
     )
-    events = requests.decide(case.state, requests.Ask(requested=requested), node.now())
-    after, followed = follow(node, case, events)
-    row = _clinic_row(node, after, person=person)
+    events = requests.decide(case.state, requests.Ask(requested=requested), now)
+    after, followed = follow(node, case, events, at=now)
     message = CaseRequested(
         case_id=case.case_id,
         pool=pool.id,
@@ -104,7 +106,7 @@ def request_consult(node: Node, person: Person, *, form: ConsultForm, address: s
         specialty=form.specialty,
         clinic_name=node.config.node.name,
         words=words,
-        requested_at=row.requested_at,
+        requested_at=now,
         requested_by=person.name,
         instances=instances,
         incomplete=incomplete,
@@ -113,10 +115,7 @@ def request_consult(node: Node, person: Person, *, form: ConsultForm, address: s
         [
             _not_asked_already(key, pool=pool.id, kind=form.kind),
             words_row,
-            insert_case(row),
             *followed,
-            hold_study(key, case.case_id, until=None),
-            *_refer(node, after),
             record_act(node, person, act="request-consult", subject=f"case/{case.case_id}", address=address),
             *ask_home(node, after, message),
         ]
@@ -139,10 +138,11 @@ def cancel_consult(node: Node, person: Person, case_id: str, *, reason: str, add
     def attempt() -> tuple[Sequence[Statement], None]:
         case = load_clinic(node, case_id)
         now = node.now()
-        events = requests.decide(case.state, requests.AskCancel(by=person.id, reason=digest), now)
+        asked = requests.AskCancel(by=person.id, reason=digest, name=person.name)
+        events = requests.decide(case.state, asked, now)
         if not events:
             return (), None
-        after, followed = follow(node, case, events)
+        after, followed = follow(node, case, events, at=now)
         message = CaseCancelRequested(case_id=case_id, reason=reason, asked_at=now, asked_by=person.name)
         audit = record_act(node, person, act="cancel-consult", subject=f"case/{case_id}", address=address)
         return [words, *followed, audit, *ask_home(node, after, message)], None
@@ -317,48 +317,4 @@ def _not_asked_already(key: StudyKey, *, pool: str, kind: str) -> Statement:
         (key.origin, key.study_uid, pool, kind),
         expect=0,
         refusal="Requesting a consult was refused: this pool has an open case about the study. Cancel that one first.",
-    )
-
-
-def _refer(node: Node, case: ClinicCase) -> list[Statement]:
-    """Give the row by which the study is sent to the pool's home, whatever the policy's default."""
-    if case.home == node.id:
-        return []
-    return [
-        Statement(
-            "INSERT INTO referral (peer, origin, study_uid, case_id) VALUES (?, ?, ?, ?)",
-            (case.home, case.key.origin, case.key.study_uid, case.case_id),
-        )
-    ]
-
-
-def _clinic_row(node: Node, case: ClinicCase, *, person: Person) -> CaseRow:
-    asked, now = case.requested, node.now()
-    return CaseRow(
-        case_id=case.case_id,
-        clinic=node.id,
-        clinic_name=node.config.node.name,
-        home=case.home,
-        pool=asked.pool,
-        origin=case.key.origin,
-        study_uid=case.key.study_uid,
-        kind=asked.kind,
-        urgency=asked.urgency,
-        specialty=asked.specialty,
-        form=asked.words,
-        state=case.state.standing,
-        cancelling=False,
-        amended=0,
-        overdue=False,
-        requested_at=now,
-        requested_by=person.name,
-        due=due_at(now, urgency=asked.urgency, consult=node.config.consult),
-        reason="",
-        claimed_by="",
-        claimed_name="",
-        claimed_at=None,
-        report_id=None,
-        returned_at=None,
-        version=0,
-        cause=case.cause,
     )

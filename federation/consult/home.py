@@ -1,13 +1,14 @@
 """A case at its pool's home: load what is decided on, and turn events into rows and the answer.
 
-One function makes every row an event means: the case, its claim, who sees the
-study, what keeps it from expiry, the dated facts. The answer to the clinic is
-given back, not sent: `telling` knows where the clinic is.
+One function makes every row an event means, `rows_after`: the case, its claim, who sees the
+study, what keeps it from expiry, the dated facts. Commands write by it, and so does whoever
+writes lost rows again from the journal. The answer to the clinic is
+given back, not sent: `answering` knows where the clinic is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import assert_never
@@ -23,6 +24,7 @@ from federation.consult.case_events import (
     CaseEvent,
     CaseOffered,
     CaseRead,
+    CaseResumed,
     CaseSigned,
     ClaimLapsed,
     ClaimReleased,
@@ -48,8 +50,10 @@ from node.events import decode, event_type
 from node.names import Cause, NodeId, StudyKey, StudyUID, Subject
 from node.node import Node
 from node.reporting.report import SignedReport
-from node.reporting.reports import mark_cancelled_late
+from node.reporting.reports import append_late_cancel, mark_late_cancel
 
+Words = Callable[[str], str]
+"""Gives somebody's words by their digest; none for an empty one."""
 AFTER_SIGNING: Micros = 30 * 24 * 60 * MINUTE
 """For so long a signed case's pool still sees the study, and its copy is kept: questions come after a report."""
 
@@ -67,6 +71,11 @@ class HomeCase:
     @property
     def subject(self) -> Subject:
         return Subject(f"case/{self.case_id}")
+
+    @property
+    def number(self) -> int:
+        """How far it is, as the clinic is told: its events, and numbers that were left free."""
+        return self.version + self.state.skipped
 
     @property
     def asked(self) -> CaseOffered:
@@ -138,37 +147,59 @@ def happen(
         What `CaseSigned` signed; goes home with the answer.
     """
     now = node.now()
-    statements = node.journal.append(case.subject, events, after=case.version, cause=case.cause)
+    statements = node.journal.append(case.subject, events, after=case.version, cause=case.cause, at=now)
     facts: list[Fact] = []
     current = case
+
+    def words(digest: str) -> str:
+        return reason if digest else ""
+
     for event in events:
-        before = current
-        current = replace(
-            before,
-            state=evolve(before.state, event),
-            version=before.version + 1,
-            offered=event if isinstance(event, CaseOffered) else before.offered,
-        )
-        statements += _rows_of(node, before, current, event)
-        body = fact_body(event, reason=reason)
-        facts.append(Fact(n=current.version, at=now, type=event_type(type(event)), body=body))
-    standing = standing_of(current, reason=reason)
-    statements += [
-        put_standing(case.case_id, standing, cancelling=False),
-        *insert_facts(case.case_id, node.id, facts),
-    ]
+        before, current = current, advance(current, event)
+        statements += rows_after(node.id, before, current, event, at=now, words=words)
+        facts.append(fact_of(current, event, at=now, words=words))
+        if isinstance(event, CancelCameLate):
+            report_id = current.state.report_id
+            statements += append_late_cancel(node.journal, report_id, cause=current.cause, now=now)
+    standing = standing_of(current, words=words)
     answer = CaseFacts(case_id=case.case_id, standing=standing, facts=tuple(facts), report=report)
     return Happened(statements=statements, answer=answer, case=current)
 
 
-def standing_of(case: HomeCase, *, reason: str) -> Standing:
+def advance(case: HomeCase, event: CaseEvent) -> HomeCase:
+    """Give a case after one event."""
+    return replace(
+        case,
+        state=evolve(case.state, event),
+        version=case.version + 1,
+        offered=event if isinstance(event, CaseOffered) else case.offered,
+    )
+
+
+def rows_after(
+    home: NodeId, before: HomeCase, after: HomeCase, event: CaseEvent, *, at: Micros, words: Words
+) -> list[Statement]:
+    """Give every row that one event means at home, all of the event and its moment."""
+    return [
+        *_rows_of(home, before, after, event, at=at),
+        put_standing(after.case_id, standing_of(after, words=words), cancelling=False),
+        *insert_facts(after.case_id, home, [fact_of(after, event, at=at, words=words)]),
+    ]
+
+
+def fact_of(after: HomeCase, event: CaseEvent, *, at: Micros, words: Words) -> Fact:
+    """Give an event as the dated fact that people read, at both nodes."""
+    return Fact(n=after.number, at=at, type=event_type(type(event)), body=fact_body(event, words=words))
+
+
+def standing_of(case: HomeCase, *, words: Words) -> Standing:
     """Say how a case stands, in the words of the message."""
     state = case.state
     return Standing(
-        version=case.version,
+        version=case.number,
         state=state.state,
         due=state.due,
-        reason=reason if state.reason else "",
+        reason=words(state.reason),
         claimed_by="" if state.last is None else state.last.person,
         claimed_name="" if state.last is None else state.last.name,
         claimed_at=state.claimed_at,
@@ -177,7 +208,7 @@ def standing_of(case: HomeCase, *, reason: str) -> Standing:
     )
 
 
-def fact_body(event: CaseEvent, *, reason: str) -> FactBody:
+def fact_body(event: CaseEvent, *, words: Words) -> FactBody:
     """Say what a person may read of an event, at both nodes."""
     match event:
         case CaseOffered():
@@ -185,11 +216,11 @@ def fact_body(event: CaseEvent, *, reason: str) -> FactBody:
         case CaseClaimed():
             return {"by": event.name, "until": event.until}
         case ClaimReleased() | CaseDeclined():
-            return {"by": event.name, "reason": reason}
+            return {"by": event.name, "reason": words(event.reason)}
         case ClaimLapsed() | CaseRead():
             return {"by": event.name}
         case CaseCancelled():
-            return {"by": event.by, "reason": reason}
+            return {"by": event.by, "reason": words(event.reason)}
         case CancelCameLate():
             return {"by": event.by}
         case AmendmentAccepted():
@@ -198,16 +229,20 @@ def fact_body(event: CaseEvent, *, reason: str) -> FactBody:
             return {"due": event.due}
         case CaseSigned():
             return {"by": event.name, "report": event.report_id}
+        case CaseResumed():
+            return {"until": event.until}
         case _:
             assert_never(event)
 
 
-def _rows_of(node: Node, before: HomeCase, after: HomeCase, event: CaseEvent) -> list[Statement]:
-    """Give the rows of one event beside the case's own."""
+def _rows_of(
+    home: NodeId, before: HomeCase, after: HomeCase, event: CaseEvent, *, at: Micros
+) -> list[Statement]:
+    """Give the rows of one event beside how the case stands."""
     match event:
         case CaseOffered():
             return [
-                insert_case(_new_row(node, after, event)),
+                insert_case(_new_row(home, after, event)),
                 open_study(f"pool/{event.pool}", after.key, reason=after.subject),
                 hold_study(after.key, after.case_id, until=None),
             ]
@@ -223,7 +258,7 @@ def _rows_of(node: Node, before: HomeCase, after: HomeCase, event: CaseEvent) ->
                 unhold_study(after.key, after.case_id),
             ]
         case CaseSigned():
-            until = node.now() + AFTER_SIGNING
+            until = at + AFTER_SIGNING
             return [
                 *_close_claim(before),
                 open_study(f"pool/{after.asked.pool}", after.key, reason=after.subject, until=until),
@@ -233,8 +268,8 @@ def _rows_of(node: Node, before: HomeCase, after: HomeCase, event: CaseEvent) ->
         case AmendmentAccepted():
             return [put_amended(after.case_id, event.n)]
         case CancelCameLate():
-            return mark_cancelled_late(node.journal, after.state.report_id, cause=after.cause, now=node.now())
-        case CaseRead() | DeadlinePassed():
+            return [mark_late_cancel(after.state.report_id)]
+        case CaseRead() | DeadlinePassed() | CaseResumed():
             return []
         case _:
             assert_never(event)
@@ -245,12 +280,12 @@ def _close_claim(case: HomeCase) -> list[Statement]:
     return [] if claim is None else [claims.close_claim(case.case_id, claim)]
 
 
-def _new_row(node: Node, case: HomeCase, offered: CaseOffered) -> CaseRow:
+def _new_row(home: NodeId, case: HomeCase, offered: CaseOffered) -> CaseRow:
     return CaseRow(
         case_id=case.case_id,
         clinic=case.clinic,
         clinic_name=offered.clinic_name,
-        home=node.id,
+        home=home,
         pool=offered.pool,
         origin=case.clinic,
         study_uid=StudyUID(offered.study_uid),

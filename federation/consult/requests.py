@@ -18,19 +18,23 @@ declined, cancelled         end
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 from federation.consult.cases import ENDED
+from federation.consult.messages import Fact
 from federation.consult.refusals import CaseEnded
 from node.clock import Micros
 from node.errors import NotFound
 from node.events import Event
+from node.reporting.report import ReportHead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsultRequested(Event):
-    """A technician asked a pool about a study."""
+    """A technician asked a pool about a study; version 1 named neither her nor her hospital, nor the deadline."""
 
+    VERSION: ClassVar[int] = 2
+    EARLIER: ClassVar[tuple[int, ...]] = (1,)
     home: str
     pool: str
     origin: str
@@ -43,16 +47,24 @@ class ConsultRequested(Event):
     by: str
     instances: int
     incomplete: bool
+    requested_by: str = ""
+    """Her name."""
+    clinic_name: str = ""
+    due: Micros = 0
+    """As the clinic reckons; home's word counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAsked(Event):
-    """The clinic wants the case ended; home has yet to say."""
+    """The clinic wants the case ended; home has yet to say. Version 1 knew no name."""
 
+    VERSION: ClassVar[int] = 2
+    EARLIER: ClassVar[tuple[int, ...]] = (1,)
     by: str
     reason: str
     """Digest."""
     at: Micros
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +78,68 @@ class AmendmentSent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseAnswered(Event):
-    """Home said how the case stands."""
+    """Home said how the case stands, and what led there; version 1 kept its state alone."""
 
+    VERSION: ClassVar[int] = 2
+    EARLIER: ClassVar[tuple[int, ...]] = (1,)
     version: int
     state: str
     late_cancel: bool
+    due: Micros = 0
+    """0 in version 1, which had nothing of what follows."""
+    reason: str = ""
+    """Digest; in facts too."""
+    claimed_by: str = ""
+    claimed_name: str = ""
+    claimed_at: Micros | None = None
+    overdue: bool = False
+    facts: tuple[Fact, ...] = ()
+    """Those that were not known here yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactsCame(Event):
+    """Home told facts behind a newer answer: how the case stands was known already."""
+
+    facts: tuple[Fact, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportReturned(Event):
-    """The signed report came home."""
+    """The signed report came home; version 1 kept its words alone."""
 
+    VERSION: ClassVar[int] = 2
+    EARLIER: ClassVar[tuple[int, ...]] = (1,)
     report_id: str
     text: str
     """Digest of its words."""
+    head: ReportHead | None = None
 
 
-RequestEvent = ConsultRequested | CancelAsked | AmendmentSent | CaseAnswered | ReportReturned
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersDoubted(Event):
+    """The index was written again, and what home said after a moment is not known. Until its next word."""
+
+    until: Micros
+
+
+RequestEvent = (
+    ConsultRequested
+    | CancelAsked
+    | AmendmentSent
+    | CaseAnswered
+    | FactsCame
+    | ReportReturned
+    | AnswersDoubted
+)
 REQUEST_EVENTS: tuple[type[RequestEvent], ...] = (
     ConsultRequested,
     CancelAsked,
     AmendmentSent,
     CaseAnswered,
+    FactsCame,
     ReportReturned,
+    AnswersDoubted,
 )
 
 
@@ -109,6 +160,12 @@ class RequestState:
     """Home was told that images arrived, and not yet that they are all."""
     amendment: int = 0
     report_id: str = ""
+    """Of the newest report; there is one, unless home forgot in between that it had signed."""
+    reports: frozenset[str] = frozenset()
+    told: frozenset[int] = frozenset()
+    """Numbers of home's facts that are known."""
+    doubted: Micros | None = None
+    """Up to when home's word is known; None: to its newest."""
 
     @property
     def cancelling(self) -> bool:
@@ -134,6 +191,7 @@ class AskCancel:
 
     by: str
     reason: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +217,25 @@ class TakeAnswer:
     late_cancel: bool
     report_id: str = ""
     text: str = ""
+    due: Micros = 0
+    reason: str = ""
+    """Digest; in facts too."""
+    claimed_by: str = ""
+    claimed_name: str = ""
+    claimed_at: Micros | None = None
+    overdue: bool = False
+    facts: tuple[Fact, ...] = ()
+    head: ReportHead | None = None
 
 
-Command = Ask | AskCancel | NoteImages | NoteCompletion | TakeAnswer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtAnswers:
+    """The index was written again, and is known to be right up to a moment."""
+
+    until: Micros
+
+
+Command = Ask | AskCancel | NoteImages | NoteCompletion | TakeAnswer | DoubtAnswers
 
 
 def decide(state: RequestState, command: Command, now: Micros) -> tuple[RequestEvent, ...]:
@@ -184,7 +258,7 @@ def decide(state: RequestState, command: Command, now: Micros) -> tuple[RequestE
                 raise CaseEnded("Cancelling the case", state=state.standing)
             if state.asked_cancel:
                 return ()
-            return (CancelAsked(by=command.by, reason=command.reason, at=now),)
+            return (CancelAsked(by=command.by, reason=command.reason, at=now, name=command.name),)
         case NoteImages():
             news = command.instances > state.instances and not state.changed
             return _amendment(state, instances=command.instances, complete=False) if news else ()
@@ -195,6 +269,8 @@ def decide(state: RequestState, command: Command, now: Micros) -> tuple[RequestE
             return _amendment(state, instances=command.instances, complete=True) if news else ()
         case TakeAnswer():
             return _take(state, command)
+        case DoubtAnswers():
+            return () if state.standing in ENDED else (AnswersDoubted(until=command.until),)
         case _:
             assert_never(command)
 
@@ -220,9 +296,15 @@ def evolve(state: RequestState, event: RequestEvent) -> RequestState:
                 standing=event.state,
                 version=event.version,
                 home_late_cancel=state.home_late_cancel or event.late_cancel,
+                told=state.told | _told_by(event),
+                doubted=None,
             )
+        case FactsCame():
+            return replace(state, told=state.told | {fact.n for fact in event.facts})
         case ReportReturned():
-            return replace(state, report_id=event.report_id)
+            return replace(state, report_id=event.report_id, reports=state.reports | {event.report_id})
+        case AnswersDoubted():
+            return replace(state, doubted=event.until)
         case _:
             assert_never(event)
 
@@ -235,10 +317,31 @@ def _amendment(state: RequestState, *, instances: int, complete: bool) -> tuple[
 
 def _take(state: RequestState, answer: TakeAnswer) -> tuple[RequestEvent, ...]:
     events: list[RequestEvent] = []
-    if answer.report_id and not state.report_id:
-        events.append(ReportReturned(report_id=answer.report_id, text=answer.text))
+    if answer.report_id and answer.report_id not in state.reports:
+        events.append(ReportReturned(report_id=answer.report_id, text=answer.text, head=answer.head))
+    news = tuple(fact for fact in answer.facts if fact.n not in state.told)
     if answer.version > state.version:
         events.append(
-            CaseAnswered(version=answer.version, state=answer.standing, late_cancel=answer.late_cancel)
+            CaseAnswered(
+                version=answer.version,
+                state=answer.standing,
+                late_cancel=answer.late_cancel,
+                due=answer.due,
+                reason=answer.reason,
+                claimed_by=answer.claimed_by,
+                claimed_name=answer.claimed_name,
+                claimed_at=answer.claimed_at,
+                overdue=answer.overdue,
+                facts=news,
+            )
         )
+    elif news:
+        events.append(FactsCame(facts=news))
     return tuple(events)
+
+
+def _told_by(answer: CaseAnswered) -> frozenset[int]:
+    """Give the facts that an answer told; version 1 did not list them, and each answer told all up to its own."""
+    return (
+        frozenset(fact.n for fact in answer.facts) if answer.due else frozenset(range(1, answer.version + 1))
+    )

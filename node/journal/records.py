@@ -43,15 +43,26 @@ class Journal:
         self._origin = origin
 
     def append(
-        self, subject: Subject, events: Sequence[Event], *, after: int, cause: Cause
+        self,
+        subject: Subject,
+        events: Sequence[Event],
+        *,
+        after: int,
+        cause: Cause,
+        at: Micros | None = None,
     ) -> list[Statement]:
         """Give the statements that append events as versions ``after + 1`` onward of a subject.
 
         The batch that holds them fails with `Conflict` when the subject has moved on.
+
+        Parameters
+        ----------
+        at
+            The moment that rows of the same batch name, where those must be written again from the events alone.
         """
-        at = self._clock.now()
+        moment = self._clock.now() if at is None else at
         return [
-            self._insert(at, event, subject=subject, version=after + n, cause=cause)
+            self._insert(moment, event, subject=subject, version=after + n, cause=cause)
             for n, event in enumerate(events, start=1)
         ]
 

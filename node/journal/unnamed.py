@@ -4,7 +4,8 @@ Such a file is kept for a week, then removed. A week, since what an older databa
 restores it finds the words of what happened since, and so does a rebuild (`ops/rebuild/doubt.py`).
 
 A file without a row goes only where nothing at all names it: no row, no record of the journal, no block that rows do not
-know, and while no study says that not all of its corrections are known. One that a record names has lost its row, and
+know, and while no study says that not all of its corrections are known and nobody has yet to look at how cases ended
+(`cases-unknown`). One that a record names has lost its row, and
 `meridian verify` says so; one that a deletion is about to erase is the deletion's.
 
 A command that says the same words again makes the file young (`node.journal.texts`), so that it is not taken away between
@@ -34,6 +35,11 @@ KEPT: Micros = 7 * 24 * 60 * MINUTE
 LEAVING = ".leaving"
 """The name of a file on its way out ends so; a crash leaves it, and it gets its name back."""
 _PAGE = 500
+_UNSURE = (
+    "SELECT 1 AS one FROM study WHERE corrections_until IS NOT NULL"
+    " UNION ALL SELECT 1 FROM problem WHERE kind = 'cases-unknown' AND seen_at IS NULL LIMIT 1"
+)
+"""A rebuild left open what was corrected, or how cases ended: words that nothing names may be of those."""
 _DIGEST = re.compile(rb"[0-9a-f]{64}")
 
 
@@ -46,7 +52,7 @@ def remove_unnamed(node: Node) -> int:
         The disk is failing.
     """
     _give_back(node)
-    if node.database.read("SELECT 1 AS marked FROM study WHERE corrections_until IS NOT NULL LIMIT 1"):
+    if node.database.read(_UNSURE):
         return 0
     old = {digest for digest in rowless(node) if _is_old(node, node.texts.path(digest))}
     if not old:

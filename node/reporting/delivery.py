@@ -203,19 +203,35 @@ def _succeed(node: Node, delivery: Delivery, destination: Remote, *, size_bytes:
         attempts=attempts,
         bytes=size_bytes,
     )
-    after = node.journal.version(delivery.subject)
+    after, now = node.journal.version(delivery.subject), node.now()
     _settle(
         node,
         delivery,
         [
-            Statement(
-                "UPDATE delivery SET state = 'delivered', attempts = ?, last_error = '', delivered_at = ?"
-                " WHERE id = ? AND attempts = ? AND next_at = ? AND state IN ('waiting', 'failing')",
-                (attempts, node.now(), delivery.id, delivery.attempts, delivery.next_at),
-                expect=1,
-            ),
-            *node.journal.append(delivery.subject, [event], after=after, cause=delivery.cause),
+            put_delivered(delivery, event, at=now),
+            *node.journal.append(delivery.subject, [event], after=after, cause=delivery.cause, at=now),
         ],
+    )
+
+
+def put_delivered(delivery: Delivery, event: ReportDelivered, *, at: Micros) -> Statement:
+    """Give the statement for what the event means, if the row is as it was seen."""
+    return Statement(
+        "UPDATE delivery SET state = 'delivered', attempts = ?, last_error = '', delivered_at = ?"
+        " WHERE id = ? AND attempts = ? AND next_at = ? AND state IN ('waiting', 'failing')",
+        (event.attempts, at, delivery.id, delivery.attempts, delivery.next_at),
+        expect=1,
+    )
+
+
+def give_up_lost(delivery: Delivery) -> Statement:
+    """Give the statement that gives up a delivery of which nobody knows any more where that was to go."""
+    return Statement(
+        "UPDATE delivery SET state = 'given-up', last_error = ? WHERE id = ? AND state = 'waiting'",
+        (
+            "Sending the report was given up: its destination went with the database. Add it again, and send the study there.",
+            delivery.id,
+        ),
     )
 
 

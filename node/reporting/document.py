@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from node.canonical import digest_of
+from node.clock import Micros
 from node.database.port import Statement, read_as
 from node.dimse.remotes import list_remotes
 from node.durable import put_file
 from node.errors import Conflict
 from node.events import Event
 from node.journal.jobs import enqueue
-from node.names import NodeId, StudyUID, Subject
+from node.names import Cause, NodeId, StudyUID, Subject
 from node.node import Node
 from node.reporting.content import ReportContent, read_content
 from node.reporting.pdf import make_pdf
@@ -36,13 +38,17 @@ from node.store.facts import AssociationFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentsMade(Event):
-    """A report's PDF and SR are here. Subject ``documents/REPORT``."""
+    """A report's PDF and SR are here. Subject ``documents/REPORT``. Version 1 did not say which destinations those are."""
 
+    VERSION: ClassVar[int] = 2
+    EARLIER: ClassVar[tuple[int, ...]] = (1,)
     sr_uid: str
     pdf_bytes: int
     sr_bytes: int
     destinations: int
     """How many will be sent to."""
+    to: tuple[str, ...] = ()
+    """Their ids."""
 
 
 def make_documents(node: Node, report_id: str) -> None:
@@ -142,17 +148,20 @@ def _store(node: Node, row: ReportRow, content: ReportContent, sr: StructuredRep
 
 def _finish(node: Node, row: ReportRow, *, sr_bytes: int, pdf_bytes: int) -> None:
     """Say that the documents are made, and ask for one delivery to each destination, in one batch."""
-    made = Statement(
-        "UPDATE report SET documents = 'made', pdf_path = ? WHERE report_id = ? AND documents = 'waiting'",
-        (f"documents/{row.report_id}.pdf", row.report_id),
-        expect=1,
+    wanted = [one.id for one in list_remotes(node.database) if one.enabled and one.reports]
+    event = DocumentsMade(
+        sr_uid=row.sr_uid,
+        pdf_bytes=pdf_bytes,
+        sr_bytes=sr_bytes,
+        destinations=len(wanted),
+        to=tuple(wanted),
     )
-    wanted = [one for one in list_remotes(node.database) if one.enabled and one.reports]
-    event = DocumentsMade(sr_uid=row.sr_uid, pdf_bytes=pdf_bytes, sr_bytes=sr_bytes, destinations=len(wanted))
-    subject = Subject(f"documents/{row.report_id}")
-    statements = [made, *node.journal.append(subject, [event], after=0, cause=row.cause)]
-    for destination in wanted:
-        statements += _ask_delivery(node, row, destination.id)
+    subject, now = Subject(f"documents/{row.report_id}"), node.now()
+    statements = [
+        *node.journal.append(subject, [event], after=0, cause=row.cause, at=now),
+        *made_rows(row.report_id, event, at=now, cause=row.cause),
+        *(ask_delivery(delivery_id(row.report_id, to), cause=row.cause, now=now) for to in wanted),
+    ]
     try:
         node.write(statements, f"documents/{row.report_id}")
     except Conflict:
@@ -160,14 +169,38 @@ def _finish(node: Node, row: ReportRow, *, sr_bytes: int, pdf_bytes: int) -> Non
             raise
 
 
-def _ask_delivery(node: Node, row: ReportRow, destination: str) -> list[Statement]:
-    id_ = digest_of(f"{row.report_id}/{destination}/sr")[:32]
-    now = node.now()
-    return [
-        Statement(
-            "INSERT INTO delivery (id, report_id, destination, kind, state, attempts, next_at, last_error, cause)"
-            " VALUES (?, ?, ?, 'sr', 'waiting', 0, ?, '', ?)",
-            (id_, row.report_id, destination, now, row.cause),
-        ),
-        enqueue("deliver", {"delivery_id": id_}, key=f"deliver/{id_}/0", cause=row.cause, now=now),
-    ]
+def made_rows(report_id: str, event: DocumentsMade, *, at: Micros, cause: Cause) -> list[Statement]:
+    """Give the statements for what the event means: the documents are here, and a delivery waits for each destination."""
+    made = Statement(
+        "UPDATE report SET documents = 'made', pdf_path = ? WHERE report_id = ? AND documents = 'waiting'",
+        (f"documents/{report_id}.pdf", report_id),
+        expect=1,
+    )
+    return [made, *(insert_delivery(report_id, to, at=at, cause=cause) for to in event.to)]
+
+
+def insert_delivery(
+    report_id: str, destination: str, *, at: Micros, cause: Cause, id_: str = ""
+) -> Statement:
+    """Give the statement for one report's delivery to one destination, which nobody has tried yet.
+
+    Parameters
+    ----------
+    id_
+        Its name, where an event has it and the destination is not known any more.
+    """
+    return Statement(
+        "INSERT INTO delivery (id, report_id, destination, kind, state, attempts, next_at, last_error, cause)"
+        " VALUES (?, ?, ?, 'sr', 'waiting', 0, ?, '', ?)",
+        (id_ or delivery_id(report_id, destination), report_id, destination, at, cause),
+    )
+
+
+def ask_delivery(id_: str, *, cause: Cause, now: Micros) -> Statement:
+    """Give the statement that asks for a delivery's first attempt."""
+    return enqueue("deliver", {"delivery_id": id_}, key=f"deliver/{id_}/0", cause=cause, now=now)
+
+
+def delivery_id(report_id: str, destination: str) -> str:
+    """Give the name of a report's delivery to a destination."""
+    return digest_of(f"{report_id}/{destination}/sr")[:32]

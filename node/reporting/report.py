@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 import msgspec
 
@@ -62,6 +62,26 @@ class SignedReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportHead:
+    """A signed report without its words: with them it is what was signed. Stands in events, so no patient data."""
+
+    report_id: str
+    case_id: str
+    origin: str
+    study_uid: str
+    home: str
+    home_name: str
+    version: int
+    signer: str
+    signer_name: str
+    signed_at: Micros
+    sr_uid: str
+    sr_series_uid: str
+    pdf_uid: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What was asked, as the documents print it; the case's form without the consent."""
 
@@ -79,13 +99,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSigned(Event):
-    """A person signed. Subject ``report/ID``."""
+    """A person signed. Subject ``report/ID``. Version 1 had no head: what was drawn at signing stood in the row alone."""
 
+    VERSION: ClassVar[int] = 2
+    EARLIER: ClassVar[tuple[int, ...]] = (1,)
     case_id: str
     text: str
     """Digest of the words."""
     signer: str
     signature: str
+    head: ReportHead | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +230,12 @@ def check_text(words: str, *, name: str) -> None:
         raise InvalidRequest(f"Taking {name} was refused: it has control characters. Remove them.")
 
 
+def head_of(report: SignedReport) -> ReportHead:
+    """Give a report without its words."""
+    fields = msgspec.to_builtins(report)
+    return ReportHead(**{name: fields[name] for name in ReportHead.__dataclass_fields__})
+
+
 def words_of(report: SignedReport) -> str:
     """Give the canonical JSON of a report's words: the text that events name by digest."""
     return canonical_json({"findings": report.findings, "impression": report.impression})
@@ -230,7 +259,11 @@ def _sign(state: ReportState, command: Sign) -> tuple[ReportEvent, ...]:
         check_text(words, name=name)
     return (
         ReportSigned(
-            case_id=report.case_id, text=command.text, signer=report.signer, signature=report.signature
+            case_id=report.case_id,
+            text=command.text,
+            signer=report.signer,
+            signature=report.signature,
+            head=head_of(report),
         ),
     )
 

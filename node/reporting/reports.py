@@ -14,12 +14,14 @@ from node.clock import Micros
 from node.database.port import Database, Statement, read_as
 from node.errors import NotFound
 from node.events import decode
+from node.journal.jobs import enqueue
 from node.journal.records import Journal
 from node.journal.texts import Texts
 from node.names import Cause, Digest, StudyKey, Subject
 from node.reporting.report import (
     REPORT_EVENTS,
     MarkLateCancel,
+    ReportHead,
     ReportState,
     SignedReport,
     decide,
@@ -69,7 +71,7 @@ class _Words(msgspec.Struct):
 
 
 def insert_report(
-    report: SignedReport, *, text: Digest, late_cancel: bool, documents: str, cause: Cause
+    report: SignedReport | ReportHead, *, text: Digest, late_cancel: bool, documents: str, cause: Cause
 ) -> Statement:
     """Give the statement that adds a signed report; the same one again changes nothing."""
     values = (
@@ -89,13 +91,20 @@ def mark_late_cancel(report_id: str) -> Statement:
     return Statement("UPDATE report SET late_cancel = 1 WHERE report_id = ?", (report_id,))
 
 
-def mark_cancelled_late(journal: Journal, report_id: str, *, cause: Cause, now: Micros) -> list[Statement]:
-    """Give the statements that mark a report signed here, as an event and in its row."""
+def append_late_cancel(journal: Journal, report_id: str, *, cause: Cause, now: Micros) -> list[Statement]:
+    """Give the statements that tell that a report signed here was to be cancelled; `mark_late_cancel` is its row's."""
     subject = Subject(f"report/{report_id}")
     records = journal.of(subject)
     past = [event for record in records if (event := decode(REPORT_EVENTS, record.type, record.body))]
     events = decide(reduce(evolve, past, ReportState()), MarkLateCancel(), now)
-    return [*journal.append(subject, events, after=len(records), cause=cause), mark_late_cancel(report_id)]
+    return journal.append(subject, events, after=len(records), cause=cause)
+
+
+def ask_documents(report_id: str, *, cause: Cause, now: Micros) -> Statement:
+    """Give the statement that asks for a report's documents."""
+    return enqueue(
+        "make_documents", {"report_id": report_id}, key=f"documents/{report_id}", cause=cause, now=now
+    )
 
 
 def get_report(database: Database, report_id: str) -> ReportRow:

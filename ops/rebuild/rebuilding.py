@@ -4,7 +4,8 @@ The node is stopped meanwhile. Until the last step nothing that a node reads is 
 leaves the old database as it was, and the next one begins anew. The old file stays beside, under a dated name.
 
 In this order, since each rests on the one before: content from the old database, where it can be read; the journal from its
-blocks; facts of corrections; records of packs; packages; states; corrections applied; what is not known, marked.
+blocks; facts of corrections; records of packs; packages; states; corrections applied; cases, reports and their delivery; what
+is not known, marked, and said anew to whoever may wait for it.
 """
 
 from __future__ import annotations
@@ -33,17 +34,21 @@ from ops.alone import alone
 from ops.backup.reviving import begin_again
 from ops.compose import compose_aside, database_path, run_directory
 from ops.findings import PAGE, pages
+from ops.rebuild.cases import Cases, write_cases
 from ops.rebuild.chain import Blocks, Chain, read_chain
 from ops.rebuild.copying import Copied, copy_announced, copy_content, copy_seen, open_old
 from ops.rebuild.corrected import restate_own, restate_told, write_lost_notes
 from ops.rebuild.damaged import look_at_suspects
 from ops.rebuild.deleted import Deleted
+from ops.rebuild.deliveries import write_deliveries
 from ops.rebuild.doubt import Doubt, mark_unknown
 from ops.rebuild.facts import Facts, write_facts
 from ops.rebuild.journal import Journal, write_journal
 from ops.rebuild.packaged import PackagedContents
 from ops.rebuild.packages import Packages, write_packages
 from ops.rebuild.records import Records, Registering, Told
+from ops.rebuild.remembered import copy_remembered
+from ops.rebuild.resumed import resume
 from ops.rebuild.studies import Studies, settle_studies
 from ops.verify_blocks import keys_of
 
@@ -77,6 +82,7 @@ class Rebuilt:
     packages: Packages
     studies: Studies
     doubt: Doubt
+    cases: Cases
 
 
 def rebuild(
@@ -148,9 +154,15 @@ def _fill(node: Node, old: OldDatabase | None, tell: Told) -> Rebuilt:
     restate_own(node, contents)
     told = restate_told(node, contents)
     failpoint("rebuild-corrections")
+    cases = write_cases(node, deleted, old, tell)
+    if old is not None:
+        copy_remembered(node, old, deleted, cases)
+    write_deliveries(node, old)
+    failpoint("rebuild-cases")
     doubt = mark_unknown(node, journal, newest_at=records.newest_at, single=(facts.unknown, told))
     look_at_suspects(node)
     _finish(node, chain, journal, studies, doubt)
+    resume(node, journal, cases)
     failpoint("rebuild-marks")
     return Rebuilt(
         kept=None,
@@ -162,6 +174,7 @@ def _fill(node: Node, old: OldDatabase | None, tell: Told) -> Rebuilt:
         packages=packages,
         studies=studies,
         doubt=doubt,
+        cases=cases,
     )
 
 

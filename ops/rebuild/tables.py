@@ -28,19 +28,27 @@ REBUILT = {
     "problem": "events, as if nobody had seen them; which were, from an old database",
     "retired_pack": "merged packs that say whose place they took",
     "lifecycle": "decided again",
+    "consult_case": "events of the case at either end, and texts",
+    "case_fact": "events of the case at either end, and texts",
+    "claim": "events; how often it was renewed, from an old database",
+    "referral": "events at the clinic",
+    "hold": "events of cases; what else keeps a study, from an old database",
+    "access": "events of cases; what else shows a study, from an old database",
+    "report": "events and texts",
+    "delivery": "events; how often it was tried, from an old database",
 }
 """Written again; from what."""
 
 CONTENT = frozenset(
     {
-        "access", "account", "archive_rules", "audit", "backup_made", "bearer", "blob", "case_fact", "claim",
-        "completed_there", "consult_case", "damage", "decision", "deletion", "deletion_peer", "deletion_step", "delivery",
-        "device", "draft", "draft_aside", "drill", "hold", "inbox", "incoming", "invitation", "key_rotation", "mailbox",
-        "mailbox_count", "membership", "outbox", "outgoing", "part", "peer_head", "policy", "pool", "referral", "remote",
-        "report", "roster_statement", "shared_instance", "tier_size",
+        "account", "archive_rules", "audit", "backup_made", "bearer", "blob",
+        "completed_there", "damage", "decision", "deletion", "deletion_peer", "deletion_step",
+        "device", "draft", "draft_aside", "drill", "inbox", "incoming", "invitation", "key_rotation", "mailbox",
+        "mailbox_count", "membership", "outbox", "outgoing", "part", "peer_head", "policy", "pool", "remote",
+        "roster_statement", "shared_instance", "tier_size",
     }
 )  # fmt: skip
-"""Only a backup brings it back: people, rules, peers and their mail, cases, reports and their delivery, what was found."""
+"""Only a backup brings it back: people, pools, rules, peers and their mail, drafts, what was found."""
 
 WANTED = frozenset({"cursor", "job", "recall", "transfer", "transferred", "write_key"})
 """Local, and copied where an old database has it; of cursors those of the index are written again."""
@@ -74,5 +82,13 @@ EXPORTED: dict[str, tuple[str, ...]] = {
     "archived": ("origin", "study_uid", "generation"),
     "package_copy": ("digest", "store"),
     "problem": ("id",),
+    "consult_case": ("case_id",),
+    "case_fact": ("case_id", "n"),
+    "claim": ("case_id",),
+    "referral": ("peer", "origin", "study_uid", "case_id"),
+    "hold": ("origin", "study_uid", "reason", "who"),
+    "access": ("subject", "origin", "study_uid", "reason"),
+    "report": ("report_id",),
+    "delivery": ("id",),
 }  # fmt: skip
 """What an export holds, each with its key: all that is rebuilt but what is decided again."""

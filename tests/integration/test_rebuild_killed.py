@@ -29,7 +29,7 @@ CYCLES = 500 if LONG else 20
 CYCLES_A_MACHINE = 10
 STEPS = (
     "rebuild-content", "rebuild-journal", "rebuild-records", "rebuild-packages", "rebuild-states", "rebuild-corrections",
-    "rebuild-marks", "rebuild-written", "rebuild-kept", "rebuild-named",
+    "rebuild-cases", "rebuild-marks", "rebuild-written", "rebuild-kept", "rebuild-named",
 )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 Row = dict[str, object]
 ONCE = {
-    "alpha": ("consult-requested/1", "report-returned/1", "documents-made/1", "report-delivered/1"),
-    "centre": ("case-offered/1", "case-claimed/1", "report-signed/1", "case-signed/1"),
+    "alpha": ("consult-requested/2", "report-returned/2", "documents-made/2", "report-delivered/1"),
+    "centre": ("case-offered/1", "case-claimed/1", "report-signed/2", "case-signed/1"),
 }
 """Facts of a walk that are true once, by the node that writes them."""
 NEVER = ("amendment-sent/1", "claim-lapsed/1", "claim-released/1", "problem-found/1")

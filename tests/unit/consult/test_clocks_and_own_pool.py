@@ -179,7 +179,7 @@ def test_a_report_for_ones_own_clinic_asks_for_its_documents_at_once(pair: Pair)
     assert get_report(pair.alpha.database, report_id).documents == "waiting"
     assert len(pair.alpha.database.read("SELECT 1 AS one FROM job")) == 1
     events = [event.type for event in pair.alpha.journal.by_cause(row.cause)]
-    assert events.count("report-returned/1") == 1
+    assert events.count("report-returned/2") == 1
 
 
 def test_cancelling_at_ones_own_node_is_accepted_at_once(pair: Pair) -> None:

@@ -22,7 +22,7 @@ from node.journal import unnamed
 from node.journal.blocks import block_path
 from node.journal.chain import blocks_folder
 from node.journal.unnamed import KEPT, LEAVING, remove_unnamed, rowless
-from node.names import Digest
+from node.names import Cause, Digest
 from node.node import Node
 from ops.cli import app
 from ops.verify import verify
@@ -170,6 +170,15 @@ def test_nothing_goes_while_corrections_of_a_study_are_unknown(node: Node) -> No
     node.write([Statement("UPDATE study SET corrections_until = 0")])
     assert remove_unnamed(node) == 0
     node.write([Statement("UPDATE study SET corrections_until = NULL")])
+    assert remove_unnamed(node) == 1
+
+
+def test_nothing_goes_while_nobody_has_looked_at_how_cases_ended(node: Node) -> None:
+    left = refused(node)
+    age(node, left)
+    node.write(node.problem("cases-unknown", about="node/alpha", detail="2 cases.", cause=Cause("c")))
+    assert remove_unnamed(node) == 0
+    node.write([Statement("UPDATE problem SET seen_at = 1")])
     assert remove_unnamed(node) == 1
 
 

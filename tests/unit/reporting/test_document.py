@@ -142,7 +142,7 @@ def test_making_is_an_event_of_the_same_cause(node):
     put_signed_report(node)
     make_documents(node, REPORT.report_id)
     (record,) = node.journal.of(f"documents/{REPORT.report_id}")
-    assert (record.type, record.cause) == ("documents-made/1", "cause-1")
+    assert (record.type, record.cause) == ("documents-made/2", "cause-1")
 
 
 def test_report_made_elsewhere_is_left_alone(node):

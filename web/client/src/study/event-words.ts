@@ -18,6 +18,7 @@ const SAME: Record<string, string> = {
   'case-cancelled': 'cancelled',
   'deadline-passed': 'overdue',
   'case-signed': 'signed',
+  'case-resumed': 'resumed',
 }
 
 /** The catalogue's key for an event name, or null when it has none. */
