@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from node.archive.archived import VERIFIED, ArchivedRow, CopyRow, contents_of
+from node.archive.archived import AWAY, PART, VERIFIED, WHOLE, ArchivedRow, CopyRow, contents_of
 from node.archive.copies import copy_row, stored_of, usable_copies
 from node.archive.manifest import Manifest
 from node.archive.package import Package
@@ -35,6 +35,13 @@ from ops.rebuild.packaged import PackagedContents, arrivals_in
 from ops.rebuild.records import Told
 
 BATCH = 400
+_ONLINE = Statement(
+    "UPDATE archived SET online = CASE WHEN NOT EXISTS"
+    f" (SELECT 1 FROM archived_series AS away WHERE away.pack = archived.pack) THEN {WHOLE} WHEN EXISTS"
+    " (SELECT 1 FROM online_instance AS one WHERE one.origin = archived.origin"
+    f" AND one.study_uid = archived.study_uid) THEN {PART} ELSE {AWAY} END"
+)
+"""How much of each is online: without the word for a part, no rule would ever let that part go."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,15 +76,7 @@ def write_packages(node: Node, deleted: Deleted, tell: Told) -> Packages:
     contents = PackagedContents(node)
     for packages in _by_study(node):
         found.instances += _take_study(node, found, packages, contents)
-    node.database.write(
-        [
-            Statement(
-                "UPDATE archived SET online = NOT EXISTS"
-                " (SELECT 1 FROM archived_series AS away WHERE away.pack = archived.pack)"
-            )
-        ],
-        node.new_id(),
-    )
+    node.database.write([_ONLINE], node.new_id())
     return found
 
 
@@ -214,7 +213,7 @@ def _archived(node: Node, manifest: Manifest, digest: Digest, *, size: int, at: 
         instances=len(instances),
         bytes=size,
         online_bytes=sum(each.data_bytes for each in instances),
-        online=True,
+        online=WHOLE,
         at=at,
     )
 
@@ -225,7 +224,7 @@ def _insert(row: ArchivedRow) -> Statement:
         " online, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             row.origin, row.study_uid, row.generation, row.digest, row.pack, row.contents, row.instances, row.bytes,
-            row.online_bytes, int(row.online), row.at,
+            row.online_bytes, row.online, row.at,
         ),
     )  # fmt: skip
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from node.archive.archived import peek_archived
+from node.archive.archived import PART, WHOLE, peek_archived
 from node.archive.archiving import archive_study
 from node.archive.copies import open_package
+from node.archive.known import in_part
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.tier import ArchiveTier
 from node.clock import MINUTE
@@ -23,8 +24,10 @@ from ops.compose import open_archive
 from ops.verify import verify
 from tests.kit.lost_index import (
     ARCHIVED_ALONE,
+    ARCHIVED_TOO,
     TickingClock,
     begin,
+    complete,
     differences,
     exported,
     key,
@@ -34,6 +37,8 @@ from tests.kit.lost_index import (
     read_all,
     rebuilt,
     seal,
+    send,
+    slice_,
     wrong_in,
 )
 from tests.kit.merging import rows_of
@@ -114,6 +119,29 @@ def test_a_damaged_member_is_listed_and_the_others_come(state: Path, clock: Tick
     node = opened(state, clock)
     assert len([row for row in rows_of(node) if row.study_uid == f"2.25.{ARCHIVED_ALONE}"]) == 3
     node.close()
+
+
+def online_of(state: Path, clock: TickingClock, study: int) -> int:
+    """Say how much of an archived study is online."""
+    node = opened(state, clock)
+    archived = peek_archived(node.database, key(study))
+    node.close()
+    assert archived is not None
+    return archived.online
+
+
+def test_a_study_of_which_a_part_is_online_says_so_again(state: Path, clock: TickingClock) -> None:
+    node = opened(state, clock)
+    send(node, clock, ARCHIVED_ALONE, slice_(ARCHIVED_ALONE, 9))
+    complete(node, clock)
+    node.write([in_part(key(ARCHIVED_ALONE))])  # as who follows the journal does
+    seal(node, clock)
+    node.close()
+    before = [online_of(state, clock, study) for study in (ARCHIVED_ALONE, ARCHIVED_TOO)]
+    assert before == [PART, WHOLE]
+    lose_database(state)
+    rebuilt(state, clock)
+    assert [online_of(state, clock, study) for study in (ARCHIVED_ALONE, ARCHIVED_TOO)] == before
 
 
 def orphan(node: Node, n: int, monkeypatch: pytest.MonkeyPatch) -> None:
