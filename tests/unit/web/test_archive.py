@@ -156,15 +156,21 @@ def test_reasons_are_counted_most_first(root: Visitor, node: Node) -> None:
     ]
 
 
-def test_a_series_that_is_viewed_comes_first_and_the_rest_follows(
-    li: Visitor, node: Node, clock: FrozenClock
-) -> None:
+def away_in_two_series(node: Node, clock: FrozenClock) -> str:
+    """Let the study get a second series and lie in the archive alone; give the address of that series."""
     associate(node, *slices(2, series=2))
     ingest(node)
     complete(node)
     archive(node)
     expire(node, clock)
-    status, _, _ = li.raw("GET", f"/dicomweb/studies/{KEY.study_uid}/series/{KEY.study_uid}.2")
+    return f"/dicomweb/studies/{KEY.study_uid}/series/{KEY.study_uid}.2"
+
+
+def test_a_series_that_is_viewed_comes_first_and_the_rest_follows(
+    li: Visitor, node: Node, clock: FrozenClock
+) -> None:
+    series_2 = away_in_two_series(node, clock)
+    status, _, _ = li.raw("GET", f"{series_2}/instances/{KEY.study_uid}.2.1/rendered")
     assert status == 200
     told = li.get(f"{STUDY}/storage")
     assert told["tier"] == "part"
@@ -175,6 +181,14 @@ def test_a_series_that_is_viewed_comes_first_and_the_rest_follows(
     status, _, _ = li.raw("GET", f"/dicomweb/studies/{KEY.study_uid}")
     assert status == 200
     assert li.get(f"{STUDY}/storage")["tier"] == "both"
+
+
+def test_a_series_that_is_fetched_comes_without_the_rest(li: Visitor, node: Node, clock: FrozenClock) -> None:
+    status, _, _ = li.raw("GET", away_in_two_series(node, clock))
+    assert status == 200
+    told = li.get(f"{STUDY}/storage")
+    assert told["tier"] == "part"
+    assert [one["seriesUid"] for one in told["recalls"]] == [f"{KEY.study_uid}.2"]
 
 
 def test_whoever_views_what_takes_too_long_is_told_when_to_try_again(
