@@ -142,7 +142,9 @@ def race(
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    outcomes = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
+    said = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    outcomes = [json.loads(one) for one in said]
     return [item for won, _ in outcomes for item in won], [
         item for _, refused in outcomes for item in refused
     ]

@@ -86,7 +86,7 @@ class SweptProcess:
     def end(self) -> None:
         """Kill it if it lives, and wait until it is gone."""
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            signal.pidfd_send_signal(self._end, signal.SIGKILL)  # by its number another might be meant by now
         select.select([self._end], [], [], PATIENCE_S)
         os.close(self._end)
 
