@@ -1,8 +1,12 @@
-"""A node that is backed up, its backup key in a drawer, and places of backups."""
+"""A node that is backed up, its backup key in a drawer, and places of backups.
+
+``python -m tests.kit.backing FOLDER`` lets studies come and makes a backup after each, until it is killed; it says what is done.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +18,14 @@ from node.node import Node
 from ops.backup.making import Made, back_up
 from ops.backup.opening import open_folder_place
 from ops.backup.place import Place
+from ops.backup.pruning import prune
 from ops.backup.restoring import Restored, restore
 from ops.compose import compose_node
 from ops.configuration import write_configuration
 from ops.verify import verify
 from tests.kit.alliance_keys import CHEAP, PASSPHRASE
 from tests.kit.instances import make_ct
-from tests.kit.merging import rows_of
+from tests.kit.merging import ingest, rows_of
 from tests.kit.registering import facts, receive
 
 Seen = Callable[[str, int], None]
@@ -36,7 +41,7 @@ class Backed:
     def begin(cls, folder: Path) -> Backed:
         """Make the node alpha, its backup key and an empty folder of backups."""
         write_configuration(folder / "alpha", id="alpha", name="Alpha", reserve_mb=1)
-        (folder / "backups").mkdir()
+        (folder / "backups").mkdir(exist_ok=True)
         backed = cls(folder)
         backed.draw()
         return backed
@@ -129,3 +134,27 @@ def wrong_in(state: Path) -> list[str]:
         return [*dangling, *(finding.line for finding in verify(node))]
     finally:
         node.close()
+
+
+def opened_again(backed: Backed) -> Node:
+    """Open the node as after an outage."""
+    node = backed.open()
+    node.packs.recover()
+    ingest(node)
+    return node
+
+
+def main(folder: Path) -> None:
+    backed = Backed(folder)
+    node = opened_again(backed)
+    begin = len(rows_of(node)) + 1
+    for n in range(begin, begin + 100_000):
+        arrive(node, n, 1, size=64)
+        print(f"arrived {n}", flush=True)
+        print(f"made {backed.make(node).name}", flush=True)
+        if n % 3 == 0:
+            prune(backed.state, backed.place(), keep=2, daily=0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
