@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, TypeVar
 
 import msgspec
@@ -31,15 +32,18 @@ E = TypeVar("E", bound=Event)
 
 def event_type(event: type[Event]) -> str:
     """Give the stable name of an event class."""
-    kebab = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", event.__name__).lower()
-    return f"{kebab}/{event.VERSION}"
+    return f"{_kebab(event.__name__)}/{event.VERSION}"
 
 
 def event_types(event: type[Event]) -> tuple[str, ...]:
     """Give every name under which records of an event class stand, the newest first."""
-    newest = event_type(event)
-    name = newest.partition("/")[0]
-    return (newest, *(f"{name}/{version}" for version in event.EARLIER))
+    name = _kebab(event.__name__)
+    return (event_type(event), *(f"{name}/{version}" for version in event.EARLIER))
+
+
+@cache
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
 
 def encode(event: Event) -> str:

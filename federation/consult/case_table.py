@@ -25,7 +25,7 @@ HOLD_REASON = "consult"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRow:
-    """A case as it stands here."""
+    """A case as it stands here; what has defaults, nothing has happened of yet."""
 
     case_id: str
     clinic: NodeId
@@ -40,20 +40,20 @@ class CaseRow:
     form: str
     """Digest of the request's words."""
     state: str
-    cancelling: bool
-    amended: int
-    overdue: bool
+    cancelling: bool = False
+    amended: int = 0
+    overdue: bool = False
     requested_at: Micros
     requested_by: str
     due: Micros
-    reason: str
+    reason: str = ""
     """Why it was declined or cancelled."""
-    claimed_by: str
-    claimed_name: str
-    claimed_at: Micros | None
-    report_id: str | None
-    returned_at: Micros | None
-    version: int
+    claimed_by: str = ""
+    claimed_name: str = ""
+    claimed_at: Micros | None = None
+    report_id: str | None = None
+    returned_at: Micros | None = None
+    version: int = 0
     cause: Cause
 
     @property

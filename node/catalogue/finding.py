@@ -219,7 +219,7 @@ def match_instances(
     found = _Query(
         level=QueryLevel.INSTANCE, condition=condition, filters=filters, combined=combined, fuzzy=fuzzy
     )
-    return [convert_row(row, InstanceRow) for row in found.page(database, "", limit=limit, offset=offset)]
+    return [convert_row(row, InstanceRow) for row in found.page(database, limit=limit, offset=offset)]
 
 
 def studies_by_key(database: Database, keys: Iterable[StudyKey]) -> dict[StudyKey, StudyRow]:
@@ -283,8 +283,8 @@ class _Query:
     shown: str = "study"
     """The table that a page of studies is read from."""
 
-    def page(self, database: Database, columns: str, *, limit: int, offset: int) -> list[Row]:
-        """Read a page by the first plan that gives it whole.
+    def page(self, database: Database, columns: str = "", *, limit: int, offset: int) -> list[Row]:
+        """Read a page by the first plan that gives it whole; instances come with all columns.
 
         Order is newest first, so a page that the newest studies fill is the page.
         """

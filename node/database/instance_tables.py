@@ -1,7 +1,7 @@
 """Instances of studies that lie in the archive alone, as one row per series; ``instance`` is the view of all.
 
-A million studies are hundreds of millions of instances, and most of them lie in the archive: a row each of them has 875
-bytes with its indexes. Here they share a row with others of their series that are alike and take about 175, and nobody
+A million studies are hundreds of millions of instances, and most of them lie in the archive: a row each of them has about
+930 bytes with its indexes. Here they share a row with others of their series that are alike and take about 190, and nobody
 who reads needs to know: the view gives the same rows. Not in the package's manifest alone, since what a study has must be
 found, matched, and known again when it is sent again, while its store is away.
 """

@@ -4,9 +4,8 @@ Such a file is kept for a week, then removed. A week, since what an older databa
 restores it finds the words of what happened since, and so does a rebuild (`ops/rebuild/doubt.py`).
 
 A file without a row goes only where nothing at all names it: no row, no record of the journal, no block that rows do not
-know, and while no study says that not all of its corrections are known and nobody has yet to look at how cases ended
-(`cases-unknown`). One that a record names has lost its row, and
-`meridian verify` says so; one that a deletion is about to erase is the deletion's.
+know; and not while a rebuild left open what was corrected or how cases ended. One that a record names has lost its row,
+and `meridian verify` says so; one that a deletion is about to erase is the deletion's.
 
 A command that says the same words again makes the file young (`node.journal.texts`), so that it is not taken away between
 its sync and its batch: a file gets another name first, and gets its own back if it is young after that.

@@ -97,7 +97,7 @@ class Earlier:
         if row is not None:
             names = ReportHead.__dataclass_fields__
             return msgspec.convert({name: row[name] for name in names}, ReportHead), True
-        sr_uid, series_uid = self._sr(report_id)
+        sr_uid, series_uid = self._sr(report_id, key)
         signed = event if isinstance(event, ReportSigned) else None
         return (
             ReportHead(
@@ -124,13 +124,14 @@ class Earlier:
         records = self._node.journal.of(Subject(f"case/{case_id}"))
         return decode((CaseOffered,), records[0].type, records[0].body) if records else None
 
-    def _sr(self, report_id: str) -> tuple[str, str]:
+    def _sr(self, report_id: str, key: StudyKey) -> tuple[str, str]:
         """Give the UIDs under which a report's SR stands in the study, where it does."""
         for record in self._node.journal.of(Subject(f"documents/{report_id}")):
             event = decode((DocumentsMade,), record.type, record.body)
             if event is not None:
                 rows = self._node.database.read(
-                    "SELECT series_uid FROM instance WHERE sop_uid = ? LIMIT 1", (event.sr_uid,)
+                    "SELECT series_uid FROM instance WHERE origin = ? AND study_uid = ? AND sop_uid = ? LIMIT 1",
+                    (key.origin, key.study_uid, event.sr_uid),
                 )
                 return event.sr_uid, text(rows[0], "series_uid") if rows else ""
         return "", ""

@@ -27,6 +27,7 @@ from node.reporting.document import make_documents, pdf_path, sr_path
 from node.reporting.reports import get_report, signed_report
 from ops.rebuild_cli import summary
 from ops.verify import verify
+from tests.kit.clock import FrozenClock
 from tests.kit.consulted import (
     CANCELLED,
     CLAIMED,
@@ -180,7 +181,8 @@ def test_a_claim_stands_until_its_time_and_lapses_by_home_s_clock(told: Consulte
     told.come_back("centre")
     (row,) = told.centre.database.read("SELECT case_id, name, until FROM claim")
     assert (row["case_id"], row["name"]) == (told.cases[CLAIMED], "Li")
-    told.alliance.clock.advance(30 * MINUTE)  # type: ignore[attr-defined]
+    assert isinstance(told.alliance.clock, FrozenClock)
+    told.alliance.clock.advance(30 * MINUTE)
     assert lapse_claims(told.centre) == 1
     told.alliance.deliver_all()
     assert get_case(told.alpha.database, told.cases[CLAIMED]).state == "offered"

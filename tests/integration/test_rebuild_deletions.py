@@ -12,6 +12,7 @@ from node.database.port import Statement
 from node.errors import NotFound
 from node.events import StudyChanged
 from node.journal.records import record_digest
+from node.names import Cause
 from ops.rebuild.deleted import DELETED
 from tests.kit.deleting import delete
 from tests.kit.lost_index import (
@@ -37,7 +38,7 @@ def test_what_was_deleted_does_not_come_back(state: Path, clock: TickingClock) -
         key(ARCHIVED_ALONE).subject,
         [StudyChanged(instances=0, bytes=0, door="", device="", total=0)],
         after=version,
-        cause=node.new_id(),  # type: ignore[arg-type]
+        cause=Cause(node.new_id()),
     )
     record = list(statement.params)
     record[2], record[6] = DELETED, "{}"
@@ -48,7 +49,7 @@ def test_what_was_deleted_does_not_come_back(state: Path, clock: TickingClock) -
         subject=record[3],
         version=record[4],
         cause=record[5],
-        body="{}",  # type: ignore[arg-type]
+        body="{}",
     )
     node.write([Statement(statement.sql, tuple(record))])
     seal(node, clock)

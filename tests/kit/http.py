@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 
 class Answer(Exception):
     """An answer that is not a success, with what it said."""
@@ -89,3 +91,10 @@ def wait_for(what: str, look: Any, *, timeout_s: float = 30.0, every_s: float = 
             problem = error
         time.sleep(every_s)
     raise AssertionError(f"waited {timeout_s:g} s for {what}; last: {problem}")
+
+
+def refusal(visitor: Visitor, method: str, path: str, body: object = None) -> tuple[int, str]:
+    """Give the status and the words with which a request is refused."""
+    with pytest.raises(Answer) as answer:
+        visitor.call(method, path, body)
+    return answer.value.status, answer.value.body["error"]["message"]

@@ -36,9 +36,9 @@ def query_user(folder: Path) -> Iterator[Node]:
         node.close()
 
 
-def remote(node: Node, port: int, **words: object) -> Remote:
+def remote(node: Node, port: int, **words: str) -> Remote:
     """Let an administrator add the provider."""
-    form = RemoteForm(name="PACS", aet="QRSCP", host=HOST, port=port, query=True, send=True, **words)  # type: ignore[arg-type]
+    form = RemoteForm(name="PACS", aet="QRSCP", host=HOST, port=port, query=True, send=True, **words)
     return add_remote(node, OPERATOR, form)
 
 

@@ -14,6 +14,7 @@ from node.catalogue.correction_drafts import draft_rejection, draft_study
 from node.catalogue.corrections import make_correction
 from node.database.port import Statement, text
 from node.journal.chain import seal_next
+from node.names import StudyUID
 from node.node import Node
 from ops.verify import verify
 from tests.kit.archived_study import archive
@@ -102,7 +103,7 @@ def test_planted_texts_that_are_not_erased_are_caught(
 
 
 def test_words_that_another_study_s_facts_name_stay(named: Node, clock: FrozenClock) -> None:
-    other = replace(KEY, study_uid="2.25.5")  # type: ignore[arg-type]
+    other = replace(KEY, study_uid=StudyUID("2.25.5"))
     associate(named, make_ct(study_uid="2.25.5", sop_uid="2.25.5.1"))
     ingest(named)
     complete(named, other)

@@ -63,6 +63,11 @@ def count(database: Database, table: str, where: str = "1") -> int:
     return integer(database.read(f"SELECT count(*) AS n FROM {table} WHERE {where}")[0], "n")
 
 
+def sources() -> list[Path]:
+    folders = [ROOT / name for name in ("node", "actors", "federation", "web", "ops")]
+    return [path for folder in folders for path in folder.rglob("*.py") if "node_modules" not in path.parts]
+
+
 def by_key(row: InstanceRow) -> tuple[str, ...]:
     return (row.study_uid, row.sop_uid, row.digest)
 
@@ -153,6 +158,29 @@ def test_the_view_has_the_columns_of_a_row_in_their_order(database: Database) ->
     )
 
 
+_READ = re.compile(r"(FROM|JOIN) instance\b(?P<where>.{0,260})", re.DOTALL)
+_WHOLE = {"ops/verify.py": 1, "ops/rebuild/rebuilding.py": 1, "ops/rebuild/corrected.py": 1}
+"""Who counts all of it, or looks for one kind of object in it, once."""
+
+
+def unkeyed(source: str) -> int:
+    """Count reads of the view that name neither a study nor a pack: each unfolds every study."""
+    return sum(
+        not re.search(r"study_uid = \?|\{where\}|pack = \?", found["where"])
+        for found in _READ.finditer(source)
+    )
+
+
+def test_a_read_of_the_whole_view_is_recognised() -> None:
+    assert unkeyed("SELECT series_uid FROM instance WHERE sop_uid = ? LIMIT 1") == 1
+    assert unkeyed("SELECT * FROM instance WHERE origin = ? AND study_uid = ?") == 0
+
+
+def test_whoever_reads_the_view_names_a_study_or_a_pack() -> None:
+    found = {str(path.relative_to(ROOT)): unkeyed(path.read_text()) for path in sources()}
+    assert {path: count for path, count in found.items() if count} == _WHOLE
+
+
 _JOINED = re.compile(r"\binstance\.\w+ (=|IN) \w+\.|\w+\.\w+ = instance\.|\bJOIN instance\b")
 
 
@@ -163,12 +191,6 @@ def test_a_join_with_the_view_is_recognised() -> None:
 
 
 def test_nobody_joins_the_view_which_would_unfold_every_study() -> None:
-    folders = [ROOT / name for name in ("node", "actors", "federation", "web", "ops")]
-    joined = [
-        path.relative_to(ROOT)
-        for folder in folders
-        for path in folder.rglob("*.py")
-        if "node_modules" not in path.parts and _JOINED.search(path.read_text())
-    ]
+    joined = [path.relative_to(ROOT) for path in sources() if _JOINED.search(path.read_text())]
     # What has its own tables under that name: `finding` reads both halves.
     assert [str(path) for path in joined] == ["node/catalogue/finding.py"]

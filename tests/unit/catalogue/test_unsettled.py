@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from node.catalogue import unsettled
 from node.catalogue.unsettled import count_unsettled, settle_every
 from node.database.port import Statement
 from node.errors import Conflict, Refused
+from node.names import StudyKey
 from node.node import Node
-from node.people.accounts import OPERATOR
+from node.people.accounts import OPERATOR, Person
 from tests.kit.archived_study import hold_another
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
@@ -21,7 +23,7 @@ STUDIES = 5
 
 
 @pytest.fixture
-def node(tmp_path: Path):
+def node(tmp_path: Path) -> Iterator[Node]:
     node = bare_node(tmp_path, "alpha", FrozenClock())
     for number in range(STUDIES):
         hold_another(node, 100 + number, 1)
@@ -36,12 +38,12 @@ def audited(node: Node) -> list[str]:
 
 
 def test_each_is_settled_and_in_the_audit_trail(node: Node) -> None:
-    keys = [key.subject for key, _ in unsettled.unsettled_studies(node.database)]
+    subjects = [key.subject for key, _ in unsettled.unsettled_studies(node.database)]
     assert settle_every(node, OPERATOR, told=STUDIES) == STUDIES
     assert count_unsettled(node.database) == 0
-    assert audited(node) == sorted(keys)
-    for key in keys:
-        assert [record.type for record in node.journal.of(key)][-1] == "corrections-settled/1"  # type: ignore[arg-type]
+    assert audited(node) == sorted(subjects)
+    for subject in subjects:
+        assert [record.type for record in node.journal.of(subject)][-1] == "corrections-settled/1"
 
 
 def test_a_call_settles_some_and_the_next_ones_the_rest(node: Node) -> None:
@@ -74,18 +76,18 @@ def test_one_that_changes_or_is_settled_meanwhile_stops_nothing(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = [key for key, _ in unsettled.unsettled_studies(node.database)][:2]
-    settle, calls = unsettled.settle_corrections, []
+    settle, calls = unsettled.settle_corrections, list[Sequence[StudyKey]]()
 
-    def meanwhile(node: Node, by: object, keys: object, *, address: str = "") -> int:
+    def meanwhile(node: Node, by: Person, keys: Sequence[StudyKey], *, address: str = "") -> int:
         calls.append(keys)
         if len(calls) == 1:
             settle(node, OPERATOR, [first])
         if len(calls) == 2:
             raise Conflict("Registering came first: look again.")
-        return settle(node, by, keys, address=address)  # type: ignore[arg-type]
+        return settle(node, by, keys, address=address)
 
     monkeypatch.setattr(unsettled, "settle_corrections", meanwhile)
     assert settle_every(node, OPERATOR, told=STUDIES) == STUDIES - 1
-    assert [len(keys) for keys in calls] == [5, 4, 4]  # type: ignore[arg-type]
+    assert [len(keys) for keys in calls] == [5, 4, 4]
     assert count_unsettled(node.database) == 0
     assert second.subject in audited(node)

@@ -1,14 +1,11 @@
-"""What the node tells of its two tiers: totals, recalls, rules, one study's storage; and a study asked back."""
+"""What the node tells of its two tiers: totals, recalls, one study's storage; and a study asked back."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from node.archive.fullness import Bar, Pressure, noted
 from node.archive.recalling import recall_study
@@ -17,49 +14,14 @@ from node.clock import MINUTE, SECOND
 from node.database.port import Statement
 from node.node import Node
 from tests.kit.archive_stores import Around
-from tests.kit.archived_study import COUNT, archive, expire, hold_study, recall, slices
-from tests.kit.bare_node import open_archive
+from tests.kit.archived_study import COUNT, archive, expire, recall, slices
 from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold_ct
-from tests.kit.http import Answer, Visitor
+from tests.kit.http import Visitor, refusal
 from tests.kit.merging import KEY, associate, complete, ingest
-from tests.kit.site import Site, add_quickly, open_site
+from tests.kit.site import Site, add_quickly
 
 STUDY = f"/api/studies/{KEY.origin}/{KEY.study_uid}"
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    with open_archive(tmp_path, clock) as node:
-        hold_study(node)
-        yield node
-
-
-@pytest.fixture
-def site(node: Node) -> Iterator[Site]:
-    with open_site(node) as opened:
-        yield opened
-
-
-@pytest.fixture
-def root(site: Site) -> Visitor:
-    return site.signed_in(add_quickly(site.node, "root", "administrator"))
-
-
-@pytest.fixture
-def li(site: Site) -> Visitor:
-    return site.signed_in(add_quickly(site.node, "li", "technician"))
-
-
-def refused(visitor: Visitor, method: str, path: str, body: object = None) -> tuple[int, str]:
-    with pytest.raises(Answer) as answer:
-        visitor.call(method, path, body)
-    return answer.value.status, answer.value.body["error"]["message"]
 
 
 def tiers(root: Visitor) -> dict[str, tuple[int, bool, bool]]:
@@ -213,7 +175,7 @@ def test_one_series_is_asked_back_by_itself(li: Visitor, node: Node, clock: Froz
     archive(node)
     expire(node, clock)
     assert li.post(f"{STUDY}/recall?series={KEY.study_uid}.1")["seriesUid"] == f"{KEY.study_uid}.1"
-    assert refused(li, "POST", f"{STUDY}/recall?series=1.2.3")[0] == 409
+    assert refusal(li, "POST", f"{STUDY}/recall?series=1.2.3")[0] == 409
 
 
 def test_who_asked_sees_her_own_recalls_and_nobody_else_s(
@@ -225,7 +187,7 @@ def test_who_asked_sees_her_own_recalls_and_nobody_else_s(
     ticket = li.post(f"{STUDY}/recall")
     assert [one["id"] for one in li.get("/api/recalls")["items"]] == [ticket["id"]]
     assert wang.get("/api/recalls")["items"] == []
-    assert refused(root, "GET", "/api/recalls")[0] == 403
+    assert refusal(root, "GET", "/api/recalls")[0] == 403
     recall_study(node, origin=KEY.origin, study_uid=KEY.study_uid, ticket=ticket["id"])
     (ended,) = li.get("/api/recalls")["items"]
     assert (ended["id"], ended["state"], ended["why"]) == (ticket["id"], "done", "asked")
@@ -291,7 +253,7 @@ def test_two_who_ask_at_once_get_one_ticket(li: Visitor, node: Node, clock: Froz
 
 
 def test_what_is_online_is_not_asked_back(li: Visitor, node: Node) -> None:
-    status, message = refused(li, "POST", f"{STUDY}/recall")
+    status, message = refusal(li, "POST", f"{STUDY}/recall")
     assert (status, "online" in message) == (409, True)
     assert node.database.read("SELECT id FROM recall") == []
 
@@ -305,12 +267,12 @@ def test_an_expert_asks_back_what_she_sees_and_an_administrator_nothing(
     expert = site.signed_in(add_quickly(node, "wang", "expert"))
     assert expert.post(f"{STUDY}/recall")["who"] == "Wang"
     path = f"/api/studies/{foreign.origin}/{foreign.study_uid}"
-    assert refused(expert, "POST", f"{path}/recall")[0] == 404
-    assert refused(expert, "GET", f"{path}/storage")[0] == 404
-    assert refused(root, "POST", f"{STUDY}/recall")[0] == 403
-    assert refused(root, "GET", f"{STUDY}/storage")[0] == 403
-    assert refused(expert, "GET", "/api/archive")[0] == 403
-    assert refused(expert, "GET", "/api/archive/recalls")[0] == 403
+    assert refusal(expert, "POST", f"{path}/recall")[0] == 404
+    assert refusal(expert, "GET", f"{path}/storage")[0] == 404
+    assert refusal(root, "POST", f"{STUDY}/recall")[0] == 403
+    assert refusal(root, "GET", f"{STUDY}/storage")[0] == 403
+    assert refusal(expert, "GET", "/api/archive")[0] == 403
+    assert refusal(expert, "GET", "/api/archive/recalls")[0] == 403
 
 
 def ticket(node: Node, id_: str, state: str, **columns: int | str | None) -> None:
@@ -360,7 +322,7 @@ def test_recalls_are_given_by_pages_and_open_ones_on_the_first(root: Visitor, no
             break
         page = root.get(f"{path}&before={page['next']}")
     assert seen == [["0", "5", "4"], ["3", "2"], ["1"]]
-    assert refused(root, "GET", "/api/archive/recalls?limit=all")[0] == 422
+    assert refusal(root, "GET", "/api/archive/recalls?limit=all")[0] == 422
 
 
 def test_only_who_sees_a_study_is_told_whose_recall_it_is(site: Site, root: Visitor, node: Node) -> None:
@@ -421,86 +383,3 @@ def test_a_study_in_the_archive_alone_tells_of_its_recalls(
     assert told["recalls"][0]["position"] == 1
     recall(node)
     assert li.get(f"{STUDY}/storage")["tier"] == "both"
-
-
-def rules_of(root: Visitor, *rules: dict[str, object], **limits: int) -> dict[str, Any]:
-    """Give a body that says other rules than count now."""
-    found = root.get("/api/archive/rules")
-    return {"version": found["version"], "rules": list(rules), "limits": {**found["limits"], **limits}}
-
-
-def test_rules_are_read_changed_and_read_again(root: Visitor, node: Node) -> None:
-    before = root.get("/api/archive/rules")
-    assert (before["version"], before["rules"], before["by"], before["stores"]) == (0, [], "", 2)
-    assert before["others"]["name"] == "default"
-    assert before["modalities"] == ["CT"]
-    rule = {"name": "CT", "modalities": ["CT"], "expireAfterMonths": 3}
-    after = root.put("/api/archive/rules", rules_of(root, rule, onlineBytes=10**12))
-    assert (after["version"], after["by"], after["at"]) == (1, "Root", node.now())
-    assert after["rules"][0]["expireAfterMonths"] == 3
-    assert after["limits"]["onlineBytes"] == 10**12
-    assert root.get("/api/archive/rules") == after
-
-
-def test_rules_that_cannot_be_followed_are_refused_by_name(root: Visitor) -> None:
-    body = rules_of(root, {"name": "mammography", "expireAfterMonths": 0})
-    for method, path in (("PUT", "/api/archive/rules"), ("POST", "/api/archive/rules/try")):
-        status, message = refused(root, method, path, body)
-        assert (status, "'mammography'" in message) == (422, True)
-    status, message = refused(root, "PUT", "/api/archive/rules", {"version": 0, "rules": [{}], "limits": {}})
-    assert (status, "rules[0].name" in message) == (422, True)
-
-
-def test_rules_that_somebody_changed_meanwhile_are_refused(root: Visitor) -> None:
-    body = rules_of(root, {"name": "first", "modalities": ["CT"]})
-    root.put("/api/archive/rules", body)
-    assert refused(root, "PUT", "/api/archive/rules", body)[0] == 409
-
-
-def test_changed_rules_are_tried_and_nothing_is_written(
-    root: Visitor, node: Node, clock: FrozenClock
-) -> None:
-    archive(node)
-    rule = {"name": "CT", "modalities": ["CT"], "expireAfterMonths": 1, "archiveAfterHours": 48}
-    tried = root.post("/api/archive/rules/try", rules_of(root, rule))
-    assert (tried["studies"], tried["differing"], tried["whole"]) == (1, 1, True)
-    assert tried["archive"] == {"later": 1}
-    assert tried["expire"] == {"earlier": 1}
-    (item,) = tried["items"]
-    assert (item["studyUid"], item["label"], item["modalities"]) == (KEY.study_uid, "", ["CT"])
-    assert (item["before"]["rule"], item["after"]["rule"]) == ("default", "CT")
-    assert item["before"]["expireAt"] > item["after"]["expireAt"]
-    assert item["after"]["decision"]["reason"] == "young"
-    assert item["after"]["decision"]["figures"]["due_at"] == item["after"]["expireAt"]
-    assert root.get("/api/archive/rules")["version"] == 0
-    assert root.post("/api/archive/rules/try", rules_of(root))["differing"] == 0
-
-
-def test_a_trial_says_what_would_go_at_once(site: Site, node: Node, clock: FrozenClock) -> None:
-    made = archive(node)
-    clock.advance(40 * 24 * 60 * MINUTE)
-    node.write([Statement("UPDATE study SET first_at = ?", (node.now(),))])
-    root = site.signed_in(add_quickly(node, "later", "administrator"))
-    rule = {"name": "soon", "modalities": ["CT"], "expireAfterMonths": 2}
-    assert root.post("/api/archive/rules/try", rules_of(root, rule))["atOnce"] == 0
-    rule["expireAfterMonths"] = 1
-    tried = root.post("/api/archive/rules/try", rules_of(root, rule))
-    assert (tried["atOnce"], tried["atOnceBytes"]) == (1, made.online_bytes)
-    assert tried["items"][0]["after"]["decision"] == {
-        "decision": "expire",
-        "reason": "due",
-        "rule": "soon",
-        "figures": tried["items"][0]["after"]["decision"]["figures"],
-        "hold": None,
-        "nextAt": None,
-        "decidedAt": None,
-        "words": "",
-        "failures": 0,
-    }
-
-
-def test_an_older_study_is_not_tried(site: Site, node: Node, clock: FrozenClock) -> None:
-    clock.advance(31 * 24 * 60 * MINUTE)
-    root = site.signed_in(add_quickly(node, "later", "administrator"))
-    rule = {"name": "soon", "modalities": ["CT"], "expireAfterMonths": 1}
-    assert root.post("/api/archive/rules/try", rules_of(root, rule))["studies"] == 0

@@ -17,7 +17,7 @@ from node.node import Node
 from tests.kit.archived_study import COUNT, archive, hold_study
 from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
-from tests.kit.http import Answer, Visitor
+from tests.kit.http import Visitor, refusal
 from tests.kit.merging import KEY, rows_of
 from tests.kit.site import Site, add_quickly, open_site
 
@@ -55,12 +55,6 @@ def lin(site: Site) -> Visitor:
     return site.signed_in(add_quickly(site.node, "lin", "administrator", "technician"))
 
 
-def refused(visitor: Visitor, method: str, path: str, body: object = None) -> tuple[int, str]:
-    with pytest.raises(Answer) as answer:
-        visitor.call(method, path, body)
-    return answer.value.status, answer.value.body["error"]["message"]
-
-
 def asked_by(visitor: Visitor) -> str:
     return str(visitor.call("POST", PATH, {**STUDY, "code": "mistaken", "words": "误传入"})["id"])
 
@@ -73,7 +67,7 @@ def test_what_goes_is_shown_before_anybody_asks(wang: Visitor, node: Node) -> No
         1,
     )
     assert (found["years"], found["over"], found["peers"], found["barred"]) == (30, False, [], "")
-    assert refused(wang, "POST", f"{PATH}/preview", {**STUDY, "studyUid": "1.2"})[0] == 404
+    assert refusal(wang, "POST", f"{PATH}/preview", {**STUDY, "studyUid": "1.2"})[0] == 404
     assert len(rows_of(node)) == COUNT
 
 
@@ -81,7 +75,7 @@ def test_what_bars_it_is_said(wang: Visitor, node: Node) -> None:
     hold = "INSERT INTO hold (origin, study_uid, reason, who) VALUES (?, ?, 'teaching', 'x')"
     node.write([Statement(hold, (KEY.origin, KEY.study_uid))])
     assert "somebody holds it" in wang.call("POST", f"{PATH}/preview", STUDY)["barred"]
-    status, words = refused(wang, "POST", PATH, {**STUDY, "code": "test", "words": "phantom"})
+    status, words = refusal(wang, "POST", PATH, {**STUDY, "code": "test", "words": "phantom"})
     assert (status, "somebody holds it" in words) == (409, True)
 
 
@@ -89,14 +83,14 @@ def test_two_administrators_delete_and_read_the_certificate(
     wang: Visitor, lin: Visitor, node: Node, clock: FrozenClock
 ) -> None:
     id_ = asked_by(wang)
-    assert refused(wang, "POST", f"{PATH}/{id_}/approve", {"instances": COUNT})[0] == 403
-    assert refused(lin, "POST", f"{PATH}/{id_}/approve", {"instances": COUNT + 1})[0] == 422
+    assert refusal(wang, "POST", f"{PATH}/{id_}/approve", {"instances": COUNT})[0] == 403
+    assert refusal(lin, "POST", f"{PATH}/{id_}/approve", {"instances": COUNT + 1})[0] == 422
     (waiting,) = lin.get(PATH)["asked"]
     assert (waiting["id"], waiting["mine"], wang.get(PATH)["asked"][0]["mine"]) == (id_, False, True)
     assert lin.call("POST", f"{PATH}/{id_}/approve", {"instances": COUNT})["state"] == "deleted"
     (going,) = lin.get(PATH)["going"]
     assert {(one["kind"], one["store"]) for one in going["left"]} >= {("copy", "store-0"), ("pack", "")}
-    status, words = refused(lin, "GET", f"{PATH}/{id_}/certificate")
+    status, words = refusal(lin, "GET", f"{PATH}/{id_}/certificate")
     assert (status, "left to be erased" in words) == (409, True)
     erase_study(node, id_)
     clock.advance(RETIRED_FOR + 1)
@@ -116,7 +110,7 @@ def test_a_request_is_taken_back_by_any_administrator(wang: Visitor, lin: Visito
     id_ = asked_by(wang)
     assert lin.call("POST", f"{PATH}/{id_}/withdraw")["state"] == "withdrawn"
     assert lin.get(PATH)["asked"] == []
-    assert refused(lin, "POST", f"{PATH}/{id_}/approve", {"instances": COUNT})[0] == 409
+    assert refusal(lin, "POST", f"{PATH}/{id_}/approve", {"instances": COUNT})[0] == 409
     assert len(rows_of(node)) == COUNT
 
 
