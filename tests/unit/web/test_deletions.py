@@ -19,7 +19,7 @@ from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.http import Visitor, refusal
 from tests.kit.merging import KEY, rows_of
-from tests.kit.site import Site, add_quickly, open_site
+from tests.kit.site import Site, add_quickly
 
 PATH = "/api/archive/deletions"
 STUDY = {"origin": KEY.origin, "studyUid": KEY.study_uid}
@@ -37,12 +37,6 @@ def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     archive(node)
     yield node
     node.close()
-
-
-@pytest.fixture
-def site(node: Node) -> Iterator[Site]:
-    with open_site(node) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -24,31 +24,15 @@ from tests.kit.catalogued import study
 from tests.kit.clock import FrozenClock
 from tests.kit.http import Answer, Visitor
 from tests.kit.merging import KEY
-from tests.kit.site import Site, add_quickly, open_site
+from tests.kit.site import Site, add_quickly
 
 ROOM = 1_000_000
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
 
 
 @pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     with open_archive(tmp_path, clock) as node:
         yield node
-
-
-@pytest.fixture
-def site(node: Node) -> Iterator[Site]:
-    with open_site(node) as opened:
-        yield opened
-
-
-@pytest.fixture
-def root(site: Site) -> Visitor:
-    return site.signed_in(add_quickly(site.node, "root", "administrator"))
 
 
 def look(node: Node, room: int | None = ROOM) -> None:
