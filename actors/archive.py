@@ -3,8 +3,8 @@
 Reads: the journal from its cursor ``archive``, for studies that completed, changed their tier, or that a consult is asked about; the
 list of studies to look at; tickets of recalls; how full the online tier is. Tells: nobody. Writes: that list; jobs that archive and
 recall; tickets for earlier studies; rows of studies whose online copy goes; rows of packages that a later one took the place of; its
-cursor; and removes those packages. What is decided is `node.archive.lifecycle`'s and
-`node.archive.pressure`'s, what is done `node.archive.deciding`'s, `relieving`'s and `tidying`'s.
+cursor; and removes those packages. What is decided is `node.archive.lifecycle.decider`'s and
+`node.archive.lifecycle.pressure`'s, what is done `node.archive.deciding`'s, `relieving`'s and `tidying`'s.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 from actors.base import Failed, Follower
 from federation.consult.requests import ConsultRequested
-from node.archive.asking import send_next
 from node.archive.deciding import decide_due, look_again
-from node.archive.known import in_part
-from node.archive.priors import recall_priors_of
-from node.archive.recalling import close_stale
+from node.archive.lifecycle.known import in_part
+from node.archive.recall.asking import send_next
+from node.archive.recall.priors import recall_priors_of
+from node.archive.recall.recalling import close_stale
 from node.archive.relieving import Relieving
 from node.archive.tidying import Tidying
 from node.clock import SECOND

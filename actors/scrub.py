@@ -2,7 +2,7 @@
 
 Reads: packs, copies in archive stores, and rows that say what was verified when. Tells: nobody. Writes: those rows;
 damaged records and copies; healed packs and the rows that mean them; jobs that archive anew. What is compared
-and healed is `node.archive.scrub`'s, how fast `node.archive.pacing`'s.
+and healed is `node.archive.scrub.scrubbing`'s, how fast `node.archive.scrub.pacing`'s.
 
 A step reads for two seconds' worth of its rate at once, then it waits; whatever rings meanwhile.
 """
@@ -15,9 +15,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from actors.base import Failed, Follower
-from node.archive.pacing import is_open, pause_s, step_bytes
-from node.archive.periods import DAY
-from node.archive.scrub import refresh, scrub_some
+from node.archive.lifecycle.periods import DAY
+from node.archive.scrub.pacing import is_open, pause_s, step_bytes
+from node.archive.scrub.scrubbing import refresh, scrub_some
 from node.clock import SECOND
 from node.node import Node
 

@@ -15,10 +15,10 @@ from federation.deletions import mail_forgotten
 from federation.messages import Received, StudyDeletedThere, StudyDeletionAnswered
 from federation.problems import problem_once
 from node.archive.archived import contents_of
-from node.archive.barring import barred_by
-from node.archive.deed import retention_of
-from node.archive.deleting import carry_out, erase_next, insert_deletion, new_order
-from node.archive.deletions import ASKED, BY_ORIGIN, DONE, KEPT, list_deletions, peek_deletion
+from node.archive.deletion.barring import barred_by
+from node.archive.deletion.deed import retention_of
+from node.archive.deletion.deleting import carry_out, erase_next, insert_deletion, new_order
+from node.archive.deletion.deletions import ASKED, BY_ORIGIN, DONE, KEPT, list_deletions, peek_deletion
 from node.catalogue.search import instances_of, peek_study
 from node.database.port import Statement
 from node.errors import Conflict, InvalidRequest, Refused

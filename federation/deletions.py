@@ -10,7 +10,7 @@ import msgspec
 
 from federation.messages import StudyDeletedThere, StudyDeletionAnswered, encode_message, message_type
 from federation.outbox import send
-from node.archive.deletions import DONE, KEPT, Deletion, get_deletion
+from node.archive.deletion.deletions import DONE, KEPT, Deletion, get_deletion
 from node.clock import Micros
 from node.database.port import Statement, read_as, text
 from node.errors import Conflict

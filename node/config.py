@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from node.archive.pacing import is_window
+from node.archive.scrub.pacing import is_window
 from node.archive.stores.described import DescribedStore, check_described
 from node.errors import InvalidRequest
 from node.names import NodeId, node_id

@@ -117,7 +117,7 @@ class StudyExpired(Event):
 
     generation: int
     reason: str
-    """A stable code of `node.archive.lifecycle`."""
+    """A stable code of `node.archive.lifecycle.decider`."""
     bytes: int
 
 
@@ -141,7 +141,7 @@ class StudyDeleted(Event):
     set_digest: str
     """SHA-256 over the digests of the instances, sorted, one a line."""
     reason: str
-    """A code of `node.archive.deletions`."""
+    """A code of `node.archive.deletion.deletions`."""
     certificate: str
     """Digest of the deed that its certificate begins with."""
     asked_by: str

@@ -68,7 +68,7 @@ def expire(state: State, study: Study) -> None:
 @app.command()
 def recall(state: State, study: Study) -> None:
     """Bring a study back from the archive."""
-    from node.archive.recalling import bring
+    from node.archive.recall.recalling import bring
 
     node, key = _opened(state, study)
     bring(node, key, who="operator", why="asked")
@@ -110,8 +110,8 @@ def scrub(state: State) -> None:
 @app.command()
 def deletions(state: State) -> None:
     """List deletions: asked for, under way with what is left, and done."""
-    from node.archive.certificate import date_text
-    from node.archive.deletions import list_deletions, steps_of
+    from node.archive.deletion.certificate import date_text
+    from node.archive.deletion.deletions import list_deletions, steps_of
     from ops.compose import compose_node
 
     node = compose_node(state)
@@ -131,9 +131,9 @@ def certificate(
     html: Annotated[bool, typer.Option(help="As a page to be printed.")] = False,
 ) -> None:
     """Write the certificate of a deletion to the standard output."""
-    from node.archive.certificate import certificate_text, read_certificate
-    from node.archive.certificate_page import certificate_page
-    from node.archive.deletions import get_deletion
+    from node.archive.deletion.certificate import certificate_text, read_certificate
+    from node.archive.deletion.certificate_page import certificate_page
+    from node.archive.deletion.deletions import get_deletion
     from ops.compose import compose_node
 
     node = compose_node(state)

@@ -129,8 +129,8 @@ def verify_certificate(
     ] = None,
 ) -> None:
     """Say what a certificate of deletion certifies, after checking that it is as its node signed it; needs no node."""
-    from node.archive.certificate import date_text, read_certificate
-    from node.archive.certificate_page import backup_lines
+    from node.archive.deletion.certificate import date_text, read_certificate
+    from node.archive.deletion.certificate_page import backup_lines
     from node.errors import NotFound
 
     try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TextIO
 
-from node.archive.coverage import RECENT_DAYS, TierCoverage, coverage
-from node.archive.periods import DAY
-from node.archive.scrub import Scrubbed, scrub_all
+from node.archive.lifecycle.periods import DAY
+from node.archive.scrub.coverage import RECENT_DAYS, TierCoverage, coverage
+from node.archive.scrub.scrubbing import Scrubbed, scrub_all
 from node.node import Node
 
 

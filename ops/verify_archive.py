@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from node.archive.archived import SUPERSEDED, VERIFIED, ArchivedRow, CopyRow, copies_of
 from node.archive.copies import open_package, stored_of
-from node.archive.deletions import MEANT_COPIES
+from node.archive.deletion.deletions import MEANT_COPIES
 from node.archive.stores.verifying import verify_copy
 from node.catalogue.search import InstanceRow
 from node.database.instance_tables import IN_ARCHIVE

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 import dramatiq
 
 from node.archive.archiving import archive_study
-from node.archive.erasing import erase_study
+from node.archive.deletion.erasing import erase_study
 from node.archive.orphans import look_for_orphans
-from node.archive.recalling import recall_study
+from node.archive.recall.recalling import recall_study
 from node.node import Node
 from node.reporting.delivery import deliver
 from node.reporting.document import make_documents

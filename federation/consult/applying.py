@@ -18,7 +18,7 @@ from federation.consult.messages import (
 )
 from federation.consult.pools import take_pools
 from federation.messages import Received
-from node.archive.deletions import was_deleted
+from node.archive.deletion.deletions import was_deleted
 from node.database.port import Statement
 from node.errors import NotFound, Refused
 from node.node import Node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from node.archive.manifest import Instance
+from node.archive.package.manifest import Instance
 from node.canonical import digest_of
 from node.catalogue.search import InstanceRow
 from node.clock import Micros

@@ -20,10 +20,10 @@ from node.archive.archived import (
     verified_stores,
 )
 from node.archive.copies import copy_row, mend_copies, put_copy, remove_copy
-from node.archive.damage import look_at
-from node.archive.recalling import bring
-from node.archive.requests import Profile
-from node.archive.writing import Made, Original, Study, make_package
+from node.archive.package.requests import Profile
+from node.archive.package.writing import Made, Original, Study, make_package
+from node.archive.recall.recalling import bring
+from node.archive.scrub.damage import look_at
 from node.catalogue.search import InstanceRow, get_study, instances_of
 from node.database.port import Statement
 from node.errors import Conflict, Damaged, GridError, InvalidRequest, Unavailable

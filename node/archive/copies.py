@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from node.archive.archived import DAMAGED, GONE, VERIFIED, CopyRow, copies_of, verified_stores
-from node.archive.package import Package
-from node.archive.source import FileSource
+from node.archive.package.reading import Package
+from node.archive.package.source import FileSource
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.port import ArchiveStore, Stored
 from node.archive.stores.verifying import verify_copy

@@ -12,13 +12,13 @@ from typing import assert_never
 
 import msgspec
 
-from node.archive.decisions import Archive, Decision, Expire, Keep, MayBeDeleted, Reason
-from node.archive.deleting import delete_by_rule
+from node.archive.deletion.deleting import delete_by_rule
 from node.archive.expiring import expire_study
-from node.archive.facts import steady
-from node.archive.known import read_facts
-from node.archive.lifecycle import decide
-from node.archive.ruling import effective_rules
+from node.archive.lifecycle.decider import decide
+from node.archive.lifecycle.decisions import Archive, Decision, Expire, Keep, MayBeDeleted, Reason
+from node.archive.lifecycle.facts import steady
+from node.archive.lifecycle.known import read_facts
+from node.archive.lifecycle.ruling import effective_rules
 from node.archive.shown import is_shown
 from node.archive.tier import QUEUE
 from node.canonical import canonical_json

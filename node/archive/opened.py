@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from node.archive.package import Package
+from node.archive.package.reading import Package
 from node.archive.stores.port import StoredFile
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from contextlib import closing
 from itertools import islice
 
 from node.archive.archived import is_archived
-from node.archive.package import Package
+from node.archive.package.reading import Package
 from node.archive.shown import is_shown
 from node.archive.stores.port import ArchiveStore, Stored
 from node.archive.tier import QUEUE

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from node.archive.archived import DAMAGED, peek_archived_pack
 from node.archive.copies import note_copy, stored_of, usable_copies
 from node.archive.opened import Opened
-from node.archive.package import Package
+from node.archive.package.reading import Package
 from node.catalogue.search import InstanceRow
 from node.dicom.encoding import Encoding
 from node.dicom.header import Header, scan

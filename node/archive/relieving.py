@@ -7,9 +7,9 @@ counts. What stays is counted by its reason, and when nothing more may go, the a
 from __future__ import annotations
 
 from node.archive.deciding import expire_decided, time_to_decide
-from node.archive.decisions import Expire
-from node.archive.facts import StudyFacts, Tier
-from node.archive.fullness import (
+from node.archive.lifecycle.decisions import Expire
+from node.archive.lifecycle.facts import StudyFacts, Tier
+from node.archive.lifecycle.fullness import (
     Pressure,
     bars,
     in_words,
@@ -20,10 +20,10 @@ from node.archive.fullness import (
     peek_pressure,
     wanted_bytes,
 )
-from node.archive.known import read_facts
-from node.archive.pressure import relieve
-from node.archive.rules import Rules
-from node.archive.ruling import effective_rules
+from node.archive.lifecycle.known import read_facts
+from node.archive.lifecycle.pressure import relieve
+from node.archive.lifecycle.rules import Rules
+from node.archive.lifecycle.ruling import effective_rules
 from node.archive.shown import is_shown
 from node.clock import MINUTE, Micros
 from node.names import Cause, StudyKey

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from node.archive.deletion.recertifying import recertify
 from node.archive.orphans import ask_for_orphans
-from node.archive.recertifying import recertify
 from node.archive.superseding import supersede_some
 from node.catalogue.superfluous import retire_repeats
 from node.clock import MINUTE, Micros

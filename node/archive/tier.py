@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node.archive.opened import OpenPackages
-from node.archive.requests import Patience
+from node.archive.package.requests import Patience
+from node.archive.package.workers import Workers
 from node.archive.stores.port import ArchiveStore
-from node.archive.workers import Workers
 from node.clock import Clock, Micros, new_id
 from node.errors import NotFound, Waited
 

@@ -2,7 +2,7 @@
 
 Whoever holds a row for longer than one read, or reads while packs are merged,
 reads through this. A row that lies in the archive alone brings its study online first, and waits for it; one whose
-record is known to be damaged is healed first, or refused (`node.archive.damage` says what that does not protect).
+record is known to be damaged is healed first, or refused (`node.archive.scrub.damage` says what that does not protect).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from node.archive.archived import is_archived
-from node.archive.awaited import bring_for
-from node.archive.damage import refusal
-from node.archive.healing import heal_study
+from node.archive.recall.awaited import bring_for
+from node.archive.scrub.damage import refusal
+from node.archive.scrub.healing import heal_study
 from node.catalogue.search import InstanceRow
 from node.database.port import Database, read_as
 from node.errors import NotFound
@@ -38,7 +38,7 @@ def read_fresh(node: Node, row: InstanceRow, read: Callable[[InstanceRow], T]) -
     NotFound, FileNotFoundError
         The row means the same place still: the pack is missing.
     Unavailable, Damaged
-        As `node.archive.awaited.bring_for`.
+        As `node.archive.recall.awaited.bring_for`.
     """
     try:
         return read(row)
@@ -55,7 +55,7 @@ def peek_moved(node: Node, row: InstanceRow) -> InstanceRow | None:
     Raises
     ------
     Unavailable
-        As `node.archive.awaited.bring_for`.
+        As `node.archive.recall.awaited.bring_for`.
     Damaged
         The same, or its record is damaged and no whole copy of it is here.
     """
@@ -77,7 +77,7 @@ def with_its_series(node: Node, row: InstanceRow, *, who: str) -> InstanceRow:
     Raises
     ------
     Unavailable, Damaged
-        As `node.archive.awaited.bring_for`.
+        As `node.archive.recall.awaited.bring_for`.
     """
     again = peek_content(node.database, row) if is_archived(row.pack) else row
     if again is None or not is_archived(again.pack) or planted("series-brings-study"):

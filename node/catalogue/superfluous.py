@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from node.archive.archived import is_archived
-from node.archive.rotation import begun_at
+from node.archive.scrub.rotation import begun_at
 from node.catalogue.repointing import retire
 from node.catalogue.search import InstanceRow
 from node.clock import SECOND, Micros

@@ -1,6 +1,6 @@
 """Lossless coding of native frames: JPEG-LS and HTJ2K as every reader of DICOM takes them, and back to the same bytes.
 
-Decides how a frame is coded, not whether: that is `node.archive.rule`'s. For processes that may die; a server
+Decides how a frame is coded, not whether: that is `node.archive.package.rule`'s. For processes that may die; a server
 decodes by `node.imaging.decode`.
 
 Source: DICOM PS3.5 8.2.3 (JPEG-LS), 8.2.14 (HTJ2K), A.4.3, A.4.11; ITU-T T.87; ITU-T T.814.

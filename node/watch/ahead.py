@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import msgspec
 
 from node.archive.archived import NEEDS_A_COPY
-from node.archive.facts import Hold, Kind, State, StudyFacts, Tier
-from node.archive.forecast import Day, forecast
-from node.archive.known import OLD_DAYS
-from node.archive.periods import DAY, day_of
-from node.archive.rules import Rules
+from node.archive.lifecycle.facts import Hold, Kind, State, StudyFacts, Tier
+from node.archive.lifecycle.forecast import Day, forecast
+from node.archive.lifecycle.known import OLD_DAYS
+from node.archive.lifecycle.periods import DAY, day_of
+from node.archive.lifecycle.rules import Rules
 from node.canonical import canonical_json
 from node.clock import Micros
 from node.database.port import Database, Level, Row, Statement, integer, read_as, text

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from node.archive.periods import DAY
+from node.archive.lifecycle.periods import DAY
 from node.clock import Micros
 from node.failpoints import planted
 

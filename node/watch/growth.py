@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from node.archive.periods import DAY
+from node.archive.lifecycle.periods import DAY
 from node.clock import Micros
 
 LEAST: Micros = 20 * DAY // 24

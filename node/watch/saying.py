@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from node.archive.periods import date_of
+from node.archive.lifecycle.periods import date_of
 from node.watch.alarms import Alarm, AlarmKind
 
 _GIGABYTE = 1_000_000_000

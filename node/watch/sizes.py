@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from node.archive.archived import VERIFIED
-from node.archive.periods import DAY
+from node.archive.lifecycle.periods import DAY
+from node.archive.lifecycle.totals import store_totals, tier_totals
 from node.archive.stores.probing import Answer
-from node.archive.totals import store_totals, tier_totals
 from node.clock import Micros
 from node.database.port import Database, Level, Statement, read_as
 from node.failpoints import planted

@@ -10,10 +10,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from node.archive.forecast import Day, first_above
-from node.archive.periods import DAY
-from node.archive.rules import Limits
-from node.archive.ruling import effective_rules
+from node.archive.lifecycle.forecast import Day, first_above
+from node.archive.lifecycle.periods import DAY
+from node.archive.lifecycle.rules import Limits
+from node.archive.lifecycle.ruling import effective_rules
 from node.archive.stores.probing import Answer
 from node.clock import Micros
 from node.node import Node

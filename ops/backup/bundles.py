@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from node.archive.source import FileSource
+from node.archive.package.source import FileSource
 from node.canonical import digest_of
 from node.failpoints import failpoint, planted
 from node.keys.backup_key import BackupKey

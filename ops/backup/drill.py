@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node.archive.archived import is_archived
-from node.archive.recalling import bring
+from node.archive.recall.recalling import bring
 from node.catalogue.search import InstanceRow, instances_of
 from node.clock import Micros
 from node.database.port import Statement, text

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from node.archive.source import FileSource
+from node.archive.package.source import FileSource
 from node.archive.stores.port import MARKER
 from node.database.port import Database, text
 from node.errors import Damaged, NotFound

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.archive.source import FileSource
+from node.archive.package.source import FileSource
 from node.clock import Micros
 from node.database.port import Database
 from node.database.snapshot import snapshot_sqlite

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from node.archive.source import FileSource
+from node.archive.package.source import FileSource
 from node.canonical import digest_of
 from node.database.port import Database, text
 from node.errors import Damaged, InvalidRequest, NotFound

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from node.archive.damage import look_at
+from node.archive.scrub.damage import look_at
 from node.database.port import text
 from node.errors import GridError
 from node.failpoints import planted

@@ -11,10 +11,10 @@ import msgspec
 
 from node.archive.archived import is_archived, peek_archived_pack
 from node.archive.copies import open_package
-from node.archive.manifest import Instance, Series
-from node.archive.members import read_record
-from node.archive.package import Package
-from node.archive.unzipping import Unzipped
+from node.archive.package.manifest import Instance, Series
+from node.archive.package.members import read_record
+from node.archive.package.reading import Package
+from node.archive.package.unzipping import Unzipped
 from node.catalogue.arrivals import LAST_TAG, Arrival, arrival_of
 from node.catalogue.contents import StoredContents
 from node.catalogue.search import InstanceRow

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 from node.archive.archived import AWAY, PART, VERIFIED, WHOLE, ArchivedRow, CopyRow, contents_of
 from node.archive.copies import copy_row, stored_of, usable_copies
-from node.archive.manifest import Manifest
-from node.archive.package import Package
+from node.archive.package.manifest import Manifest
+from node.archive.package.reading import Package
 from node.archive.stores.port import ArchiveStore, Stored
 from node.archive.stores.verifying import verify_copy
 from node.catalogue.contents import StoredContents

@@ -114,9 +114,11 @@ def test_pure_modules_know_no_time_and_no_chance() -> None:
         "node/reporting/report.py", "federation/consult/cases.py", "federation/policy.py", "node/imaging/window.py",
         "node/dicom/overlay.py", "node/dicom/recoding.py", "node/dicom/encoding.py", "node/catalogue/resolving.py",
         "node/catalogue/matching.py", "node/catalogue/patterns.py", "node/catalogue/moments.py",
-        *(f"node/archive/{name}.py" for name in (
-            "facts", "rules", "decisions", "lifecycle", "pressure", "retention", "periods", "trial", "forecast",
+        *(f"node/archive/lifecycle/{name}.py" for name in (
+            "facts", "rules", "decisions", "decider", "pressure", "retention", "periods", "trial", "forecast",
         )),
+        "node/archive/package/rule.py", "node/archive/package/splice.py", "node/archive/recall/turns.py",
+        "node/archive/recall/ranges.py", "node/archive/scrub/pacing.py",
     ]  # fmt: skip
     for name in pure:
         modules = set(imported(ast.parse((ROOT / name).read_text())))

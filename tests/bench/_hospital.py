@@ -11,8 +11,9 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import count
 
-from node.archive.decisions import Archive, Expire, Keep, MayBeDeleted, Why
-from node.archive.facts import (
+from node.archive.lifecycle.decider import decide
+from node.archive.lifecycle.decisions import Archive, Expire, Keep, MayBeDeleted, Why
+from node.archive.lifecycle.facts import (
     CopyState,
     Hold,
     Kind,
@@ -21,9 +22,8 @@ from node.archive.facts import (
     Tier,
     steady,
 )
-from node.archive.lifecycle import decide
-from node.archive.pressure import relieve, to_free
-from node.archive.rules import Limits, Rule, Rules, check_rules
+from node.archive.lifecycle.pressure import relieve, to_free
+from node.archive.lifecycle.rules import Limits, Rule, Rules, check_rules
 from node.clock import MINUTE, Micros
 from tests.bench._hospital_judge import COPIES, MONTHS, OLD_MONTHS, faults
 from tests.bench._hospital_load import BEGINS, DAY, DAYS, HOUR, MEAN_BYTES, Load

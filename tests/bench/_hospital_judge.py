@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from node.archive.decisions import Expire, Why
-from node.archive.facts import CopyState, Kind, State
-from node.archive.rules import Rules
+from node.archive.lifecycle.decisions import Expire, Why
+from node.archive.lifecycle.facts import CopyState, Kind, State
+from node.archive.lifecycle.rules import Rules
 from node.clock import Micros
 from tests.bench._hospital_load import HOUR
 from tests.bench._hospital_study import Study

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from node.archive.periods import DAY, HOUR
+from node.archive.lifecycle.periods import DAY, HOUR
 from node.clock import Micros
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from node.archive.decisions import Decision
-from node.archive.facts import Hold, State, StoredCopy, StudyFacts, Tier, verified_copies
+from node.archive.lifecycle.decisions import Decision
+from node.archive.lifecycle.facts import Hold, State, StoredCopy, StudyFacts, Tier, verified_copies
 from node.clock import Micros
 from node.names import NodeId, StudyUID
 from tests.bench._hospital_load import Coming

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
-from node.archive import near
 from node.archive.archived import is_archived
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
-from node.archive.recalling import bring
+from node.archive.recall import near
+from node.archive.recall.recalling import bring
 from node.catalogue.search import instances_of
 from node.dicom.part10 import read_part10
 from node.names import SeriesUID, StudyKey

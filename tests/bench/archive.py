@@ -25,12 +25,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from node.archive.package import Package
-from node.archive.requests import Profile
-from node.archive.restoring import Wanted, restore
-from node.archive.source import FileSource
-from node.archive.workers import Workers
-from node.archive.writing import Made
+from node.archive.package.reading import Package
+from node.archive.package.requests import Profile
+from node.archive.package.restoring import Wanted, restore
+from node.archive.package.source import FileSource
+from node.archive.package.workers import Workers
+from node.archive.package.writing import Made
 from node.dicom.header import Header, scan
 from node.dicom.part10 import read_part10
 from node.dicom.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from node.archive.rules import Rule
-from node.archive.ruling import change_rules, get_rules
+from node.archive.lifecycle.rules import Rule
+from node.archive.lifecycle.ruling import change_rules, get_rules
 from node.clock import SystemClock
 from node.database.port import Statement
 from node.dicom.part10 import read_part10

@@ -19,9 +19,9 @@ from node.archive.archived import is_archived, peek_archived
 from node.archive.archiving import archive_study
 from node.archive.copies import local_package, open_package
 from node.archive.expiring import expire_study
-from node.archive.members import read_record
+from node.archive.package.members import read_record
 from node.archive.reading import peek_frame
-from node.archive.recalling import bring
+from node.archive.recall.recalling import bring
 from node.catalogue.search import instances_of
 from node.clock import SystemClock
 from node.dicom.part10 import read_part10

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 from node.archive.archiving import archive_study
-from node.archive.periods import DAY
-from node.archive.scrub import scrub_all
+from node.archive.lifecycle.periods import DAY
+from node.archive.scrub.scrubbing import scrub_all
 from node.clock import SystemClock
 from node.dicom.part10 import read_part10
 from node.names import StudyKey

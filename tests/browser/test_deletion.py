@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from node.archive.certificate import read_certificate
-from node.archive.deletions import deletions_of
-from node.archive.erasing import erase_study
+from node.archive.deletion.certificate import read_certificate
+from node.archive.deletion.deletions import deletions_of
+from node.archive.deletion.erasing import erase_study
 from node.catalogue.repointing import RETIRED_FOR
 from node.database.port import Statement
 from node.node import Node

@@ -11,9 +11,9 @@ from playwright.sync_api import Page, expect
 
 from node.archive.archived import peek_archived
 from node.archive.archiving import archive_study
-from node.archive.fullness import Bar, Pressure, noted, over
-from node.archive.periods import DAY
-from node.archive.recalling import bring
+from node.archive.lifecycle.fullness import Bar, Pressure, noted, over
+from node.archive.lifecycle.periods import DAY
+from node.archive.recall.recalling import bring
 from node.catalogue.search import instances_of
 from node.clock import MINUTE, SECOND
 from node.database.port import Statement

@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from node.archive.periods import DAY
+from node.archive.lifecycle.periods import DAY
 from node.archive.stores.probing import Answer
 from node.canonical import digest_of
 from node.catalogue.written import write_study

@@ -11,11 +11,11 @@ from pynetdicom import AE
 
 from node.archive.archived import is_archived
 from node.archive.archiving import archive_study
-from node.archive.damage import look_at
 from node.archive.expiring import expire_study
-from node.archive.healing import heal_study
-from node.archive.recalling import bring, recall_study
-from node.archive.tickets import open_tickets
+from node.archive.recall.recalling import bring, recall_study
+from node.archive.recall.tickets import open_tickets
+from node.archive.scrub.damage import look_at
+from node.archive.scrub.healing import heal_study
 from node.catalogue.moving import retire_packs
 from node.catalogue.search import instances_of
 from node.clock import SystemClock

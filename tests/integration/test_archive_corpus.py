@@ -14,7 +14,7 @@ import pytest
 from node.archive.archived import is_archived
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
-from node.archive.recalling import bring
+from node.archive.recall.recalling import bring
 from node.catalogue.moving import retire_packs
 from node.catalogue.search import InstanceRow, instances_of
 from node.clock import SystemClock

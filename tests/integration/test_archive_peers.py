@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from node.archive.manifest import Instance
-from node.archive.package import Package
-from node.archive.workers import Workers
+from node.archive.package.manifest import Instance
+from node.archive.package.reading import Package
+from node.archive.package.workers import Workers
 from node.dicom.part10 import read_part10
 from tests.kit.archiving import Given, Shelf, file_of, member_of, opened
 from tests.kit.corpus import Taken, readable

@@ -4,7 +4,7 @@ Packs, database and archive lie on a disk each. 20 cycles; 500 with ``MERIDIAN_L
 loop devices and mkfs.ext4, and fails without them.
 
 A missing sync of a store is not planted here: reading a copy back has the kernel write it, so that a cut shows it by
-chance only. `tests/unit/archive/test_folder_store.py` catches it by the order of calls.
+chance only. `tests/unit/archive/stores/test_folder_store.py` catches it by the order of calls.
 """
 
 from __future__ import annotations

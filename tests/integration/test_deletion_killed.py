@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from node.archive.deletions import deletions_of, steps_of
+from node.archive.deletion.deletions import deletions_of, steps_of
 from node.clock import SystemClock
 from ops.verify import verify
 from tests.kit.archived_study import archive, hold_study

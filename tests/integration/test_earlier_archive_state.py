@@ -19,7 +19,7 @@ from node.archive.archived import PART as IN_PART
 from node.archive.archived import peek_archived
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
-from node.archive.recalling import bring
+from node.archive.recall.recalling import bring
 from node.catalogue.moving import RETIRED_FOR, retire_packs
 from node.catalogue.search import instances_of
 from node.database.schema import MIGRATIONS

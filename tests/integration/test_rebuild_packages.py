@@ -13,7 +13,7 @@ import pytest
 from node.archive.archived import PART, WHOLE, peek_archived
 from node.archive.archiving import archive_study
 from node.archive.copies import open_package
-from node.archive.known import in_part
+from node.archive.lifecycle.known import in_part
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.tier import ArchiveTier
 from node.clock import MINUTE

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from node.archive.archiving import archive_study
-from node.archive.damage import look_at
 from node.archive.expiring import expire_study
+from node.archive.scrub.damage import look_at
 from node.catalogue.moving import merge_packs
 from node.catalogue.search import get_study
 from node.names import Cause

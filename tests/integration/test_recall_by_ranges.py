@@ -19,8 +19,8 @@ from node.archive.archived import is_archived, peek_archived
 from node.archive.archiving import archive_study
 from node.archive.copies import open_package
 from node.archive.expiring import expire_study
-from node.archive.manifest import MANIFEST
-from node.archive.tickets import open_tickets, tickets_of
+from node.archive.package.manifest import MANIFEST
+from node.archive.recall.tickets import open_tickets, tickets_of
 from node.catalogue.moving import retire_packs
 from node.catalogue.search import instances_of
 from node.database.port import Statement

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from actors.jobs.worker import JobWorker
-from node.archive.asking import MOST_SENT, ask_recall
 from node.archive.expiring import expire_study
+from node.archive.recall.asking import MOST_SENT, ask_recall
 from node.catalogue.moving import retire_packs
 from node.clock import SystemClock
 from node.database.port import Statement

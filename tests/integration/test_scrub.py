@@ -16,9 +16,9 @@ from random import Random
 import pytest
 
 from node.archive.archiving import archive_study
-from node.archive.coverage import coverage
-from node.archive.periods import DAY
-from node.archive.recalling import bring
+from node.archive.lifecycle.periods import DAY
+from node.archive.recall.recalling import bring
+from node.archive.scrub.coverage import coverage
 from node.clock import SystemClock
 from node.errors import Damaged
 from node.names import StudyKey

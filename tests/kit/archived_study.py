@@ -11,11 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from node.archive import portions
 from node.archive.archived import ArchivedRow, copies_of, is_archived, peek_archived
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
-from node.archive.recalling import bring
+from node.archive.recall import portions
+from node.archive.recall.recalling import bring
 from node.archive.superseding import supersede_some
 from node.catalogue.fresh import read_fresh
 from node.catalogue.moving import RETIRED_FOR, retire_packs, settle_merges

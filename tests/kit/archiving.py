@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from node.archive.package import Package
-from node.archive.requests import Profile
-from node.archive.source import FileSource
-from node.archive.workers import Workers
-from node.archive.writing import Made, Original, Study, make_package
+from node.archive.package.reading import Package
+from node.archive.package.requests import Profile
+from node.archive.package.source import FileSource
+from node.archive.package.workers import Workers
+from node.archive.package.writing import Made, Original, Study, make_package
 from node.dicom.header import identify, scan
 from node.dicom.part10 import PREAMBLE, write_file_meta
 from node.names import Digest, NodeId, StudyUID

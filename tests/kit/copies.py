@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from node.archive.facts import Hold, Kind, State, StudyFacts, Tier
-from node.archive.periods import DAY
-from node.archive.rules import Limits, Rule, Rules
+from node.archive.lifecycle.facts import Hold, Kind, State, StudyFacts, Tier
+from node.archive.lifecycle.periods import DAY
+from node.archive.lifecycle.rules import Limits, Rule, Rules
 from node.clock import Micros
 from node.names import NodeId, StudyUID
 

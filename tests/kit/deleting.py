@@ -10,9 +10,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from node.archive.deleting import approve_deletion, ask_deletion
-from node.archive.deletions import Deletion, deletions_of, get_deletion
-from node.archive.erasing import erase_study
+from node.archive.deletion.deleting import approve_deletion, ask_deletion
+from node.archive.deletion.deletions import Deletion, deletions_of, get_deletion
+from node.archive.deletion.erasing import erase_study
 from node.catalogue.repointing import RETIRED_FOR
 from node.clock import SystemClock
 from node.database.port import Statement

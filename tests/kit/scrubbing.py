@@ -15,8 +15,8 @@ from node.archive.archived import copies_of, is_archived, peek_archived
 from node.archive.archiving import archive_study
 from node.archive.copies import stored_of
 from node.archive.expiring import expire_study
-from node.archive.package import Package
-from node.archive.scrub import Scrubbed, scrub_all
+from node.archive.package.reading import Package
+from node.archive.scrub.scrubbing import Scrubbed, scrub_all
 from node.catalogue.fresh import read_fresh
 from node.catalogue.moving import RETIRED_FOR, retire_packs, settle_merges
 from node.catalogue.search import InstanceRow, instances_of

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
-from node.archive.recalling import bring
+from node.archive.recall.recalling import bring
 from node.archive.stores.opening import prepare_store
 from node.catalogue.correction_drafts import draft_choice, draft_merge, draft_patient, draft_rejection
 from node.catalogue.correction_facts import PatientChange

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from node.archive.deletions import deletions_of
-from node.archive.erasing import erase_study
+from node.archive.deletion.deletions import deletions_of
+from node.archive.deletion.erasing import erase_study
 from node.node import Node
 from ops.verify import verify
 from tests.kit.archived_study import COUNT, archive, hold_study

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from node.archive.decisions import Archive, Decision, Expire, Keep, MayBeDeleted, Why
-from node.archive.facts import Care, Hold, Kind, State, StudyFacts, Tier
-from node.archive.forecast import forecast
-from node.archive.lifecycle import decide
-from node.archive.periods import DAY, HOUR, months_after
-from node.archive.pressure import relieve
-from node.archive.rules import (
+from node.archive.lifecycle.decider import decide
+from node.archive.lifecycle.decisions import Archive, Decision, Expire, Keep, MayBeDeleted, Why
+from node.archive.lifecycle.facts import Care, Hold, Kind, State, StudyFacts, Tier
+from node.archive.lifecycle.forecast import forecast
+from node.archive.lifecycle.periods import DAY, HOUR, months_after
+from node.archive.lifecycle.pressure import relieve
+from node.archive.lifecycle.rules import (
     DEFAULT,
     Limits,
     Rule,
@@ -28,7 +28,7 @@ from node.archive.rules import (
     encode_rules,
     fits,
 )
-from node.archive.trial import try_rules
+from node.archive.lifecycle.trial import try_rules
 from node.names import NodeId, StudyUID
 from tests.kit.copies import NOW
 

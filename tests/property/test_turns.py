@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from node.archive.turns import in_turn
+from node.archive.recall.turns import in_turn
 
 LONG = bool(os.environ.get("MERIDIAN_LONG"))
 ASKERS = ("li", "wang", "chen", "")

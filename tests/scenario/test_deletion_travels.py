@@ -12,9 +12,9 @@ from federation.exchange import tidy
 from federation.messages import Received, StudyDeletedThere, StudyDeletionAnswered
 from federation.policy import change_policy
 from node.archive.archiving import archive_study
-from node.archive.certificate import Answer, certificate_text, read_certificate
-from node.archive.deletions import Deletion, answers_of, get_deletion, list_deletions
-from node.archive.erasing import erase_study
+from node.archive.deletion.certificate import Answer, certificate_text, read_certificate
+from node.archive.deletion.deletions import Deletion, answers_of, get_deletion, list_deletions
+from node.archive.deletion.erasing import erase_study
 from node.catalogue.moving import RETIRED_FOR
 from node.catalogue.search import peek_study
 from node.clock import MINUTE

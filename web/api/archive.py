@@ -6,15 +6,16 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from node.archive.archived import VERIFIED
-from node.archive.asking import ask_recall
-from node.archive.facts import StudyFacts
-from node.archive.fullness import peek_pressure
-from node.archive.known import read_facts
-from node.archive.periods import DAY
-from node.archive.rules import DEFAULT, check_rules
-from node.archive.ruling import change_rules, followed, get_rules
-from node.archive.stores.probing import Answer
-from node.archive.tickets import (
+from node.archive.lifecycle.facts import StudyFacts
+from node.archive.lifecycle.fullness import peek_pressure
+from node.archive.lifecycle.known import read_facts
+from node.archive.lifecycle.periods import DAY
+from node.archive.lifecycle.rules import DEFAULT, check_rules
+from node.archive.lifecycle.ruling import change_rules, followed, get_rules
+from node.archive.lifecycle.totals import StoreTotal, reason_totals, store_totals, tier_totals
+from node.archive.lifecycle.trial import try_rules
+from node.archive.recall.asking import ask_recall
+from node.archive.recall.tickets import (
     RUNNING,
     WAITING,
     Ticket,
@@ -25,8 +26,7 @@ from node.archive.tickets import (
     open_tickets,
     tickets_for,
 )
-from node.archive.totals import StoreTotal, reason_totals, store_totals, tier_totals
-from node.archive.trial import try_rules
+from node.archive.stores.probing import Answer
 from node.database.port import Level, text
 from node.errors import InvalidRequest
 from node.names import NodeId, StudyKey, StudyUID

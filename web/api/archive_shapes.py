@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from node.archive.rules import BY_CARE, FORMAT, Limits, Rule, Rules
+from node.archive.lifecycle.rules import BY_CARE, FORMAT, Limits, Rule, Rules
 from node.clock import Micros
 from web.api.shapes import Shape
 
@@ -44,7 +44,7 @@ class ReasonShape(Shape):
 class PressureShape(Shape):
     """The last time that the online tier was too large, and what came of it; ``reason`` of what bars is a code.
 
-    Beside those of `node.archive.decisions`, ``failed``: letting it go was tried.
+    Beside those of `node.archive.lifecycle.decisions`, ``failed``: letting it go was tried.
     """
 
     at: Micros
@@ -117,7 +117,7 @@ class Tickets(Shape):
 
 
 class RuleShape(Shape):
-    """One rule, as `node.archive.rules.Rule` has it."""
+    """One rule, as `node.archive.lifecycle.rules.Rule` has it."""
 
     name: str
     modalities: tuple[str, ...] = ()
@@ -135,7 +135,7 @@ class RuleShape(Shape):
 
 
 class LimitsShape(Shape):
-    """What holds for the whole node, as `node.archive.rules.Limits` has it."""
+    """What holds for the whole node, as `node.archive.lifecycle.rules.Limits` has it."""
 
     online_bytes: int = 0
     reserve_bytes: int = 0
@@ -188,7 +188,7 @@ class HoldShape(Shape):
 
 
 class DecisionShape(Shape):
-    """``decision``: ``archive``, ``expire``, ``keep``, ``may-be-deleted``; ``reason`` is a code of `node.archive.decisions`."""
+    """``decision``: ``archive``, ``expire``, ``keep``, ``may-be-deleted``; ``reason`` is a code of `node.archive.lifecycle.decisions`."""
 
     decision: str
     reason: str
@@ -215,7 +215,7 @@ class CourseShape(Shape):
 
 
 class DifferenceShape(Shape):
-    """A study that other rules would have treated otherwise; effects as in `node.archive.trial.Effect`."""
+    """A study that other rules would have treated otherwise; effects as in `node.archive.lifecycle.trial.Effect`."""
 
     origin: str
     study_uid: str

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from node.archive.archived import ArchivedRow, copies_of
-from node.archive.decided import Decided, peek_decided
-from node.archive.decisions import Archive, Decision, Expire, Keep, MayBeDeleted
-from node.archive.facts import Hold, StudyFacts, Tier
-from node.archive.fullness import Pressure
-from node.archive.lifecycle import decide
-from node.archive.rules import Limits, Rule, Rules
-from node.archive.tickets import (
+from node.archive.lifecycle.decided import Decided, peek_decided
+from node.archive.lifecycle.decider import decide
+from node.archive.lifecycle.decisions import Archive, Decision, Expire, Keep, MayBeDeleted
+from node.archive.lifecycle.facts import Hold, StudyFacts, Tier
+from node.archive.lifecycle.fullness import Pressure
+from node.archive.lifecycle.rules import Limits, Rule, Rules
+from node.archive.lifecycle.trial import Course, Difference, Trial
+from node.archive.recall.tickets import (
     DONE,
     Estimate,
     Ticket,
@@ -22,7 +23,6 @@ from node.archive.tickets import (
     open_tickets,
     tickets_of,
 )
-from node.archive.trial import Course, Difference, Trial
 from node.catalogue.search import peek_study
 from node.catalogue.visibility import Viewer
 from node.clock import Micros

@@ -82,7 +82,7 @@ class StudyBody(Shape):
 
 
 class AskBody(StudyBody):
-    """Why a study is to go; ``code`` of `node.archive.deletions.REASONS`."""
+    """Why a study is to go; ``code`` of `node.archive.deletion.deletions.REASONS`."""
 
     code: str
     words: str

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from node.archive.certificate import certificate_text, read_certificate
-from node.archive.certificate_page import STYLE_HASH, certificate_page
-from node.archive.deleting import STANDS, approve_deletion, ask_deletion, withdraw_deletion
-from node.archive.deletions import (
+from node.archive.deletion.certificate import certificate_text, read_certificate
+from node.archive.deletion.certificate_page import STYLE_HASH, certificate_page
+from node.archive.deletion.deleting import STANDS, approve_deletion, ask_deletion, withdraw_deletion
+from node.archive.deletion.deletions import (
     ASKED,
     DONE,
     GONE,
@@ -21,7 +21,7 @@ from node.archive.deletions import (
     list_deletions,
     steps_of,
 )
-from node.archive.going import past_retention, what_goes
+from node.archive.deletion.going import past_retention, what_goes
 from node.errors import NotFound
 from node.names import Digest, NodeId, StudyKey, StudyUID
 from node.node import Node

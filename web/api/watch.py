@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from node.archive.coverage import RECENT_DAYS, TierCoverage, coverage
-from node.archive.periods import DAY
-from node.archive.ruling import effective_rules
+from node.archive.lifecycle.periods import DAY
+from node.archive.lifecycle.ruling import effective_rules
+from node.archive.scrub.coverage import RECENT_DAYS, TierCoverage, coverage
 from node.clock import Micros
 from node.names import StudyKey
 from node.node import Node

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TypeVar
 
 from node.archive.archived import is_archived
-from node.archive.asking import READ, VIEWED
-from node.archive.awaited import ask_for_rest, bring_for
-from node.archive.healing import heal_study
+from node.archive.recall.asking import READ, VIEWED
+from node.archive.recall.awaited import ask_for_rest, bring_for
+from node.archive.scrub.healing import heal_study
 from node.catalogue.search import InstanceRow
 from node.errors import Damaged
 from node.failpoints import planted

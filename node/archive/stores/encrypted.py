@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from node.archive.source import FileSource, cut_off
+from node.archive.package.source import FileSource, cut_off
 from node.archive.stores.port import ArchiveStore, Stored, StoredFile
 from node.errors import Damaged, NotFound, Unavailable
 from node.failpoints import planted

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
-from node.archive.source import FileSource
+from node.archive.package.source import FileSource
 from node.archive.stores.port import MARKER, Stored
 from node.durable import put_file, sync_directory
 from node.errors import Conflict, Damaged, NotFound, Unavailable

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from node.archive.source import Source
+from node.archive.package.source import Source
 from node.names import Digest
 
 MARKER = ".meridian-store"

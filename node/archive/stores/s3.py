@@ -22,7 +22,7 @@ import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store as Bucket
 
-from node.archive.source import FileSource, cut_off
+from node.archive.package.source import FileSource, cut_off
 from node.archive.stores.credentials import Credentials
 from node.archive.stores.described import DescribedStore
 from node.archive.stores.port import MARKER, Stored

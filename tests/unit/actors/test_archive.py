@@ -13,9 +13,9 @@ from actors.archive import Archive
 from actors.jobs.job_table import JobTable
 from actors.jobs.tasks import ARCHIVE
 from node.archive.archived import peek_archived
-from node.archive.periods import DAY, HOUR, date_of, months_after
-from node.archive.rules import Rule, Rules
-from node.archive.ruling import change_rules
+from node.archive.lifecycle.periods import DAY, HOUR, date_of, months_after
+from node.archive.lifecycle.rules import Rule, Rules
+from node.archive.lifecycle.ruling import change_rules
 from node.archive.tier import QUEUE
 from node.clock import SECOND, Micros
 from node.database.port import Statement

@@ -10,11 +10,11 @@ import pytest
 
 from actors.archive import Archive
 from node.archive import relieving
-from node.archive.decided import peek_decided
-from node.archive.fullness import Bar, Pressure, online_bytes, peek_pressure
-from node.archive.periods import DAY
-from node.archive.rules import Limits, Rule, Rules
-from node.archive.ruling import change_rules, get_rules
+from node.archive.lifecycle.decided import peek_decided
+from node.archive.lifecycle.fullness import Bar, Pressure, online_bytes, peek_pressure
+from node.archive.lifecycle.periods import DAY
+from node.archive.lifecycle.rules import Limits, Rule, Rules
+from node.archive.lifecycle.ruling import change_rules, get_rules
 from node.catalogue.moving import RETIRED_FOR, retire_packs
 from node.clock import MINUTE
 from node.database.port import Statement

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace as change
 
 from actors.scrub import Scrub
-from node.archive.periods import DAY
+from node.archive.lifecycle.periods import DAY
 from node.clock import MINUTE
 from node.node import Node
 from tests.kit.actors import Failures

@@ -8,10 +8,10 @@ from unittest.mock import patch
 
 import pytest
 
-from node.archive.decided import peek_decided
 from node.archive.deciding import decide_due, look_again
-from node.archive.facts import Hold
-from node.archive.periods import DAY
+from node.archive.lifecycle.decided import peek_decided
+from node.archive.lifecycle.facts import Hold
+from node.archive.lifecycle.periods import DAY
 from node.database.port import Statement
 from node.database.schema import MIGRATIONS
 from node.database.sqlite import SqliteDatabase

@@ -136,7 +136,7 @@ def test_a_frame_of_a_coded_instance_decodes_to_the_original(
         instance = package.instance(row.offset)
         found = peek_frame(node, row, 1)
         if instance.syntax and found is not None and not row.transfer_syntax.endswith("1.2"):
-            from node.archive.members import read_record
+            from node.archive.package.members import read_record
             from node.dicom.header import scan
             from node.imaging.lossless import write_frame
 

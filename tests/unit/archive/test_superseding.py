@@ -9,7 +9,7 @@ import pytest
 
 from actors.archive import Archive
 from node.archive.archived import ArchivedRow, copies_of
-from node.archive.periods import DAY, HOUR
+from node.archive.lifecycle.periods import DAY, HOUR
 from node.archive.superseding import supersede_some
 from node.catalogue.moving import RETIRED_FOR, retire_packs
 from node.catalogue.superfluous import retire_repeats

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from node.archive import recalling
 from node.archive.archived import copies_of, peek_archived
-from node.archive.asking import ask_recall
 from node.archive.copies import open_package
 from node.archive.expiring import expire_study
-from node.archive.recalling import bring, close_stale, recall_study
+from node.archive.recall import recalling
+from node.archive.recall.asking import ask_recall
+from node.archive.recall.recalling import bring, close_stale, recall_study
 from node.catalogue.moving import retire_packs
 from node.database.port import Statement
 from node.errors import Conflict, Damaged, NotFound, Unavailable

@@ -13,8 +13,8 @@ from federation.consult.writing import save_draft, sign
 from federation.deletion_arrivals import apply_study_deleted_there
 from federation.deletions import forget_mail, tell_deletions
 from federation.messages import Received, StudyDeletedThere, decode_message
-from node.archive.deletions import answers_of, deletions_of
-from node.archive.periods import DAY
+from node.archive.deletion.deletions import answers_of, deletions_of
+from node.archive.lifecycle.periods import DAY
 from node.clock import SECOND
 from node.database.port import Statement
 from node.errors import GridError

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from actors.tidy import Tidy
-from node.archive.deleting import ask_deletion
-from node.archive.deletions import deletions_of
-from node.archive.erasing import erase_study
+from node.archive.deletion.deleting import ask_deletion
+from node.archive.deletion.deletions import deletions_of
+from node.archive.deletion.erasing import erase_study
 from node.catalogue.correction_drafts import draft_study
 from node.catalogue.corrections import make_correction
 from node.clock import SECOND, SystemClock

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from node.archive.certificate import certificate_text
+from node.archive.deletion.certificate import certificate_text
 from node.errors import Damaged, GridError, NotFound
 from node.people.accounts import OPERATOR
 from ops.cli import app

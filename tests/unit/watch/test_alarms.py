@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.archive.periods import DAY
+from node.archive.lifecycle.periods import DAY
 from node.clock import Micros
 from node.watch.alarms import Alarm, AlarmKind, Filled, Rest, Watched, alarms
 from node.watch.saying import say

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node.archive.periods import DAY, HOUR
+from node.archive.lifecycle.periods import DAY, HOUR
 from node.watch.growth import Growth, Look, growth, used_up_at
 from tests.kit.copies import MB, NOW
 

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from actors.watch import EVERY, Watch
-from node.archive.periods import DAY
-from node.archive.rules import Limits, Rules
-from node.archive.ruling import change_rules
+from node.archive.lifecycle.periods import DAY
+from node.archive.lifecycle.rules import Limits, Rules
+from node.archive.lifecycle.ruling import change_rules
 from node.archive.stores.probing import Answer
 from node.canonical import digest_of
 from node.clock import MINUTE

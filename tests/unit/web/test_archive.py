@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from node.archive.fullness import Bar, Pressure, noted
-from node.archive.recalling import recall_study
+from node.archive.lifecycle.fullness import Bar, Pressure, noted
+from node.archive.recall.recalling import recall_study
 from node.archive.stores.probing import Probe
 from node.clock import MINUTE, SECOND
 from node.database.port import Statement

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from node.archive.certificate import read_certificate
-from node.archive.erasing import erase_study
-from node.archive.periods import DAY
+from node.archive.deletion.certificate import read_certificate
+from node.archive.deletion.erasing import erase_study
+from node.archive.lifecycle.periods import DAY
 from node.catalogue.repointing import RETIRED_FOR
 from node.database.port import Statement
 from node.node import Node

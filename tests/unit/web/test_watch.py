@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from node.archive.periods import DAY
+from node.archive.lifecycle.periods import DAY
 from node.archive.stores.probing import Answer as Room
 from node.canonical import digest_of
 from node.catalogue.written import write_study

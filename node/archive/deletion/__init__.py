@@ -1,0 +1,1 @@
+"""A study deleted for good: who may, what goes from where, and the certificate of it."""

@@ -1,0 +1,1 @@
+"""Both tiers compared with what was received, and healed from each other."""
