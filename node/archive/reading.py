@@ -20,7 +20,8 @@ from node.dicom.header import Header, scan
 from node.dicom.part10 import PREAMBLE
 from node.dicom.syntax import is_deflated
 from node.dicom.walk import PIXEL_DATA
-from node.errors import Damaged, GridError
+from node.errors import Damaged, GridError, Unavailable
+from node.failpoints import planted
 from node.node import Node
 
 MOST_MEMBER_BYTES = 16 << 20
@@ -35,10 +36,16 @@ class ArchivedFrame:
     content: bytes
 
 
-def peek_frame(node: Node, row: InstanceRow, number: int) -> ArchivedFrame | None:
-    """Give a frame of an archived instance as its package has it; None when it must be brought."""
+def peek_frame(node: Node, row: InstanceRow, number: int, *, at_once: bool = False) -> ArchivedFrame | None:
+    """Give a frame of an archived instance as its package has it; None when it must be brought.
+
+    Parameters
+    ----------
+    at_once
+        No slow medium is asked for it.
+    """
     try:
-        with _package(node, row.pack) as package:
+        with _package(node, row.pack, at_once=at_once) as package:
             instance = package.instance(row.offset)
             _check(row, sop_uid=instance.sop_uid, digest=instance.digest)
             if not 1 <= number <= len(instance.places):
@@ -49,12 +56,12 @@ def peek_frame(node: Node, row: InstanceRow, number: int) -> ArchivedFrame | Non
         return None
 
 
-def peek_described(node: Node, row: InstanceRow) -> Header | None:
-    """Index an archived data set, two bytes in place of its pixels; None when it must be brought."""
+def peek_described(node: Node, row: InstanceRow, *, at_once: bool = False) -> Header | None:
+    """Index an archived data set, two bytes in place of its pixels; None when it must be brought. As `peek_frame`."""
     if is_deflated(row.transfer_syntax):
         return None
     try:
-        with _package(node, row.pack) as package:
+        with _package(node, row.pack, at_once=at_once) as package:
             instance = package.instance(row.offset)
             _check(row, sop_uid=instance.sop_uid, digest=instance.digest)
             if package.content(row.offset)[2] > MOST_MEMBER_BYTES:
@@ -79,10 +86,10 @@ def _without_pixels(beginning: bytes, row: InstanceRow) -> Header | None:
 
 
 @contextmanager
-def _package(node: Node, pack: str) -> Iterator[Package]:
+def _package(node: Node, pack: str, *, at_once: bool) -> Iterator[Package]:
     """Give the package that rows mean by a name; a copy that is not what it was is noted, and the next one is taken then."""
     opened = node.archive.opened
-    with opened.lent(pack, lambda: _open(node, pack)) as held:
+    with opened.lent(pack, lambda: _open(node, pack, at_once=at_once)) as held:
         try:
             yield held.package
         except Damaged as error:
@@ -91,7 +98,7 @@ def _package(node: Node, pack: str) -> Iterator[Package]:
             raise
 
 
-def _open(node: Node, pack: str) -> Opened:
+def _open(node: Node, pack: str, *, at_once: bool) -> Opened:
     archived = peek_archived_pack(node.database, pack)
     if archived is None:
         raise Damaged(
@@ -99,8 +106,11 @@ def _open(node: Node, pack: str) -> Opened:
         )
     errors: list[GridError] = []
     for copy in usable_copies(node, archived.digest):
+        store = node.archive.store(copy.store)
+        if at_once and store.is_slow and not planted("slow-medium-asked"):
+            continue
         try:
-            file = node.archive.store(copy.store).open(stored_of(copy))
+            file = store.open(stored_of(copy))
         except GridError as error:
             errors.append(error)
             continue
@@ -111,7 +121,11 @@ def _open(node: Node, pack: str) -> Opened:
             if isinstance(error, Damaged):
                 note_copy(node, copy, DAMAGED, error)
             errors.append(error)
-    raise errors[0] if errors else Damaged("Reading an archived study failed: no copy of it is whole.")
+    raise (
+        errors[0]
+        if errors
+        else Unavailable("Reading an archived study was put off: no store has it at once.")
+    )
 
 
 def _check(row: InstanceRow, *, sop_uid: str, digest: str) -> None:

@@ -75,7 +75,7 @@ def compressed_frames(header: Header) -> Callable[[int], bytes]:
 
     def frame(number: int) -> bytes:
         if not 1 <= number <= shape.frames:
-            raise _no_frame(number, shape)
+            raise no_such_frame(number, of=shape.frames)
         return b"".join(bytes(_cut(header, span)) for span in located.spans(number))
 
     return frame
@@ -127,6 +127,11 @@ class _Shape:
     frame_bits: int
 
 
+def no_such_frame(number: int, *, of: int) -> NotFound:
+    """Make the error of a frame that an instance does not have."""
+    return NotFound(f"Reading frame {number} failed: the instance has {of}. Ask for one of them.")
+
+
 def _shape(header: Header) -> _Shape:
     frames = header.text(_FRAMES)
     bits = _number(header, _BITS) or (
@@ -144,16 +149,12 @@ def _shape(header: Header) -> _Shape:
 def _pixels(header: Header, number: int, shape: _Shape) -> Span:
     element = header.elements[_tag(header)]
     if not 1 <= number <= shape.frames:
-        raise _no_frame(number, shape)
+        raise no_such_frame(number, of=shape.frames)
     if not element.undefined and (number * shape.frame_bits + 7) // 8 > element.length:
         raise NotFound(
             f"Reading frame {number} failed: its pixel data ends before it. Send the instance again."
         )
     return Span(element.offset, element.length)
-
-
-def _no_frame(number: int, shape: _Shape) -> NotFound:
-    return NotFound(f"Reading frame {number} failed: the instance has {shape.frames}. Ask for one of them.")
 
 
 def _tag(header: Header) -> int:

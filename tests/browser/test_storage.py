@@ -243,6 +243,13 @@ def test_rules_that_somebody_changed_meanwhile_are_told_of(sit: Sit, site: Site,
     expect(page.get_by_test_id("limit-online")).to_have_value("0")
 
 
+def sees_picture(page: Page) -> None:
+    """See the picture of the one series, not an empty frame."""
+    picture = page.locator("img.thumbnail")
+    expect(picture).to_have_count(1)
+    assert picture.evaluate("each => each.decode().then(() => each.naturalWidth)") > 0
+
+
 def test_a_study_in_the_archive_alone_is_asked_back(sit: Sit, site: Site, language: str) -> None:
     zh, node = language == "zh", site.node
     decide(node, KEY, "retained", years=30, over_at=node.now() + 30 * 365 * DAY)
@@ -252,6 +259,7 @@ def test_a_study_in_the_archive_alone_is_asked_back(sit: Sit, site: Site, langua
     expect(tier).to_have_text("仅在归档" if zh else "In the archive alone")
     expect(page.get_by_test_id("storage")).to_contain_text("store-0 已校验" if zh else "store-0 verified")
     expect(page.get_by_test_id("storage-why")).to_contain_text("30 年" if zh else "for 30 years")
+    sees_picture(page)
     shoot(page, "study-archived", language)
     assert node.database.read("SELECT id FROM recall") == [], "looking at its page brought the study back"
     page.get_by_test_id("recall").click()
@@ -269,7 +277,7 @@ def test_a_study_in_the_archive_alone_is_asked_back(sit: Sit, site: Site, langua
     notice = page.locator("[data-testid^=recall-notice-]")
     expect(notice).to_contain_text("打开检查" if zh else "Open it")
     expect(tier).to_have_text("在线并已归档" if zh else "Online and archived")
-    expect(page.locator("img.thumbnail")).to_have_count(1)
+    sees_picture(page)
 
 
 def test_what_bars_room_online_is_told(sit: Sit, site: Site, language: str) -> None:
@@ -338,5 +346,5 @@ def test_a_study_in_both_tiers_says_why_it_stays(sit: Sit, site: Site, language:
     )
     expect(page.get_by_test_id("storage-holds")).to_contain_text("会诊" if zh else "consult")
     expect(page.get_by_test_id("recall")).to_have_count(0)
-    expect(page.locator("img.thumbnail")).to_have_count(1)
+    sees_picture(page)
     shoot(page, "study-both", language)

@@ -145,6 +145,16 @@ def test_what_lies_near_is_the_package_itself(place: Place) -> None:
     assert (near is not None) == (place.kind == "folder")
 
 
+def test_a_store_puts_reading_off_when_it_says_that_it_is_slow(place: Place) -> None:
+    stored = place.put(content_of(1000))
+    try:
+        place.store.open(stored).close()
+        put_off = False
+    except NotReady:
+        put_off = True
+    assert put_off == place.store.is_slow
+
+
 def test_putting_again_changes_nothing_that_can_be_read(place: Place) -> None:
     content = content_of(1000)
     first, again = place.put(content), place.put(content)

@@ -54,6 +54,10 @@ class Around:
     def name(self) -> str:
         return self.inner.name
 
+    @property
+    def is_slow(self) -> bool:
+        return self.inner.is_slow
+
     def put(self, package: Digest, file: Path) -> Stored:
         return self.inner.put(package, file)
 

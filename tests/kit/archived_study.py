@@ -25,9 +25,10 @@ from node.database.port import Statement
 from node.errors import Conflict
 from node.names import StudyKey, StudyUID
 from node.node import Node
-from tests.kit.archived_kinds import ct, picture, words
+from tests.kit.archived_kinds import KINDS, ct, picture, words
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
+from tests.kit.holding import hold
 from tests.kit.merging import KEY, STUDY, associate, complete, ingest, rows_of
 
 COUNT = 6
@@ -54,6 +55,22 @@ def hold_study(node: Node, count: int = COUNT) -> None:
     associate(node, *slices(count))
     ingest(node)
     complete(node)
+
+
+def hold_kinds(node: Node) -> None:
+    """Receive a study with an instance of each kind, but for the one whose UID is deflated, and complete it."""
+    for n, kind in enumerate(KINDS.values()):
+        given = kind.given
+        if not given.transfer_syntax.endswith(".99"):
+            uid = f"2.25.1.1.{n + 100}".encode()[:10]
+            hold(
+                node,
+                [given.data_set.replace(b"2.25.1.1.1", uid, 1)],
+                transfer_syntax=given.transfer_syntax,
+            )
+    complete(node, KEY)
+    for pack in node.packs.landing():
+        node.packs.landed(pack)
 
 
 def hold_another(node: Node, number: int, count: int = 2) -> StudyKey:

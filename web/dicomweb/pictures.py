@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from node.archive.archived import is_archived
+from node.archive.reading import peek_described, peek_frame
 from node.catalogue.exits import read_header
 from node.catalogue.search import InstanceRow
 from node.catalogue.stored import stored_beginning, stored_whole
 from node.dicom.attributes import read_attributes
+from node.dicom.frames import no_such_frame
 from node.dicom.header import Header
 from node.dicom.syntax import is_encapsulated
 from node.errors import InvalidRequest, NotFound
@@ -54,6 +57,8 @@ class Pictures:
             None can be made.
         NotFound
             There is no such frame.
+        FileNotFoundError
+            Its pack is gone; of one that lies in the archive alone, it must be brought.
         """
         return self.made.get((tag, number), lambda: self._make(node, held, number, look))
 
@@ -73,22 +78,38 @@ class Pictures:
     ) -> Values:
         def make() -> Values:
             try:
-                frame = read_pieces(self.frames.pieces(node, held, number, header))
+                frame, syntax = self._frame(node, held, number, header)
             except InvalidRequest as error:
                 raise NoPicture(error.message) from error
             except NotFound as error:
                 if number > held.frames:
                     raise
                 raise NoPicture(error.message) from error  # it should be there by what its header says
-            return stored_values(facts, frame, held.transfer_syntax)
+            return stored_values(facts, frame, syntax)
 
-        if not is_encapsulated(held.transfer_syntax):
+        if not is_encapsulated(held.transfer_syntax) and not is_archived(held.pack):
             return make()  # as quick as looking it up
         plain = replace(facts, windows=(), slope=1.0, intercept=0.0, palette=None)
         return self.decoded.get((held.digest, number, plain), make)
 
+    def _frame(self, node: Node, held: InstanceRow, number: int, header: Header) -> tuple[bytes, str]:
+        """Give a frame and the transfer syntax that it is in, of an archived instance as its package has it."""
+        if not is_archived(held.pack):
+            return read_pieces(self.frames.pieces(node, held, number, header)), held.transfer_syntax
+        if number > held.frames:
+            raise no_such_frame(number, of=held.frames)
+        found = peek_frame(node, held, number, at_once=True)
+        if found is None:
+            raise FileNotFoundError(held.pack)
+        return found.content, found.transfer_syntax
+
 
 def _header(node: Node, held: InstanceRow) -> Header:
+    if is_archived(held.pack):
+        described = peek_described(node, held, at_once=True)
+        if described is None:
+            raise FileNotFoundError(held.pack)
+        return described
     header = stored_beginning(node, held)
     enough = header.covers(_LAST_PIXEL_FACT) and (held.frames == 1 or header.whole)
     return header if enough else stored_whole(node, held)

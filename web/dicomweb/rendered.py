@@ -14,6 +14,7 @@ from functools import partial
 
 from aiohttp import web
 
+from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.errors import NotFound
 from node.imaging.pixels import NoPicture
@@ -83,7 +84,7 @@ def answer_picture(call: Call[NoBody], held: InstanceRow, number: int, look: Loo
 
 def _one(call: Call[NoBody], number: int) -> web.Response:
     look = read_look(call.query, choose_picture(wanted(call.request)))
-    return with_held(call, lambda held: answer_picture(call, held[0], number, look))
+    return with_held(call, lambda held: answer_picture(call, held[0], number, look), brought=False)
 
 
 def _several(call: Call[NoBody], numbers: Sequence[int]) -> Later | web.Response:
@@ -144,7 +145,8 @@ async def _next_part(call: Call[NoBody], turns: Iterator[Turn], look: Look) -> b
 def _picture(call: Call[NoBody], held: InstanceRow, number: int, look: Look) -> bytes:
     """Make the picture of one frame, or give it as it was made. Blocks."""
     tag = etag_as_corrected(call.node, [held], "picture", str(number), repr(look))
-    return call.around.pictures.picture(call.node, held, number, look, tag=tag)
+    make = partial(call.around.pictures.picture, call.node, number=number, look=look, tag=tag)
+    return read_fresh(call.node, held, make)
 
 
 ROUTES = (*render_study, *render_series, *render_instance, *render_frames)

@@ -1,7 +1,8 @@
 """Thumbnails of studies, series, instances and frames: one small picture each, made at first asking, then kept.
 
 A series is shown by its middle instance, a study by its first series that has
-pictures; of an instance with many frames the middle one.
+pictures; of an instance with many frames the middle one. What lies in the archive
+alone is shown as its package has it: a look at a list brings no study back.
 
 Source: DICOM PS3.18 10.4.1.1.5.
 """
@@ -13,7 +14,9 @@ from itertools import groupby
 
 from aiohttp import web
 
+from node.archive.archived import is_archived
 from node.catalogue.search import InstanceRow
+from node.failpoints import planted
 from node.imaging.pixels import NoPicture
 from web.dicomweb.accept import choose_picture, wanted
 from web.dicomweb.frames import frame_numbers
@@ -52,7 +55,7 @@ def frame_thumbnail(call: Call[NoBody]) -> web.Response:
     """Give the thumbnail of a frame."""
     (number, *_) = frame_numbers(call.path["numbers"])
     look = _look(call)
-    return with_held(call, lambda held: answer_picture(call, held[0], number, look))
+    return with_held(call, lambda held: _small(call, held[0], number, look), brought=False)
 
 
 def _look(call: Call[NoBody]) -> Look:
@@ -66,12 +69,23 @@ def _thumbnail(call: Call[NoBody]) -> web.Response:
         refused: NoPicture | None = None
         for one in _shown(held):
             try:
-                return answer_picture(call, one, (one.frames + 1) // 2, look)
+                return _small(call, one, (one.frames + 1) // 2, look)
             except NoPicture as error:
                 refused = error
         raise refused or NoPicture("Making a picture was refused: there is none here. Read what is there.")
 
-    return with_held(call, first)
+    return with_held(call, first, brought=False)
+
+
+def _small(call: Call[NoBody], held: InstanceRow, number: int, look: Look) -> web.Response:
+    try:
+        return answer_picture(call, held, number, look)
+    except FileNotFoundError as error:
+        if not is_archived(held.pack) or planted("thumbnail-brings"):
+            raise
+        raise NoPicture(
+            "Making a picture was put off: the study lies in the archive, and no store gives it at once. Open the study."
+        ) from error
 
 
 def _shown(held: Sequence[InstanceRow]) -> Iterator[InstanceRow]:

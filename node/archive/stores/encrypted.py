@@ -37,6 +37,10 @@ class EncryptedStore:
     def name(self) -> str:
         return self._inner.name
 
+    @property
+    def is_slow(self) -> bool:
+        return self._inner.is_slow
+
     def put(self, package: Digest, file: Path) -> Stored:
         """Keep a file; it is sealed beside itself, on the node's disk, and that one is removed again."""
         sealed_path = file.with_name(f"{package}.{self.name}.sealed")

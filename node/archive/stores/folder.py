@@ -43,6 +43,10 @@ class FolderStore:
     def name(self) -> str:
         return self._name
 
+    @property
+    def is_slow(self) -> bool:
+        return False
+
     def prepare(self) -> None:
         """Make the folder this store's, once; the same again changes nothing.
 

@@ -58,6 +58,10 @@ class ArchiveStore(Protocol):
     def name(self) -> str:
         """What the configuration calls it."""
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether a package must be brought from a slow medium first: `open` asks for that."""
+
     def put(self, package: Digest, file: Path) -> Stored:
         """Keep a file; when this returns, a power cut does not take it, and before that nobody finds it.
 

@@ -73,6 +73,10 @@ class S3Store:
     def name(self) -> str:
         return self._name
 
+    @property
+    def is_slow(self) -> bool:
+        return False
+
     def prepare(self) -> None:
         """Make the place in the bucket this store's, once; the same again changes nothing.
 

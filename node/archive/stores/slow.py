@@ -33,6 +33,10 @@ class SlowStore:
     def name(self) -> str:
         return self._inner.name
 
+    @property
+    def is_slow(self) -> bool:
+        return True
+
     def put(self, package: Digest, file: Path) -> Stored:
         return self._inner.put(package, file)
 

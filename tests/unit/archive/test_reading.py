@@ -16,13 +16,11 @@ from node.dicom.frames import frame_of
 from node.dicom.json_model import to_json
 from node.imaging.lossless import Syntax, decode
 from node.node import Node
-from tests.kit.archived_kinds import KINDS
-from tests.kit.archived_study import stores_of
+from tests.kit.archived_study import hold_kinds, stores_of
 from tests.kit.archiving import opened
 from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
-from tests.kit.holding import hold
-from tests.kit.merging import KEY, complete
+from tests.kit.merging import KEY
 
 
 @pytest.fixture(scope="module")
@@ -30,19 +28,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, dict[
     """A study of all kinds, what it said online, and the folder of its archive; by now it lies in the archive alone."""
     folder = tmp_path_factory.mktemp("reading")
     node = two_stores(folder, FrozenClock())
-    for n, kind in enumerate(KINDS.values()):
-        uid = f"2.25.1.1.{n + 100}".encode().ljust(14, b"\0")[:14]
-        data_set = kind.given.data_set
-        if kind.given.transfer_syntax.endswith(".99"):
-            continue  # its UID is deflated
-        hold(
-            node,
-            [data_set.replace(b"2.25.1.1.1\0\0"[:10], uid[:10], 1)],
-            transfer_syntax=kind.given.transfer_syntax,
-        )
-    complete(node, KEY)
-    for pack in node.packs.landing():
-        node.packs.landed(pack)
+    hold_kinds(node)
     online = {row.digest: said(node, row) for row in rows_of(node)}
     archive_study(node, origin=KEY.origin, study_uid=KEY.study_uid)
     expire_study(node, KEY, reason="age")

@@ -132,7 +132,9 @@ def test_a_series_that_is_viewed_comes_first_and_the_rest_follows(
     li: Visitor, node: Node, clock: FrozenClock
 ) -> None:
     series_2 = away_in_two_series(node, clock)
-    status, _, _ = li.raw("GET", f"{series_2}/instances/{KEY.study_uid}.2.1/rendered")
+    li.headers["Accept"] = 'multipart/related; type="application/octet-stream"'
+    status, _, _ = li.raw("GET", f"{series_2}/instances/{KEY.study_uid}.2.1/frames/1")
+    del li.headers["Accept"]
     assert status == 200
     told = li.get(f"{STUDY}/storage")
     assert told["tier"] == "part"

@@ -77,7 +77,7 @@ export default function StudyPage() {
       </div>
       <Unsettled study={study} reload={page.reload} />
       <Conflicts conflicts={value.conflicts} study={study} />
-      <SeriesStrip page={value} pictures={storage.value ? storage.value.tier !== 'archived' : storage.error !== null} />
+      <SeriesStrip page={value} />
       <Storage address={address} storage={storage} />
       {own && <StudyTransfers uid={uid} />}
       <Cases cases={value.cases} reload={page.reload} />
