@@ -58,10 +58,11 @@ Name = Annotated[str, typer.Option("--backup", help="How its name begins; the ne
 def make(state: State, to: To) -> None:
     """Make a backup of a node, running or not; also as: meridian backup STATE --to PLACE."""
     from ops.backup.known import MEMORY, is_remembered
-    from ops.backup.making import back_up
+    from ops.backup.making import back_up, check_apart
     from ops.backup.opening import label_of, open_place
     from ops.compose import compose_node
 
+    check_apart(state, label_of(to))
     begin = not is_remembered(state / MEMORY, label_of(to))
     node = compose_node(state)
     try:

@@ -18,7 +18,7 @@ from node.clock import Micros
 from node.database.port import Database
 from node.database.snapshot import snapshot_sqlite
 from node.database.sqlite_reading import SqliteReader
-from node.errors import Conflict, GridError, Unavailable
+from node.errors import Conflict, GridError, InvalidRequest, Unavailable
 from node.failpoints import failpoint, planted
 from node.journal.chain import newest_block
 from node.keys.backup_key import read_backup_key
@@ -65,11 +65,33 @@ class _Taken:
     database: Digest
 
 
+def check_apart(state: Path, label: str) -> None:
+    """Refuse a place that lies in the state folder: it would go with it, and each backup would hold those before.
+
+    Parameters
+    ----------
+    label
+        Of the place, as `label_of` gives it.
+
+    Raises
+    ------
+    InvalidRequest
+        It does.
+    """
+    if Path(label).is_relative_to(state.resolve()) and not planted("backup-inside"):
+        raise InvalidRequest(
+            f"Making a backup was refused: {label} lies in the node's own state folder, and would be lost with it."
+            " Name a folder on another disk."
+        )
+
+
 def back_up(node: Node, place: Place, *, progress: Progress = lambda what, count: None) -> Made:
     """Put a backup of a node's present state to a place.
 
     Raises
     ------
+    InvalidRequest
+        As `check_apart`.
     NotFound
         The node has no backup key yet.
     Conflict
@@ -78,6 +100,7 @@ def back_up(node: Node, place: Place, *, progress: Progress = lambda what, count
         The place, or the node's disk, is full, gone or failing; earlier backups are as they were, and the next one goes
         on from what the place has.
     """
+    check_apart(node.state, place.label)
     key = read_backup_key(node.state / "keys")
     with alone(node.state) as folder, _work_in(folder) as work:
         known = Known(folder, place.label, key.key_id)

@@ -56,7 +56,6 @@ def made_until_cut(one: Machine, chance: random.Random, planted: str) -> list[st
         cwd=ROOT,
         env={**os.environ, "MERIDIAN_FAILPOINTS": point, "MERIDIAN_PLANTED": planted},
         start_new_session=True,
-        stderr=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -123,10 +122,7 @@ def cycles(folder: Path, count: int, *, planted: str = "") -> Generator[list[str
     for first in range(0, count, CYCLES_A_MACHINE):
         below = folder / f"m{first}"
         below.mkdir()
-        with machine(below, "place") as one:
-            there = one.state / "place" / "backups"
-            there.mkdir()
-            (below / "backups").symlink_to(there)
+        with machine(below, beside=["backups"]) as one:
             backed, told = Backed.begin(below), Told()
             one.sync()
             for _ in range(CYCLES_A_MACHINE):

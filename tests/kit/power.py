@@ -21,7 +21,7 @@ import random
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,8 +114,8 @@ class Machine:
 
 
 @contextmanager
-def machine(folder: Path, *more: str) -> Iterator[Machine]:
-    """Give a machine with two empty disks, and one more for each folder of the state that is named.
+def machine(folder: Path, *more: str, beside: Sequence[str] = ()) -> Iterator[Machine]:
+    """Give a machine with two empty disks, and one more for each folder that is named: of the state, or beside it.
 
     Raises
     ------
@@ -123,14 +123,16 @@ def machine(folder: Path, *more: str) -> Iterator[Machine]:
         It needs root, loop devices, mount and mkfs.ext4.
     """
     state = folder / NODE
-    images = {name: folder / f"{name or 'database'}.img" for name in ("", "packs", *more)}
-    one = Machine(state, tuple(Disk(image, state / name) for name, image in images.items()))
+    places = {"database": state, **{name: state / name for name in ("packs", *more)}}
+    places |= {name: folder / name for name in beside}
+    images = {folder / f"{name}.img": place for name, place in places.items()}
+    one = Machine(state, tuple(Disk(image, place) for image, place in images.items()))
     try:
         one.mount()
         yield one
     finally:
         one.unmount()
-        for image in images.values():
+        for image in images:
             image.unlink()
 
 

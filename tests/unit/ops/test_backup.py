@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from node.catalogue.moving import PINNED_FOR, RETIRED_FOR, merge_packs, retire_packs
-from node.errors import Conflict, Damaged, NotFound, Refused, Unavailable
+from node.errors import Conflict, Damaged, InvalidRequest, NotFound, Refused, Unavailable
 from node.keys.backup_key import open_backup_key, read_backup_key
 from node.node import Node
 from ops.backup.checking import check_backup
@@ -22,6 +22,7 @@ from tests.kit.alliance_keys import PASSPHRASE
 from tests.kit.backing import Backed, arrive, everything_in, read_everything, wrong_in
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, findings, packs_meant, scatter
+from tests.kit.planting import planted
 
 
 def test_what_was_restored_is_what_was_there(backed: Backed, node: Node) -> None:
@@ -253,6 +254,26 @@ def test_without_a_backup_key_nothing_is_put(backed: Backed, node: Node) -> None
     with pytest.raises(NotFound, match="meridian backup key"):
         backed.make(node)
     assert backed.objects() == {}
+
+
+def test_a_place_in_the_state_folder_is_refused(backed: Backed, node: Node) -> None:
+    inside = backed.state / "backups"
+    inside.mkdir()
+    beside = backed.folder / "linked"
+    beside.symlink_to(inside)
+    for root in (inside, beside):
+        with pytest.raises(InvalidRequest, match="lies in the node's own state folder"):
+            backed.make(node, place=open_folder_place(root, begin=True))
+
+
+def test_a_planted_backup_in_its_own_state_folder_is_caught_by_its_size(
+    backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(monkeypatch, "backup-inside")
+    inside = backed.state / "backups"
+    inside.mkdir()
+    first, again = (backed.make(node, place=open_folder_place(inside, begin=True)) for _ in range(2))
+    assert again.manifest.bytes > first.manifest.bytes + first.put_bytes // 2
 
 
 def test_a_folder_that_holds_something_is_never_restored_into(backed: Backed, node: Node) -> None:
