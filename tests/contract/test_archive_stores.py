@@ -32,6 +32,7 @@ from tests.kit.archive_stores import (
     once_ready,
 )
 from tests.kit.clock import FrozenClock
+from tests.kit.planting import planted
 from tests.kit.seaweed import WRITER, Seaweed
 
 BUCKET = "packages"
@@ -175,7 +176,7 @@ def test_a_file_that_is_not_what_its_name_says_is_not_put(place: Place) -> None:
 def test_a_planted_putting_without_looking_is_caught(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     digest, path = file_with(place.disk, content_of(1000))
     path.write_bytes(content_of(1000, "other"))
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"put-unchecked"}))
+    planted(monkeypatch, "put-unchecked")
     stored = place.store.put(digest, path)
     assert list(place.store.names()) == [stored.stored_name]
     with pytest.raises(Damaged):
@@ -256,7 +257,7 @@ def test_a_planted_copy_that_is_not_compared_is_caught(place: Place, monkeypatch
     other = store.put(*file_with(place.disk, content_of(1000, "other")))
     with pytest.raises(Damaged):
         place.verify(other, store=store)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"copy-not-compared"}))
+    planted(monkeypatch, "copy-not-compared")
     place.verify(other, store=store)
 
 
@@ -268,7 +269,7 @@ def test_a_store_that_takes_minutes_for_a_piece_is_given_up(place: Place) -> Non
 
 def test_a_planted_waiting_for_a_slow_store_is_caught(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = place.put(content_of(1000))
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"slow-store-awaited"}))
+    planted(monkeypatch, "slow-store-awaited")
     place.verify(stored, store=Dribbling(place.store, place.clock))
 
 

@@ -43,6 +43,7 @@ from tests.kit.clock import FrozenClock
 from tests.kit.instances import CT_IMAGE, file_meta, make_ct
 from tests.kit.merging import KEY, ingest, packs_meant
 from tests.kit.outage import Outages
+from tests.kit.planting import planted
 from tests.kit.promises import Device, broken
 from tests.kit.receiving import admit_all
 from tests.kit.registering import facts
@@ -260,7 +261,7 @@ def test_a_drill_finds_what_was_damaged_before_the_backup(backed: Backed) -> Non
 def test_a_planted_drill_that_compares_nothing_is_caught(
     backed: Backed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"drill-compares-nothing"}))
+    planted(monkeypatch, "drill-compares-nothing")
     assert len(_differences_of_spoiled(backed)) < 2
 
 

@@ -26,6 +26,7 @@ from node.people.audit import find_acts
 from ops.compose import compose_reading
 from tests.kit.asking import Asking
 from tests.kit.instances import CT_IMAGE, EXPLICIT, Encoding, make_ct, part10
+from tests.kit.planting import planted
 from tests.kit.receiving import admit_all, config_for, packs_of, receiving, rule
 from tests.kit.registering import facts, receive
 from tests.kit.shelf import SLICES, add_destination, dcmtk, put_rows, put_study, shelf
@@ -194,7 +195,7 @@ def test_an_alias_is_not_called_by_whom_the_rule_keeps_to_the_own_hospital(tmp_p
 def test_a_planted_hole_in_who_reads_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
+    planted(monkeypatch, fault)
     with pytest.raises((AssertionError, ValueError)):
         GUARDED[fault](tmp_path)
 
@@ -252,7 +253,7 @@ def test_movescu_sends_a_study_to_a_known_destination(shelved: tuple[Node, Recei
 def test_a_planted_move_to_anywhere_is_caught(
     shelved: tuple[Node, Receiver], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"move-anywhere"}))
+    planted(monkeypatch, "move-anywhere")
     with pytest.raises(AssertionError):
         test_an_unknown_destination_gets_nothing(shelved, tmp_path)
 

@@ -44,6 +44,7 @@ from tests.kit.consulted import (
     taken,
 )
 from tests.kit.deleting import delete
+from tests.kit.planting import planted
 from tests.kit.site import open_site
 from tests.kit.travelling import problems
 
@@ -61,10 +62,6 @@ def told(past: Consulted, tmp_path: Path) -> Iterator[Consulted]:
     consulted = past.copied(tmp_path)
     yield consulted
     consulted.alliance.close()
-
-
-def planted(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
 
 
 def states(node: Node, told: Consulted) -> dict[int, str]:

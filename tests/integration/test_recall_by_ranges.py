@@ -38,6 +38,7 @@ from tests.kit.holding import hold
 from tests.kit.instances import CT_IMAGE, EXPLICIT, make_ct
 from tests.kit.merging import complete
 from tests.kit.parts import parts_of
+from tests.kit.planting import planted
 from tests.kit.receiving import config_for, receiving
 from tests.kit.receiving import rule as any_rule
 from tests.kit.shelf import add_destination, publish
@@ -225,7 +226,7 @@ def test_a_planted_series_that_brings_its_study_is_caught(
     away: Away, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave(away)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"series-brings-study"}))
+    planted(monkeypatch, "series-brings-study")
     assert ask(away) == originals(away, ask)
     assert away.series_online() != {SERIES} or open_tickets(away.node.database)
 
@@ -236,6 +237,6 @@ def test_a_planted_habit_of_fetching_all_for_a_series_is_caught(
     leave(away)
     most = away.most_bytes()
     away.bucket.forget()
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"always-whole"}))
+    planted(monkeypatch, "always-whole")
     assert get_series(away) == originals(away, get_series)
     assert away.bucket.read_bytes > 2 * most

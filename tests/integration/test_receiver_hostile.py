@@ -14,6 +14,7 @@ import pytest
 from node.dimse import connection, places, reception
 from node.dimse.server import Receiver
 from tests.kit.instances import CT_IMAGE, EXPLICIT, make_ct
+from tests.kit.planting import planted
 from tests.kit.raw_sender import Aborted, RawSender, Rejected, _command, _us, associate_rq
 from tests.kit.receiving import admit_all, config_for, receiving, records
 
@@ -199,7 +200,7 @@ def test_a_planted_missing_guard_of_pdus_is_caught(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """Each of the two tests above would fail: the peer is not hung up on."""
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
+    planted(monkeypatch, fault)
     monkeypatch.setattr(reception, "PDU_DEADLINE_S", 30 if fault == "pdu-cap-removed" else SHORT_S)
     sender = opened(receiver)
     command = _command([_us(0x100, 1), _us(0x110, 1), _us(0x800, 1)])

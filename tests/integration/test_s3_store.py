@@ -18,6 +18,7 @@ from node.errors import Conflict, Damaged, InvalidRequest, NotFound, Refused, Un
 from ops.free_ports import free_ports
 from tests.kit.archive_stores import content_of, digest_of, file_with
 from tests.kit.clock import FrozenClock
+from tests.kit.planting import planted
 from tests.kit.seaweed import READER, WRITER, Seaweed
 from tests.kit.strange_s3 import strange_s3
 
@@ -167,7 +168,7 @@ def test_what_a_strange_server_did_not_keep_is_not_put(tmp_path: Path, habit: st
 def test_a_planted_size_that_is_not_asked_for_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"sent-size-unchecked"}))
+    planted(monkeypatch, "sent-size-unchecked")
     with strange_s3("cloud", "short") as endpoint:
         assert strange(endpoint).put(*file_with(tmp_path, content_of(100)))
 

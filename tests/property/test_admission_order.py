@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.dimse.rules import Admitted, Refusal, Rule, Rules, admit
+from tests.kit.planting import planted
 from tests.kit.receiving import rule
 
 TITLES = ("CT1", "CT10", "MR1")
@@ -103,5 +104,5 @@ def test_a_planted_fault_of_a_decision_differs_from_the_order(
         {"calling": "CT1", "called": "ALPHA", "address": address, "certificate": ""} for address in CALLERS
     ]
     assert not any(differs((one,), caller) for one in singles for caller in asked)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
+    planted(monkeypatch, fault)
     assert any(differs((one,), caller) for one in singles for caller in asked)

@@ -31,6 +31,7 @@ from node.archive.lifecycle.rules import (
 from node.archive.lifecycle.trial import try_rules
 from node.names import NodeId, StudyUID
 from tests.kit.copies import NOW
+from tests.kit.planting import planted
 
 LONG = bool(os.environ.get("MERIDIAN_LONG"))
 MODALITIES, DEPARTMENTS = ("CT", "MR", "DX", "SR"), ("radiology", "neurology", "")
@@ -288,7 +289,7 @@ def test_a_planted_fault_of_the_lifecycle_is_caught(
     fault: str, wrong: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quickly = settings(max_examples=3000, deadline=None, database=None, phases=[Phase.generate])
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
+    planted(monkeypatch, fault)
     facts, given_rules, now = find(st.tuples(studies, rule_lists(), moments), wrong, settings=quickly)
     monkeypatch.undo()
     assert not wrong((facts, given_rules, now))

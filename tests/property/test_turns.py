@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.archive.recall.turns import in_turn
+from tests.kit.planting import planted
 
 LONG = bool(os.environ.get("MERIDIAN_LONG"))
 ASKERS = ("li", "wang", "chen", "")
@@ -66,7 +67,7 @@ def test_nobody_waits_for_two_studies_of_another(steps: list[tuple[str, int] | N
 
 
 def test_planted_service_by_arrival_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"recall-first-come"}))
+    planted(monkeypatch, "recall-first-come")
     assert unfair([("li", 5), ("wang", 1)]) != ""
 
 

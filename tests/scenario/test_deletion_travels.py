@@ -29,6 +29,7 @@ from tests.kit.deleting import delete, found_in
 from tests.kit.holding import hold
 from tests.kit.instances import make_ct
 from tests.kit.merging import ingest
+from tests.kit.planting import planted
 from tests.kit.travelling import complete, problems
 
 CENTRE = NodeId("centre")
@@ -212,7 +213,7 @@ def test_a_planted_deletion_of_another_s_study_is_caught(
 ) -> None:
     key = sent(alliance, clock)
     alpha = alliance["alpha"].node
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"deletion-of-others"}))
+    planted(monkeypatch, "deletion-of-others")
     received = Received(sender=CENTRE, cause=Cause("c"), at=clock.now())
     alpha.write(apply_study_deleted_there(alpha, received, another(key)))
     assert peek_study(alpha.database, key) is None

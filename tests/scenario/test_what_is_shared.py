@@ -31,6 +31,7 @@ from tests.kit.clock import FrozenClock
 from tests.kit.holding import hold, hold_ct
 from tests.kit.instances import make_ct
 from tests.kit.lost_index import TECHNICIAN
+from tests.kit.planting import planted
 from tests.kit.travelling import assert_travelled, complete, contents_of, problems
 
 ALPHA, BETA, CENTRE = NodeId("alpha"), NodeId("beta"), NodeId("centre")
@@ -251,7 +252,7 @@ def test_what_was_still_due_when_a_study_was_marked_does_not_go(alliance: Allian
 def test_a_planted_sharing_of_what_is_not_known_is_caught(
     alliance: Alliance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"unknown-shared"}))
+    planted(monkeypatch, "unknown-shared")
     with pytest.raises(AssertionError):
         test_a_study_whose_corrections_are_unknown_goes_to_nobody_until_they_are_settled(alliance)
 

@@ -25,6 +25,7 @@ from tests.kit.actors import Failures
 from tests.kit.archived_study import archive, hold_another, lies_in_archive
 from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
+from tests.kit.planting import planted
 
 COUNT = 4
 
@@ -215,7 +216,7 @@ def test_a_planted_hold_that_is_not_guarded_under_pressure_is_caught(
     node: Node, clock: FrozenClock, keys: list[StudyKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold_before_the_batch(node, keys[0], monkeypatch)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"hold-unguarded"}))
+    planted(monkeypatch, "hold-unguarded")
     limit(node, 1)
     settle(node, clock)
     assert gone(node, keys) == [True] * COUNT
@@ -225,7 +226,7 @@ def test_a_planted_floor_that_is_ignored_under_pressure_is_caught(
     node: Node, clock: FrozenClock, keys: list[StudyKey], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read(node, keys[1], at=node.now())
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"floor-ignored"}))
+    planted(monkeypatch, "floor-ignored")
     limit(node, 1)
     settle(node, clock)
     assert gone(node, keys) == [True] * COUNT

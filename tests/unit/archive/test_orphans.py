@@ -24,6 +24,7 @@ from tests.kit.archived_study import archive, hold_study
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.orphans import look_through, run_asked
+from tests.kit.planting import planted
 
 STRANGE = 11
 
@@ -74,7 +75,7 @@ def test_all_of_a_store_is_compared_some_names_a_job(node: Node) -> None:
 def test_a_planted_look_that_ends_after_the_first_names_is_caught(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"orphans-first-names"}))
+    planted(monkeypatch, "orphans-first-names")
     with pytest.raises(AssertionError):
         test_all_of_a_store_is_compared_some_names_a_job(node)
 

@@ -29,6 +29,7 @@ from tests.kit.archived_study import (
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import associate, complete, findings, ingest
 from tests.kit.orphans import look_through
+from tests.kit.planting import planted
 
 
 @pytest.fixture
@@ -111,7 +112,7 @@ def test_a_planted_removal_before_the_newer_one_is_verified_is_caught(
     node: Node, tmp_path: Path, two: tuple[ArchivedRow, ArchivedRow], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _spoil_newest(node, two, "file")
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"superseded-unverified"}))
+    planted(monkeypatch, "superseded-unverified")
     supersede_some(node)
     assert files(tmp_path)[1] == set()  # the store has neither: what the guard stands against
 
@@ -135,7 +136,7 @@ def test_planted_belief_that_a_later_package_has_all_is_caught(
     node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _archive_without_one(node, clock)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"superseded-unread"}))
+    planted(monkeypatch, "superseded-unread")
     assert supersede_some(node) == 1
 
 
@@ -245,7 +246,7 @@ def test_planted_retiring_of_a_repeat_without_looking_is_caught(
     node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = _repeat_of_a_damaged_pack(node, clock)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"repeat-unlooked"}))
+    planted(monkeypatch, "repeat-unlooked")
     retire_repeats(node)
     assert node.database.read("SELECT pack FROM retired_pack") == [{"pack": again}]
 
@@ -322,7 +323,7 @@ def test_a_planted_removal_of_an_orphan_without_opening_it_is_caught(
     node: Node, clock: FrozenClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _forget_what_is_packaged(node)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"orphan-unopened"}))
+    planted(monkeypatch, "orphan-unopened")
     look_through(node)
     clock.advance(DAY)
     look_through(node)

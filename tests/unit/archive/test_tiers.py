@@ -30,6 +30,7 @@ from tests.kit.archived_study import (
 )
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, associate, complete, findings, ingest, packs_meant, rows_of
+from tests.kit.planting import planted
 
 
 def test_what_is_archived_stays_online_as_it_was(node: Node) -> None:
@@ -102,7 +103,7 @@ def test_a_hold_that_is_over_keeps_nothing(node: Node) -> None:
 def test_a_planted_hold_that_is_not_guarded_is_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     archive(node)
     hold(node, until=None)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"hold-unguarded"}))
+    planted(monkeypatch, "hold-unguarded")
     expire_study(node, KEY, reason="age")
     assert lies_in_archive(node)
 
@@ -149,7 +150,7 @@ def test_planted_belief_in_a_copy_of_any_length_is_caught(
 ) -> None:
     archive(node)
     cut_off(tmp_path, "store-1")
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"size-unlooked"}))
+    planted(monkeypatch, "size-unlooked")
     expire_study(node, KEY, reason="age")
     assert lies_in_archive(node)
 
@@ -183,7 +184,7 @@ def test_a_study_that_grows_while_it_is_brought_is_brought_all_the_same(
 def test_planted_belief_in_rows_alone_is_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     archive(node)
     take_away(node, "store-1")
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"expire-unlooked"}))
+    planted(monkeypatch, "expire-unlooked")
     expire_study(node, KEY, reason="age")
     assert lies_in_archive(node)
 
@@ -214,7 +215,7 @@ def test_file_meta_that_a_copy_has_otherwise_does_not_come_back(
 def test_a_planted_member_that_is_not_compared_is_caught(
     node: Node, clock: FrozenClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"member-uncompared"}))
+    planted(monkeypatch, "member-uncompared")
     assert False in file_meta_after_damage(node, clock, tmp_path)
 
 
@@ -267,7 +268,7 @@ def test_a_planted_copy_that_is_not_read_back_is_caught(node: Node, monkeypatch:
     )
     with pytest.raises(Unavailable, match="0 of 2 copies"):
         archive(node)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"copy-unverified"}))
+    planted(monkeypatch, "copy-unverified")
     archive(node)  # believed, and wrong: what the guard stands against
 
 

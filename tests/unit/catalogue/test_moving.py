@@ -37,6 +37,7 @@ from tests.kit.merging import (
     scatter,
     slice_of,
 )
+from tests.kit.planting import planted
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_old_packs_stay_ten_minutes_and_then_go_with_their_cursors(node: Node, c
 
 def test_planted_unlinking_at_once_is_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of the test before is no empty one: whoever holds a row would find nothing at once."""
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"merge-unlink-early"}))
+    planted(monkeypatch, "merge-unlink-early")
     packs = scatter(node, 3)
     merge_packs(node, KEY, packs)
     retire_packs(node)

@@ -18,6 +18,7 @@ from tests.kit.archived_study import hold_another
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.lost_index import TECHNICIAN
+from tests.kit.planting import planted
 
 STUDIES = 5
 
@@ -61,7 +62,7 @@ def test_more_than_she_was_told_are_not_settled(node: Node) -> None:
 def test_a_planted_settling_of_more_than_she_was_told_is_caught(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"settles-more-than-told"}))
+    planted(monkeypatch, "settles-more-than-told")
     with pytest.raises(pytest.fail.Exception):
         test_more_than_she_was_told_are_not_settled(node)
 

@@ -4,6 +4,7 @@ import pytest
 from pydicom.uid import UID_dictionary
 
 from node.dimse.classes import EVERYTHING, FAMILIES, FAMILY_OF, Classes
+from tests.kit.planting import planted
 
 CT, MR, DOSE, PRIVATE = (
     "1.2.840.10008.5.1.4.1.1.2",
@@ -43,5 +44,5 @@ def test_a_rule_takes_families_single_classes_and_others(classes: Classes, taken
 
 def test_a_planted_list_of_classes_that_is_ignored_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not Classes(names=("CT",), others=False).take(MR)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"class-list-ignored"}))
+    planted(monkeypatch, "class-list-ignored")
     assert Classes(names=("CT",), others=False).take(MR)

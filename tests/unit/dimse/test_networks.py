@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from node.dimse.networks import covers, exactness, normal_address
+from tests.kit.planting import planted
 
 
 @pytest.mark.parametrize(
@@ -66,5 +67,5 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_a_planted_network_compared_as_text_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     near = ("10.0.0.1", "10.0.0.17"), ("10.0.0.0/8", "100.0.0.1"), ("10.0.0.0/8", "10.200.3.4")
     right = [covers(*pair) for pair in near]
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"rule-prefix-as-text"}))
+    planted(monkeypatch, "rule-prefix-as-text")
     assert [covers(*pair) for pair in near] != right

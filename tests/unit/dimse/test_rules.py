@@ -7,6 +7,7 @@ import pytest
 from node.dimse.classes import Classes
 from node.dimse.rules import Admitted, Refusal, Rule, Rules, RulesFile, Why, admit, takes, write_rules
 from node.errors import Unavailable
+from tests.kit.planting import planted
 from tests.kit.receiving import rule
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -127,7 +128,7 @@ def test_an_admitted_device_takes_along_its_classes_and_its_limit() -> None:
 
 def test_a_planted_blocked_rule_that_is_ignored_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(decide(rule(admitted=False)), Refusal)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"blocked-rule-ignored"}))
+    planted(monkeypatch, "blocked-rule-ignored")
     assert isinstance(decide(rule(admitted=False)), Admitted)
 
 

@@ -19,6 +19,7 @@ from node.store.packs import Packs
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import BIG, CT_IMAGE, DEFLATED, EXPLICIT, IMPLICIT, deflate, make_ct
 from tests.kit.packs import open_packs
+from tests.kit.planting import planted
 
 ADMITTED = Admitted(rule="CT1@*", version=3, issuer="HIS", trust_issuer=True, department="radiology")
 
@@ -241,5 +242,5 @@ def test_a_planted_list_of_classes_that_is_ignored_lets_an_instance_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = Place(tmp_path, admitted=replace(ADMITTED, classes=Classes(names=("SR",), others=False)))
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"class-list-ignored"}))
+    planted(monkeypatch, "class-list-ignored")
     assert place.send(make_ct()).status == 0

@@ -22,6 +22,7 @@ from tests.kit.bare_node import bare_node
 from tests.kit.blocks import few_a_block, findings, happen, rows, seal_all
 from tests.kit.clock import FrozenClock
 from tests.kit.correspondence import Correspondence
+from tests.kit.planting import planted
 
 ALPHA, CENTRE = NodeId("alpha"), NodeId("centre")
 
@@ -141,7 +142,7 @@ def test_a_planted_head_that_is_not_compared_is_caught(
     seal(post.alpha, 2)
     post.deliver(*post.write("a"))
     rewrite(post.alpha, post.clock, blocks=1)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"head-not-compared"}))
+    planted(monkeypatch, "head-not-compared")
     post.deliver(*post.write("b"))
     assert post.problems() != ["journal-rewritten"]
 

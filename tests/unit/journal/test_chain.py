@@ -20,6 +20,7 @@ from node.node import Node
 from tests.kit.bare_node import bare_node
 from tests.kit.blocks import covered, few_a_block, findings, happen, rows, seal_all
 from tests.kit.clock import NOON, FrozenClock
+from tests.kit.planting import planted
 
 
 @pytest.fixture
@@ -116,14 +117,14 @@ def test_a_file_is_synced_before_its_row(node: Node, monkeypatch: pytest.MonkeyP
 def test_a_planted_row_before_the_sync_of_its_file_is_caught(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"block-unsynced"}))
+    planted(monkeypatch, "block-unsynced")
     assert order_of_effects(node, monkeypatch) != SYNCED
 
 
 def test_a_planted_block_without_the_one_before_is_caught(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"block-unchained"}))
+    planted(monkeypatch, "block-unchained")
     happen(node, 8)
     with few_a_block():
         seal_all(node)

@@ -34,6 +34,7 @@ from tests.kit.clock import FrozenClock
 from tests.kit.deleting import WANG, ask, delete
 from tests.kit.lost_index import TECHNICIAN, TickingClock, begin, opened, send, slice_
 from tests.kit.merging import KEY
+from tests.kit.planting import planted
 
 run = CliRunner()
 AGAIN = "Another reason"
@@ -159,7 +160,7 @@ def test_what_has_lost_its_row_is_a_finding(node: Node, named: Callable[[Node], 
 def test_a_planted_removal_of_what_an_event_names_is_caught(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"named-text-removed"}))
+    planted(monkeypatch, "named-text-removed")
     with pytest.raises(AssertionError):
         test_what_something_names_stays(node, in_an_event)
 
@@ -204,7 +205,7 @@ def test_words_said_again_stay_until_their_batch_is_written(node: Node) -> None:
 def test_planted_words_said_again_that_stay_old_are_caught(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"text-stays-old"}))
+    planted(monkeypatch, "text-stays-old")
     with pytest.raises(AssertionError):
         test_words_said_again_stay_until_their_batch_is_written(node)
 

@@ -17,6 +17,7 @@ from node.keys.signing import verify
 from node.keys.store import KeyStore
 from node.names import NodeId
 from tests.kit.clock import FrozenClock
+from tests.kit.planting import planted
 
 ALPHA = NodeId("alpha")
 
@@ -232,5 +233,5 @@ def test_a_new_key_is_on_disk_before_it_is_published(keys: KeyStore, monkeypatch
 
 
 def test_a_planted_missing_sync_of_keys_is_caught(keys: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"no-key-sync"}))
+    planted(monkeypatch, "no-key-sync")
     assert order_of_calls(monkeypatch, keys) != SYNCED

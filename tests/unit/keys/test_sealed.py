@@ -23,6 +23,7 @@ from node.keys.sealed import (
     open_sealed,
     sweep_parts,
 )
+from tests.kit.planting import planted
 
 SEALED_CHUNK = CHUNK_BYTES + 16
 
@@ -299,7 +300,7 @@ def test_bytes_are_synced_before_they_have_a_name(tmp_path: Path, monkeypatch: p
 
 
 def test_a_planted_missing_sync_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"no-seal-sync"}))
+    planted(monkeypatch, "no-seal-sync")
     assert order_of_calls(monkeypatch, tmp_path / "sealed") != SYNCED
 
 

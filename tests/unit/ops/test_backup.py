@@ -141,7 +141,7 @@ def test_a_planted_copying_of_packs_before_the_rows_that_mean_them_is_caught(
 
     backed.make(node, progress=arrives)
     assert wrong_in(backed.restore("right").state) == []
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"backup-rows-last"}))
+    planted(monkeypatch, "backup-rows-last")
     arrive(node, 4, 1)
     backed.make(node, progress=lambda what, count: arrive(node, 5, 1) if what == "packs" else None)
     state = backed.restore("wrong").state

@@ -22,6 +22,7 @@ from tests.kit.backing import Backed, arrive, wrong_in
 from tests.kit.blocks import few_a_block, happen, seal_all
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import packs_meant
+from tests.kit.planting import planted
 
 
 def test_older_backups_go_and_those_that_stay_are_whole(
@@ -90,7 +91,7 @@ def test_it_remembers_none_whose_removal_did_not_end(
 def test_a_planted_memory_of_a_removal_that_did_not_end_is_caught(
     backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"removal-remembered-early"}))
+    planted(monkeypatch, "removal-remembered-early")
     with pytest.raises(AssertionError):
         test_it_remembers_none_whose_removal_did_not_end(backed, node, monkeypatch)
 
@@ -130,7 +131,7 @@ def test_a_backup_counts_when_its_place_has_all_of_it(backed: Backed, node: Node
 def test_a_planted_manifest_before_its_objects_is_caught(
     backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"backup-unsynced"}))
+    planted(monkeypatch, "backup-unsynced")
     assert _newest_after_a_failure(backed, node)
 
 
@@ -141,7 +142,7 @@ def test_a_backup_is_remembered_when_it_counts(backed: Backed, node: Node) -> No
 def test_a_planted_memory_of_a_backup_that_does_not_count_is_caught(
     backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"backup-remembered-early"}))
+    planted(monkeypatch, "backup-remembered-early")
     assert _remembered(backed, node) != [False, True]
 
 
@@ -193,7 +194,7 @@ def test_what_is_restored_is_synced_before_it_has_its_name(
 def test_a_planted_restore_without_a_sync_is_caught(
     backed: Backed, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"restore-unsynced"}))
+    planted(monkeypatch, "restore-unsynced")
     assert _unsynced_at_the_name(backed, node, monkeypatch)
 
 

@@ -15,6 +15,7 @@ from node.people.audit import find_acts
 from node.people.sessions import open_session, resolve_session
 from node.people.sign_in import FAILURES, LOCK, authenticate, change_password
 from tests.kit.clock import FrozenClock
+from tests.kit.planting import planted
 
 PASSWORD = "a long password 1"
 
@@ -125,7 +126,7 @@ def test_guesses_sent_at_once_get_five_checks_between_them(
 def test_a_planted_lock_that_counts_after_checking_is_caught(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"lock-after-check"}))
+    planted(monkeypatch, "lock-after-check")
     assert guess_at_once(node, 24, monkeypatch) > FAILURES
 
 

@@ -13,6 +13,7 @@ from node.store.packs import Packs
 from node.store.record import Source
 from tests.kit.clock import FrozenClock
 from tests.kit.packs import open_packs, open_writer, store
+from tests.kit.planting import planted
 
 CLOCK = FrozenClock()
 
@@ -131,7 +132,7 @@ def test_planted_copying_without_looking_at_digests_is_caught(
     """The check of the test before is no empty one: without it a damaged data set becomes the only one."""
     names = [closed(packs, 1), closed(packs, 2)]
     flip_data(packs, names[1])
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"merge-unchecked"}))
+    planted(monkeypatch, "merge-unchecked")
     merged = merge(packs, *names)
     merged.finish()
     merged.keep()
@@ -209,7 +210,7 @@ def test_the_new_pack_is_synced_then_named_then_meant(packs: Packs, monkeypatch:
 
 
 def test_planted_rows_before_the_sync_are_caught(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"merge-before-sync"}))
+    planted(monkeypatch, "merge-before-sync")
     assert order_of_calls(packs, monkeypatch) != SYNCED
 
 

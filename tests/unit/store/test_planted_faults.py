@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from node import failpoints
 from node.errors import Damaged
 from node.store.facts import Stored
 from node.store.packs import Packs
 from tests.kit.packs import open_packs, open_writer, store
+from tests.kit.planting import planted
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    monkeypatch.setattr(failpoints, "_PLANTED", frozenset({fault}))
+    planted(monkeypatch, fault)
 
 
 def pack_of_two(directory: Path) -> tuple[Packs, list[Stored]]:

@@ -13,6 +13,7 @@ from node.clock import Micros
 from node.watch.alarms import Alarm, AlarmKind, Filled, Rest, Watched, alarms
 from node.watch.saying import say
 from tests.kit.copies import NOW
+from tests.kit.planting import planted
 
 GB = 1_000_000_000
 QUIET = Watched(
@@ -100,13 +101,13 @@ def settle_between(ups: list[Micros | None]) -> None:
 
 
 def test_a_planted_alarm_that_flaps_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"alarm-flaps"}))
+    planted(monkeypatch, "alarm-flaps")
     with pytest.raises(AssertionError, match="too soon"):
         settle_between([NOW + 13 * DAY, NOW + 15 * DAY])
 
 
 def test_a_planted_reserve_that_nobody_watches_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"reserve-unwatched"}))
+    planted(monkeypatch, "reserve-unwatched")
     with pytest.raises(AssertionError, match="disk-reserve"):
         reserve_is_said()
 

@@ -31,6 +31,7 @@ from tests.kit.archived_study import archive, expire, hold_study
 from tests.kit.bare_node import open_archive
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY
+from tests.kit.planting import planted
 
 ROOMY = [Answer(store=f"store-{n}", answers=True, room_bytes=10**13) for n in range(2)]
 FULL = [ROOMY[0], Answer(store="store-1", answers=True, room_bytes=1)]
@@ -77,7 +78,7 @@ def days_are_kept(node: Node, clock: FrozenClock) -> None:
 def test_planted_rows_that_all_are_of_one_day_are_caught(
     node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"one-size-for-all-days"}))
+    planted(monkeypatch, "one-size-for-all-days")
     with pytest.raises(AssertionError, match="one row a day"):
         days_are_kept(node, clock)
 

@@ -24,6 +24,7 @@ from tests.kit.archived_study import hold_study
 from tests.kit.bare_node import two_stores
 from tests.kit.clock import NOON, FrozenClock
 from tests.kit.deleting import delete, erase_all
+from tests.kit.planting import planted
 
 DISK, BUCKET = "/mnt/backups/alpha", "s3+https://store:9000/backups/alpha"
 
@@ -87,7 +88,7 @@ def test_each_place_is_named_with_the_last_backup_that_may_hold_it(node: Node, c
 def test_a_planted_certificate_that_is_silent_about_backups_is_caught(
     node: Node, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"backups-not-said"}))
+    planted(monkeypatch, "backups-not-said")
     with pytest.raises(AssertionError):
         test_each_place_is_named_with_the_last_backup_that_may_hold_it(node, clock)
 

@@ -23,6 +23,7 @@ from node.archive.lifecycle.periods import DAY, HOUR, months_after
 from node.archive.lifecycle.rules import Rule, Rules
 from node.archive.package.rule import Profile
 from tests.kit.copies import NOW, archived, held, rules, study, used
+from tests.kit.planting import planted
 
 RULES = Rules()
 YEAR = 366 * DAY
@@ -173,7 +174,7 @@ def test_copies_are_counted_by_store() -> None:
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
+    planted(monkeypatch, fault)
 
 
 def test_a_planted_hold_that_is_ignored_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

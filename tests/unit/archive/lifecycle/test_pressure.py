@@ -10,6 +10,7 @@ from node.archive.lifecycle.periods import DAY, HOUR
 from node.archive.lifecycle.pressure import Barred, relieve, to_free
 from node.archive.lifecycle.rules import Limits, Rules
 from tests.kit.copies import MB, NOW, archived, held, study, used
+from tests.kit.planting import planted
 
 RULES = Rules()
 SIZE = 300 * MB
@@ -82,5 +83,5 @@ def test_the_floor_is_kept_to_the_microsecond_and_when_the_clock_is_set_back() -
 def test_a_planted_hold_that_is_ignored_under_pressure_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     facts = archived(holds=(held(),))
     assert relieve([facts], RULES, now=NOW, wanted_bytes=1).expire == ()
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"hold-ignored"}))
+    planted(monkeypatch, "hold-ignored")
     assert relieve([facts], RULES, now=NOW, wanted_bytes=1).expire != ()

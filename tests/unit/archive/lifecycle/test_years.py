@@ -10,6 +10,7 @@ import pytest
 from tests.bench._hospital_judge import due
 from tests.bench._hospital_load import Load, spread
 from tests.bench.years import check, simulate, table, write
+from tests.kit.planting import planted
 
 STUDIES = 2000
 
@@ -42,7 +43,7 @@ def test_the_same_seed_gives_the_same_years() -> None:
 def test_a_planted_fault_is_seen_within_ten_years(
     fault: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({fault}))
+    planted(monkeypatch, fault)
     outcome = simulate(STUDIES)
     assert outcome.counted["early"] > 0
     assert {wrong.split(" ", 2)[2] for wrong in outcome.wrong} == {words}

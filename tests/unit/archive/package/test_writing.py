@@ -15,6 +15,7 @@ from node.errors import Damaged, InvalidRequest
 from tests.kit.archived_kinds import KINDS, ct, picture, words
 from tests.kit.archiving import Given, Shelf, file_of, opened
 from tests.kit.instances import make_ct
+from tests.kit.planting import planted
 
 GREY = KINDS["unsigned 12 in 16"].given
 
@@ -83,7 +84,7 @@ def test_planted_belief_without_reading_back_is_caught(
     shelf: Shelf, workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MERIDIAN_PLANTED", "encoder-wrong")
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"verify-nothing"}))
+    planted(monkeypatch, "verify-nothing")
     package = opened(shelf.make([shelf.put(GREY)]).path)
     with pytest.raises(Damaged):
         file_of(package)

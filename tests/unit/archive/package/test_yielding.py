@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from node.archive.package.yielding import LONGEST_S, SHARE, Others, Yielding, rest_after, user_seconds
+from tests.kit.planting import planted
 
 STAT = "cpu  {user} 87867 304082 1222245 46503 0 17070 1643 0 0\ncpu0 1 2 3\n"
 
@@ -76,7 +77,7 @@ def test_one_goes_on_at_a_time_while_others_work(cores: float, beside: bool) -> 
 
 
 def test_a_planted_archive_that_does_not_yield_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"archive-unyielding"}))
+    planted(monkeypatch, "archive-unyielding")
     machine = Machine(cores=0.5)
     with machine.yielding().turn():
         machine.pass_(2.0)

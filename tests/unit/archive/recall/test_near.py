@@ -28,6 +28,7 @@ from tests.kit.archived_study import archive, expire, lies_in_archive, read_ever
 from tests.kit.bare_node import bare_archive, bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, STUDY, associate, complete, findings, ingest, rows_of
+from tests.kit.planting import planted
 
 BLOCK = 256
 COUNT = 8
@@ -134,7 +135,7 @@ def test_what_came_for_the_first_portion_is_not_fetched_for_the_next(
 def test_a_planted_portion_that_fetches_all_again_is_caught(
     node: Node, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"fetched-again"}))
+    planted(monkeypatch, "fetched-again")
     in_portions(node, monkeypatch)
     assert is_read_twice(stores[0])
 
@@ -225,7 +226,7 @@ def test_file_meta_that_a_far_copy_has_otherwise_does_not_come_back(
 def test_a_planted_member_of_a_far_copy_that_is_not_compared_is_caught(
     node: Node, clock: FrozenClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"member-uncompared"}))
+    planted(monkeypatch, "member-uncompared")
     assert False in file_meta_after_damage(node, clock, tmp_path)
 
 
@@ -255,7 +256,7 @@ def test_a_planted_block_that_is_believed_to_be_here_is_caught_by_its_members(
     before = digests(node)
     expire(node, clock)
     stores[0].forget()
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"block-believed"}))
+    planted(monkeypatch, "block-believed")
     bring_series(node)
     assert stores[0].whole == 1  # all of it was asked for then
     assert digests(node) == before
@@ -264,7 +265,7 @@ def test_a_planted_block_that_is_believed_to_be_here_is_caught_by_its_members(
 def test_a_planted_habit_of_fetching_all_is_caught(
     node: Node, stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"always-whole"}))
+    planted(monkeypatch, "always-whole")
     bring_series(node)
     assert stores[0].whole == 1
 

@@ -28,6 +28,7 @@ from tests.kit.archived_study import archive, expire_at_once, hold_another, hold
 from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY
+from tests.kit.planting import planted
 
 COUNT = 5
 
@@ -104,7 +105,7 @@ def test_one_of_the_newest_that_is_online_is_not_made_up_for_by_an_older(node: N
 
 def test_planted_priors_by_a_bare_patient_id_are_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     say(node, earlier(4), patient_issuer="alpha:ANOTHER")
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"priors-by-bare-id"}))
+    planted(monkeypatch, "priors-by-bare-id")
     recall_priors_of(node, KEY)
     assert "4" in asked(node)
 
@@ -136,7 +137,7 @@ def test_none_comes_while_room_is_short_or_would_be(node: Node) -> None:
 
 def test_planted_priors_under_pressure_are_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     limit(node, online_bytes=online_bytes(node.database) - 1, pressure_percent=100)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"priors-under-pressure"}))
+    planted(monkeypatch, "priors-under-pressure")
     assert recall_priors_of(node, KEY) != []
 
 

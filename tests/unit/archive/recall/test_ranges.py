@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from node.archive.recall.ranges import BLOCK_BYTES, RUN_BLOCKS, Span, by_ranges, runs
+from tests.kit.planting import planted
 
 MB = 1 << 20
 SIZE, ONLINE = 400 * MB, 1000 * MB
@@ -69,5 +70,5 @@ def test_what_is_here_is_not_fetched_again() -> None:
 
 
 def test_a_planted_habit_of_fetching_all_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"always-whole"}))
+    planted(monkeypatch, "always-whole")
     assert not by_ranges(wanted(range(101, 301)), size=SIZE, online_bytes=ONLINE)

@@ -34,6 +34,7 @@ from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, STUDY, associate, complete, findings, ingest
 from tests.kit.notes_of_rejection import make_note
+from tests.kit.planting import planted
 
 FIRST, SECOND_SERIES, KEY_OBJECTS = f"{STUDY}.1", f"{STUDY}.2", f"{STUDY}.9"
 OF_INTEREST = "113000"
@@ -263,7 +264,7 @@ def sent(node: Node) -> list[str]:
 
 
 def test_planted_first_come_first_served_is_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"recall-first-come"}))
+    planted(monkeypatch, "recall-first-come")
     for n in range(20):
         wait(node, f"a{n:02}", "li", at=n)
     wait(node, "b00", "wang", at=30)

@@ -38,6 +38,7 @@ from tests.kit.archived_study import (
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, associate, findings, ingest, merge_all, packs_meant, rows_of, scatter
+from tests.kit.planting import planted
 
 
 def scrub(node: Node, clock: FrozenClock) -> Scrubbed:
@@ -356,7 +357,7 @@ def test_a_planted_belief_without_comparing_is_caught(
 ) -> None:
     archive(node)
     spoil(spoiled(node, tmp_path))
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"scrub-believes"}))
+    planted(monkeypatch, "scrub-believes")
     assert scrub(node, clock).damaged == 0
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset())
     assert scrub(node, clock).damaged == 1
@@ -371,7 +372,7 @@ def test_a_planted_healed_copy_that_is_not_read_back_is_caught(
     node = replace(node, archive=ArchiveTier(node.archive.folder, [forgetful, other], copies=2))
     assert scrub(node, clock).healed == 0
     assert states(node)["store-0"] == "gone"
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"heal-unverified"}))
+    planted(monkeypatch, "heal-unverified")
     assert scrub(node, clock).healed == 1  # believed, and wrong
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset())
     assert scrub(node, clock).damaged == 1
@@ -382,7 +383,7 @@ def test_a_planted_serving_of_what_is_known_to_be_damaged_is_caught(
 ) -> None:
     before, row = read_everything(node), rows_of(node)[0]
     flip(the_pack(node), row.data_offset + 100)
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"damaged-served"}))
+    planted(monkeypatch, "damaged-served")
     scrub(node, clock)
     assert read_everything(node) != before  # wrong bytes, and nobody says so
     monkeypatch.setattr("node.failpoints._PLANTED", frozenset())

@@ -21,6 +21,7 @@ from node.keys.archive_keys import NAME, ArchiveKeys, rewrap
 from node.keys.sealed import CHUNK_BYTES, HEADER
 from tests.kit.archive_stores import Flipping, content_of, file_with
 from tests.kit.clock import FrozenClock
+from tests.kit.planting import planted
 
 CONTENT = content_of(2 * CHUNK_BYTES + 1000)
 
@@ -83,7 +84,7 @@ def test_a_store_outside_the_building_is_opened_so_that_it_seals(house: House, t
 def test_a_planted_package_that_leaves_unsealed_is_caught(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"leaves-unsealed"}))
+    planted(monkeypatch, "leaves-unsealed")
     assert readable_outside(house, tmp_path)
 
 

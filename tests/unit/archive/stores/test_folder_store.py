@@ -17,6 +17,7 @@ from node.archive.stores.port import MARKER
 from node.errors import Conflict, InvalidRequest, NotFound, Unavailable
 from tests.kit.archive_stores import content_of, file_with
 from tests.kit.clock import FrozenClock
+from tests.kit.planting import planted
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_a_package_is_synced_before_it_has_its_name(
 def test_a_planted_missing_sync_of_a_store_is_caught(
     store: FolderStore, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"no-store-sync"}))
+    planted(monkeypatch, "no-store-sync")
     assert order_of_calls(monkeypatch, store, disk) != SYNCED
 
 
@@ -83,7 +84,7 @@ def test_reading_back_is_from_the_disk(tmp_path: Path) -> None:
 
 
 def test_planted_reading_back_from_memory_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"verify-from-cache"}))
+    planted(monkeypatch, "verify-from-cache")
     assert remembered_after_forgetting(tmp_path / "package")
 
 
@@ -194,7 +195,7 @@ def test_nothing_is_written_where_no_disk_is_mounted(store: FolderStore, root: P
 def test_a_planted_marker_that_is_ignored_is_caught(
     store: FolderStore, root: Path, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.failpoints._PLANTED", frozenset({"store-marker-ignored"}))
+    planted(monkeypatch, "store-marker-ignored")
     assert writes_when_not_mounted(store, root, disk)
 
 
