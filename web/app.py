@@ -11,6 +11,7 @@ from federation.current_roster import CurrentRoster
 from node.archive.stores.probing import Probe
 from node.node import Node
 from web.auth import Attempts
+from web.dicomweb.capabilities import RESOURCES, resources_of
 from web.dicomweb.pictures import Pictures
 from web.dicomweb.places import FramePlaces, Readings
 from web.live import Feed
@@ -50,6 +51,7 @@ def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTE
         probe=Probe(node.archive.stores),
         pages=pages,
     )
+    app[RESOURCES] = resources_of(routes)
     for route in routes:
         app.router.add_route(route.method, route.path, route.serve)
     app.router.add_get("/{name:.*}", serve_page)

@@ -82,6 +82,10 @@ class Method:
     query: tuple[str, ...]
 
 
+RESOURCES = web.AppKey("resources", list[Resource])
+"""Of all routes that an application answers; whoever puts it together says so."""
+
+
 @route(f"GET {OWN_ROOT}/", roles=READERS | STORER, sees=Sees.NOTHING)
 def get_capabilities(call: Call[NoBody]) -> web.Response:
     """Tell what the services are."""
@@ -121,9 +125,7 @@ def _method(route_: Route) -> Method:
 
 
 def _answer(call: Call[NoBody]) -> web.Response:
-    from web.table import ROUTES as ALL  # which holds this route too
-
-    resources = resources_of(ALL)
+    resources = call.request.app[RESOURCES]
     base = base_of(call)
     for range_ in wanted(call.request):
         if range_.takes(WADL) or range_.takes("application/xml"):
