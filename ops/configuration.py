@@ -56,7 +56,7 @@ scrub_days = 14            # what was verified within so many days rests
 scrub_hours = ""           # "20-6": only at these hours of the day; empty: all day
 # [[archive.store]]        # without any, packages lie in the state folder, on the same disk as the packs
 # name = "nas"
-# kind = "folder"          # or "s3", with endpoint, bucket, prefix, region; its keys lie in keys/stores/NAME.json
+# kind = "folder"          # or "s3", with endpoint, bucket, prefix, region, storage_class; its keys lie in keys/stores/NAME.json
 # path = "/mnt/archive"    # then once: meridian archive prepare STATE
 # leaves = false           # true: packages leave the building there, and are encrypted
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
+import obstore
 import pytest
+from obstore.store import S3Store as Bucket
 
 from node.archive.stores.credentials import Credentials, keep_credentials, read_credentials
 from node.archive.stores.described import DescribedStore
@@ -182,6 +187,52 @@ def test_an_object_that_ends_before_its_size_is_damage(tmp_path: Path) -> None:
             file.read_at(0, 100)
 
 
+def test_an_object_that_was_moved_to_a_cold_class_says_what_to_do(tmp_path: Path) -> None:
+    stored = Stored(package=digest_of(b"x"), stored_name=digest_of(b"x"), size_bytes=100)
+    with strange_s3("cloud", "cold") as endpoint:
+        file = strange(endpoint).open(stored)
+        with pytest.raises(Unavailable, match="Have the provider restore it"):
+            file.read_at(0, 100)
+
+
+def test_a_class_that_the_server_does_not_know_is_named(tmp_path: Path) -> None:
+    with strange_s3("cloud", "unclassed") as endpoint:
+        described = DescribedStore(
+            name="cloud", kind="s3", endpoint=endpoint, bucket=BUCKET, storage_class="TEPID"
+        )
+        store = S3Store(described, WRITER, request_s=5)
+        with pytest.raises(Unavailable, match="has no such storage class"):
+            store.put(*file_with(tmp_path, content_of(100)))
+
+
+@pytest.mark.parametrize("size", [100, 9 << 20])
+def test_packages_are_put_in_the_storage_class_that_is_configured(
+    described: DescribedStore, keys: Path, tmp_path: Path, size: int
+) -> None:
+    classed = msgspec.structs.replace(described, storage_class="STANDARD_IA")
+    prepare_store(classed, keys)
+    stored = with_credentials(classed, WRITER).put(*file_with(tmp_path, content_of(size)))
+    assert storage_class_of(classed, stored) == "STANDARD_IA"
+    plain = with_credentials(described, WRITER).put(*file_with(tmp_path, content_of(size, "plain")))
+    assert storage_class_of(described, plain) in ("", "STANDARD")
+
+
+def storage_class_of(described: DescribedStore, stored: Stored) -> str:
+    """Ask the server itself."""
+    bucket = Bucket(
+        described.bucket,
+        prefix=described.prefix,
+        endpoint=described.endpoint,
+        region=described.region,
+        access_key_id=WRITER.access_key_id,
+        secret_access_key=WRITER.secret_access_key,
+        client_options={"allow_http": True},
+    )
+    address = obstore.sign(bucket, "HEAD", stored.stored_name, timedelta(minutes=1))
+    with urllib.request.urlopen(urllib.request.Request(address, method="HEAD")) as answer:
+        return str(answer.headers.get("x-amz-storage-class", ""))
+
+
 def test_credentials_are_for_the_owner_alone(keys: Path, described: DescribedStore) -> None:
     path = keys / "stores" / "cloud.json"
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
@@ -209,6 +260,8 @@ def test_credentials_are_for_the_owner_alone(keys: Path, described: DescribedSto
         ("bucket", {"bucket": "A"}),
         ("prefix", {"prefix": "../x/"}),
         ("prefix", {"prefix": "clinic"}),
+        ("storage_class", {"storage_class": "a b"}),
+        ("storage_class", {"storage_class": "DEEP_ARCHIVE"}),
     ],
 )
 def test_what_cannot_work_of_a_bucket_is_refused(keys: Path, field: str, change: dict[str, str]) -> None:

@@ -9,12 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from node.archive.stores.port import MARKER
 
+_ERROR = b"<Error><Code>%s</Code><Message>No.</Message></Error>"
+"""Source: Amazon S3 API, REST error responses."""
+
 
 @contextmanager
 def strange_s3(store: str, habit: str) -> Iterator[str]:
     """Give the endpoint of a server that has the marker of a store, and one of these habits.
 
     ``short``: says of each object that it has one byte less. ``full``, ``failing``: answers 507 or 500 to what is put.
+    ``cold``: has each object, and gives none before it is restored. ``unclassed``: knows no storage class.
     ``silent``: takes what is put, and says nothing. ``cut``: says of each object that it has 100 bytes, then that it ends at 60.
     """
     sizes: dict[str, int] = {}
@@ -30,10 +34,13 @@ def strange_s3(store: str, habit: str) -> Iterator[str]:
                 done.wait(60)
                 self.close_connection = True
                 return
+            if habit == "unclassed" and "x-amz-storage-class" in self.headers:
+                self._answer(400, _ERROR % b"InvalidStorageClass")
+                return
             self._answer({"full": 507, "failing": 500}.get(habit, 200))
 
         def do_HEAD(self) -> None:
-            if habit == "cut":
+            if habit in ("cut", "cold"):
                 self._answer(200, size=100)
             elif self.path in sizes:
                 self._answer(200, size=sizes[self.path] - (habit == "short"))
@@ -45,6 +52,8 @@ def strange_s3(store: str, habit: str) -> Iterator[str]:
                 self._answer(200, f"{store}\n".encode())
             elif habit == "cut":
                 self._answer(206, bytes(60), {"Content-Range": "bytes 0-59/60"})
+            elif habit == "cold":
+                self._answer(403, _ERROR % b"InvalidObjectState")
             else:
                 self._answer(404)
 

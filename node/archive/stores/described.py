@@ -15,6 +15,12 @@ from node.errors import InvalidRequest
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"([A-Za-z0-9_-][A-Za-z0-9._-]*/)*")
+_STORAGE_CLASS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}|")
+_RESTORED_FIRST = frozenset(
+    {"GLACIER", "DEEP_ARCHIVE", "ARCHIVE", "COLD_ARCHIVE", "DEEP_COLD_ARCHIVE", "COLD"}
+)
+"""Storage classes whose objects cannot be read until somebody had them restored. Source: documentation of Amazon S3
+(Glacier Flexible Retrieval, Deep Archive), Alibaba OSS, Tencent COS and Huawei OBS."""
 _MOST_SLOW_MINUTES = 7 * 24 * 60
 
 
@@ -32,6 +38,9 @@ class DescribedStore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     prefix: str = ""
     """Before each name in the bucket; empty, or ends with a slash."""
     region: str = "us-east-1"
+    storage_class: str = ""
+    """What the server calls the medium of packages in a bucket, such as ``STANDARD_IA``; empty: its usual one. One that
+    can be read at once: each package is read back when it was put."""
     leaves: bool = False
     """Packages leave the building there, and are encrypted."""
     slow_minutes: int = 0
@@ -50,7 +59,15 @@ def check_described(described: DescribedStore) -> None:
         raise _refused(described, "name", "write 1 to 16 of a-z, 0-9 and '-', a letter first")
     if not 0 <= described.slow_minutes <= _MOST_SLOW_MINUTES:
         raise _refused(described, "slow_minutes", f"write 0 to {_MOST_SLOW_MINUTES}")
+    if described.storage_class.upper() in _RESTORED_FIRST:
+        raise _refused(
+            described,
+            "storage_class",
+            "name one that can be read at once, such as STANDARD_IA: a package counts when it was read back",
+        )
     if described.kind == "folder":
+        if described.storage_class:
+            raise _refused(described, "storage_class", "only a bucket has one, leave it out")
         if not Path(described.path).is_absolute():
             raise _refused(described, "path", "write where the folder is, from / on")
         return
@@ -61,6 +78,8 @@ def check_described(described: DescribedStore) -> None:
         raise _refused(described, "endpoint", "use https: packages are not sent in the clear")
     if not _BUCKET.fullmatch(described.bucket):
         raise _refused(described, "bucket", "write a bucket's name, of a-z, 0-9, '.' and '-'")
+    if not _STORAGE_CLASS.fullmatch(described.storage_class):
+        raise _refused(described, "storage_class", "write it as the server does, such as STANDARD_IA")
     if not _PREFIX.fullmatch(described.prefix):
         raise _refused(described, "prefix", "leave it empty, or write names that each end with '/'")
 

@@ -31,6 +31,7 @@ from node.failpoints import planted
 from node.names import Digest
 
 if TYPE_CHECKING:
+    from obstore import Attributes
     from obstore.store import S3Credential
 
 REQUEST_S = 60.0
@@ -53,6 +54,9 @@ class S3Store:
     ) -> None:
         self._name = described.name
         self._where = f"bucket {described.bucket!r}"
+        self._attributes: Attributes | None = (
+            {"Storage-Class": described.storage_class} if described.storage_class else None
+        )
         self._bucket = Bucket(
             described.bucket,
             prefix=described.prefix or None,
@@ -108,6 +112,7 @@ class S3Store:
                 self._bucket,
                 package,
                 file,
+                attributes=self._attributes,
                 chunk_size=max(_PIECE_BYTES, -(-size // _MOST_PARTS)),
                 max_concurrency=_PARTS_AT_ONCE,
             )
@@ -255,6 +260,13 @@ def _digest_of(file: Path) -> tuple[Digest, int]:
 
 def _remedy(error: Exception) -> str:
     """Say what to do, without the library's words: they quote addresses."""
+    if "InvalidObjectState" in str(error):
+        return (
+            "it was moved to a storage class that must be restored first. Have the provider restore it, and take that"
+            " rule of the bucket away"
+        )
+    if "InvalidStorageClass" in str(error):
+        return "the server has no such storage class. Correct storage_class, try again"
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or "AccessDenied" in str(error):
         return "its credentials are wrong, or may only read. See to the store's credentials, try again"
     if _FULL.search(str(error)):

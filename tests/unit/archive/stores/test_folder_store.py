@@ -293,6 +293,7 @@ def test_strange_files_in_the_folder_are_not_packages(store: FolderStore, root: 
         ("path", {"path": "archive"}),
         ("path", {"path": ""}),
         ("slow_minutes", {"slow_minutes": -1}),
+        ("storage_class", {"storage_class": "STANDARD_IA"}),
     ],
 )
 def test_what_cannot_work_is_refused_by_the_field_s_name(
