@@ -92,6 +92,17 @@ def merge_all(node: Node) -> float | None:
     raise AssertionError("it goes on and on")
 
 
+def retired(node: Node) -> list[str]:
+    """Give the packs that no row means any more, in order."""
+    return [str(row["pack"]) for row in node.database.read("SELECT pack FROM retired_pack ORDER BY pack")]
+
+
+def repeats(node: Node) -> dict[str, int]:
+    """Give how often each instance came again, byte for byte."""
+    rows = node.database.read("SELECT sop_uid, times FROM repeated")
+    return {str(row["sop_uid"]): int(str(row["times"])) for row in rows}
+
+
 def rows_of(node: Node) -> list[InstanceRow]:
     return read_as(node.database, InstanceRow, "SELECT * FROM instance ORDER BY study_uid, sop_uid, digest")
 

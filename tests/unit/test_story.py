@@ -23,11 +23,6 @@ UID = "2.25.7"
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     opened = bare_node(tmp_path, "alpha", clock)
     yield opened

@@ -29,11 +29,6 @@ from tests.kit.merging import KEY
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     with open_archive(tmp_path, clock) as node:
         yield node

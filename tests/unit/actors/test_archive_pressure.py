@@ -31,11 +31,6 @@ COUNT = 4
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     node = two_stores(tmp_path, clock)
     yield node

@@ -23,18 +23,6 @@ from tests.kit.blocks import covered, few_a_block, findings, happen, rows
 from tests.kit.clock import FrozenClock
 
 
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock):
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.close()
-
-
 def actor_of(node: Node) -> Chain:
     return Chain(Failures(), node)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,26 +17,12 @@ from node.events import StudyCompleted, decode
 from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
 from tests.kit.actors import Failures
-from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.instances import make_ct
 from tests.kit.registering import facts, receive, store
 
 KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID("2.25.1"))
 CLOCK = FrozenClock()
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.database.close()  # type: ignore[attr-defined]  # the port leaves closing to whoever composed it
-    node.bell.close()
 
 
 def study(node: Node) -> StudyRow:

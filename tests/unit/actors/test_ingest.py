@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -18,20 +16,10 @@ from node.names import NodeId, StudyKey, StudyUID
 from node.node import Node
 from node.store.packs import index_cursor
 from tests.kit.actors import Failures, eventually
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import FrozenClock
 from tests.kit.instances import make_ct
 from tests.kit.registering import facts, store
 
 KEY = StudyKey(origin=NodeId("alpha"), study_uid=StudyUID("2.25.1"))
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", FrozenClock())
-    yield node
-    node.database.close()  # type: ignore[attr-defined]  # the port leaves closing to whoever composed it
-    node.bell.close()
 
 
 def slices(count: int, *, study_uid: str = "2.25.1") -> list[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,18 +31,6 @@ from tests.kit.merging import (
     scatter,
     slice_of,
 )
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.close()
 
 
 def test_sixty_packs_of_one_study_become_one(node: Node, clock: FrozenClock) -> None:

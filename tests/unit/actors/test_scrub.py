@@ -20,11 +20,6 @@ from tests.kit.merging import associate, complete, ingest, rows_of, slice_of
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     node = bare_node(tmp_path, "alpha", clock)
     for n in range(1, 4):

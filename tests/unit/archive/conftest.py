@@ -14,11 +14,6 @@ from tests.kit.clock import FrozenClock
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     with open_archive(tmp_path, clock) as node:
         hold_study(node)

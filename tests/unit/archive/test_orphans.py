@@ -30,11 +30,6 @@ STRANGE = 11
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(orphans, "NAMES", 4)
     monkeypatch.setattr(orphans, "PAGE", 2)

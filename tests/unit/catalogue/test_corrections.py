@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -29,8 +28,6 @@ from node.errors import Conflict, FieldMissing, InvalidRequest, NotFound, Refuse
 from node.names import NodeId, PatientKey, StudyKey, StudyUID
 from node.node import Node
 from node.people.accounts import Person
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import FrozenClock
 from tests.kit.instances import make_ct
 from tests.kit.people import TECHNICIAN
 from tests.kit.registering import facts, receive
@@ -44,18 +41,6 @@ TABLES = {
     "said": "study_uid, series_uid",
     "study_correction": "study_uid, correction",
 }
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.close()
 
 
 def study(n: int = 1) -> StudyKey:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from node.journal.records import Journal
 from node.names import StudyKey
 from node.node import Node
 from node.store.merging import MergedPack
-from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import (
     KEY,
@@ -26,31 +24,12 @@ from tests.kit.merging import (
     findings,
     ingest,
     read_all,
+    repeats,
+    retired,
     rows_of,
     scatter,
     slice_of,
 )
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.close()
-
-
-def retired(node: Node) -> list[str]:
-    return [str(row["pack"]) for row in node.database.read("SELECT pack FROM retired_pack ORDER BY pack")]
-
-
-def repeats(node: Node) -> dict[str, int]:
-    rows = node.database.read("SELECT sop_uid, times FROM repeated")
-    return {str(row["sop_uid"]): int(str(row["times"])) for row in rows}
 
 
 def test_settling_twice_and_over_nothing_changes_nothing(node: Node) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ from node.journal.cursors import position
 from node.node import Node
 from node.store.facts import Location
 from node.store.packs import index_cursor
-from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import (
     KEY,
@@ -33,32 +31,13 @@ from tests.kit.merging import (
     ingest,
     packs_meant,
     read_all,
+    repeats,
+    retired,
     rows_of,
     scatter,
     slice_of,
 )
 from tests.kit.planting import planted
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.close()
-
-
-def retired(node: Node) -> list[str]:
-    return [str(row["pack"]) for row in node.database.read("SELECT pack FROM retired_pack ORDER BY pack")]
-
-
-def repeats(node: Node) -> dict[str, int]:
-    rows = node.database.read("SELECT sop_uid, times FROM repeated")
-    return {str(row["sop_uid"]): int(str(row["times"])) for row in rows}
 
 
 def test_all_rows_mean_the_new_pack_and_everything_reads_as_before(node: Node) -> None:

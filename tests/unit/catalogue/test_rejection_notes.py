@@ -8,9 +8,8 @@ from node.catalogue.finding import match_instances
 from node.catalogue.search import EVERYTHING, get_study
 from node.node import Node
 from tests.kit.notes_of_rejection import make_note
-from tests.unit.catalogue.test_corrections import TECHNICIAN, clock, ct, node, rows, send, study
+from tests.unit.catalogue.test_corrections import TECHNICIAN, ct, rows, send, study
 
-__all__ = ["clock", "node"]
 NOTE = make_note(["2.25.1.1.2", "2.25.1.1.3"])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,14 +31,6 @@ from tests.kit.instances import DEFLATED, EXPLICIT, IMPLICIT, make_ct
 
 BEFORE = next(n for n, one in enumerate(MIGRATIONS) if any("name_gram" in sql for sql in one))
 """Migrations of a database that knows no grams."""
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", FrozenClock())
-    yield node
-    node.database.close()  # type: ignore[attr-defined]  # the port leaves closing to whoever composed it
-    node.bell.close()
 
 
 def put(node: Node, row: StudyRow, before: StudyRow | None = None) -> StudyRow:

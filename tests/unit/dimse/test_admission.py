@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from node.database.port import Statement, text
@@ -13,15 +10,6 @@ from node.dimse.rule_form import RuleForm, RuleKey
 from node.dimse.rules import FILE, FORMAT, Admitted, Refusal, RulesFile, Why, admit
 from node.errors import Conflict, FieldMissing
 from node.node import Node
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import FrozenClock
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", FrozenClock())
-    yield node
-    node.close()
 
 
 def decide(node: Node, calling: str = "CT1", address: str = "10.0.0.7") -> Admitted | Refusal:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,21 +13,8 @@ from node.dimse.registration import CURSOR, register_refusals
 from node.errors import Conflict
 from node.journal.cursors import advance, position
 from node.node import Node
-from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.malformed import HOSTILE_TITLES
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.close()
 
 
 @pytest.fixture

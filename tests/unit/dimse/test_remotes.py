@@ -19,8 +19,6 @@ from node.dimse.remotes import (
 )
 from node.errors import Conflict, FieldMissing, NotFound
 from node.reporting.document import make_documents
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import FrozenClock
 from tests.kit.reports import put_signed_report
 
 
@@ -31,14 +29,6 @@ class Administrator:
 
 WHO = Administrator()
 PACS = RemoteForm(reports=True, name="本院PACS", aet="PACS", host="10.0.0.5", port=104)
-
-
-@pytest.fixture
-def node(tmp_path):
-    node = bare_node(tmp_path, "alpha", FrozenClock())
-    yield node
-    node.database.close()
-    node.bell.close()
 
 
 def test_added_remote_is_listed_as_it_was_typed(node):

@@ -12,11 +12,6 @@ from tests.kit.correspondence import Correspondence
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def post(tmp_path: Path, clock: FrozenClock) -> Iterator[Correspondence]:
     correspondence = Correspondence.begin(tmp_path, clock)
     yield correspondence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,20 +12,11 @@ from federation.parts import VERSION, Manifest, Member, seal_part
 from node.errors import Damaged, GridError, InvalidRequest
 from node.names import Cause, NodeId, StudyUID
 from node.node import Node
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import FrozenClock
 from tests.kit.instances import CT_IMAGE, EXPLICIT, file_meta, make_ct
 from tests.kit.packs import STUDY, make_facts, open_packs, open_writer
 
 BETA = NodeId("beta")
 UID = "2.25.1.1.1"
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    node = bare_node(tmp_path, "alpha", FrozenClock())
-    yield node
-    node.close()
 
 
 @pytest.fixture(params=["whole", "by chunks"])

@@ -12,12 +12,7 @@ from node.database.sqlite import SqliteDatabase
 from node.errors import Conflict, Defect, InvalidRequest, NotFound, Refused, Unavailable
 from node.journal.jobs import enqueue
 from node.names import Cause
-from tests.kit.clock import NOON, FrozenClock
-
-
-@pytest.fixture
-def clock():
-    return FrozenClock()
+from tests.kit.clock import NOON
 
 
 @pytest.fixture

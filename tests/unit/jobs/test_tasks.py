@@ -15,17 +15,8 @@ from node.errors import NotFound
 from node.journal.jobs import enqueue
 from node.names import Cause
 from node.reporting.document import pdf_path
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import NOON, FrozenClock
+from tests.kit.clock import NOON
 from tests.kit.reports import REPORT, put_signed_report
-
-
-@pytest.fixture
-def node(tmp_path):
-    node = bare_node(tmp_path, "alpha", FrozenClock())
-    yield node
-    node.database.close()
-    node.bell.close()
 
 
 def test_names_of_jobs_are_those_that_rows_already_carry():

@@ -23,18 +23,6 @@ from tests.kit.clock import NOON, FrozenClock
 from tests.kit.planting import planted
 
 
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path: Path, clock: FrozenClock):
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.close()
-
-
 def file_of(node: Node, n: int) -> Path:
     return block_path(blocks_folder(node), n)
 

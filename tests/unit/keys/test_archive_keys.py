@@ -19,11 +19,6 @@ PACKAGE, OTHER = Digest("a" * 64), Digest("b" * 64)
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def keys(tmp_path: Path, clock: FrozenClock) -> ArchiveKeys:
     return ArchiveKeys.open(tmp_path / "keys", clock)
 

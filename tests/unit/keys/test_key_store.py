@@ -23,11 +23,6 @@ ALPHA = NodeId("alpha")
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def keys(tmp_path: Path, clock: FrozenClock) -> KeyStore:
     return KeyStore.open(tmp_path / "keys", ALPHA, clock)
 

@@ -13,11 +13,6 @@ from tests.kit.clock import FrozenClock
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def backed(tmp_path: Path) -> Backed:
     return Backed.begin(tmp_path)
 

@@ -14,11 +14,6 @@ from tests.kit.clock import FrozenClock
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.setattr("node.keys.passwords.COST", CHEAP)
     opened = bare_node(tmp_path, "alpha", clock)

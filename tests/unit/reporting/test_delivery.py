@@ -20,8 +20,6 @@ from node.reporting.delivery import (
     retry_delivery,
 )
 from node.reporting.document import make_documents, sr_path
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import FrozenClock
 from tests.kit.reports import REPORT, put_signed_report
 
 
@@ -48,19 +46,6 @@ class Pacs:
 DOWN = Unavailable("Sending to PACS failed: nobody listens at 127.0.0.1:104. It is tried again.")
 WHO = Administrator()
 FORM = RemoteForm(reports=True, name="本院PACS", aet="PACS", host="127.0.0.1", port=104)
-
-
-@pytest.fixture
-def clock():
-    return FrozenClock()
-
-
-@pytest.fixture
-def node(tmp_path, clock):
-    node = bare_node(tmp_path, "alpha", clock)
-    yield node
-    node.database.close()
-    node.bell.close()
 
 
 @pytest.fixture

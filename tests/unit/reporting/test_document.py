@@ -13,22 +13,12 @@ from node.dimse.remotes import add_remote
 from node.errors import NotFound
 from node.reporting import document
 from node.reporting.document import make_documents, pdf_path, sr_path
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import FrozenClock
 from tests.kit.reports import FINDINGS, REPORT, put_signed_report
 
 
 @dataclass(frozen=True)
 class Administrator:
     id: str = "person-1"
-
-
-@pytest.fixture
-def node(tmp_path):
-    node = bare_node(tmp_path, "alpha", FrozenClock())
-    yield node
-    node.database.close()
-    node.bell.close()
 
 
 def add_pacs(node, name="PACS", *, enabled=True):

@@ -11,20 +11,10 @@ from node.imaging.phantom import make_series
 from node.reporting import document
 from node.reporting.content import read_content
 from node.reporting.document import make_documents
-from tests.kit.bare_node import bare_node
-from tests.kit.clock import FrozenClock
 from tests.kit.registering import facts, marked, receive, register_pack
 from tests.kit.reports import REPORT, STUDY_UID, put_signed_report
 
 META_AND_PREAMBLE = 132
-
-
-@pytest.fixture
-def node(tmp_path):
-    node = bare_node(tmp_path, "alpha", FrozenClock())
-    yield node
-    node.database.close()
-    node.bell.close()
 
 
 def receive_study(node, **patient: str) -> None:

@@ -39,11 +39,6 @@ SILENT = [ROOMY[0], Answer(store="store-1", answers=False)]
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     with open_archive(tmp_path, clock) as plain:
         storage = msgspec.structs.replace(plain.config.storage, reserve_mb=1)

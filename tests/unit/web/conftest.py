@@ -16,11 +16,6 @@ from tests.kit.site import Site, add_quickly, open_site
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     with open_archive(tmp_path, clock) as node:
         hold_study(node)

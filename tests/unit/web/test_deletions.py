@@ -26,11 +26,6 @@ STUDY = {"origin": KEY.origin, "studyUid": KEY.study_uid}
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def node(tmp_path: Path, clock: FrozenClock) -> Iterator[Node]:
     node = two_stores(tmp_path, clock)
     hold_study(node)

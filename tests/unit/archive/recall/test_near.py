@@ -37,11 +37,6 @@ Stores = tuple[Far, Far]
 
 
 @pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock()
-
-
-@pytest.fixture
 def stores(tmp_path: Path) -> Stores:
     first, second = bare_archive(tmp_path / "archive", stores=2).stores
     return Far(first), Far(second)
