@@ -37,13 +37,15 @@ check: .venv/develop.stamp
 	.venv/bin/lint-imports
 	$(PYTHON) -m pytest -q -n 2 --dist loadfile tests/architecture tests/unit tests/contract tests/property
 
-# Begun first, so that neither of the two processes is left alone with one of them at the end.
-LONGEST = $(addprefix tests/integration/,test_crash_matrix.py test_receiver_many.py test_rebuild_killed.py test_archive_power_cuts.py)
+# Begun first, so that no process is left alone with one of them at the end.
+LONGEST = $(addprefix tests/integration/,test_receiver_many.py test_archive_power_cuts.py test_rebuild_killed.py \
+    test_backup_power_cuts.py test_crash_matrix.py)
 
 test: .venv/develop.stamp
 	@$(MAKE) --no-print-directory client check
 	$(PYTHON) ops/provision/client.py --check
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not long" --durations=20 $(LONGEST) tests/browser tests/integration tests/scenario
+	@# Three on two cores: half of what these tests do is to wait, for peers, disks and pages.
+	$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long" --durations=20 $(LONGEST) tests/browser tests/integration tests/scenario
 
 bench: .venv/develop.stamp client
 	@ops/provision/peers.sh bench

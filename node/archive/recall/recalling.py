@@ -78,8 +78,9 @@ def bring(
         No copy comes back as it was archived.
     """
     with node.archive.alone(_lock_of(key), wait_s=_left_s(node, until)), _turn(node, until):
-        for pack in sorted({row.pack for row in _away(node, key, series_uid=series_uid)}):
-            meant = _away(node, key, series_uid=series_uid, pack=pack)
+        away = _away(node, key, series_uid=series_uid)
+        for pack in sorted({row.pack for row in away}):
+            meant = [row for row in away if row.pack == pack]
             size = sum(row.data_bytes for row in meant)
             opened = begin_ticket(
                 node,
