@@ -48,6 +48,7 @@ def make_app(node: Node, *, pages: Path = PAGES, routes: Sequence[Route] = ROUTE
         frames=frames,
         pictures=Pictures(frames=frames),
         readings=Readings(),
+        viewed=Readings(),
         probe=Probe(node.archive.stores),
         pages=pages,
     )

@@ -40,6 +40,8 @@ class Surroundings:
     frames: FramePlaces
     pictures: Pictures
     readings: Readings
+    viewed: Readings
+    """Who viewed what lies in the archive alone, and has it follow."""
     probe: Probe
     """Asks archive stores whether they are there."""
     pages: Path

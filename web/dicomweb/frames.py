@@ -22,7 +22,7 @@ from web.answers import Later
 from web.dicomweb.accept import choose_frame_media, wanted
 from web.dicomweb.framing import framed, multipart_type, new_boundary, part_of_pieces
 from web.dicomweb.held import etag_of
-from web.dicomweb.named import with_held
+from web.dicomweb.named import follow_viewed, with_held
 from web.dicomweb.pieces import Piece
 from web.dicomweb.reading import is_noted, note_read
 from web.dicomweb.retrieve import PRIVATE, address_of, not_modified, unchanged
@@ -101,6 +101,7 @@ def _from_archive(
     if not answer.multipart and len(numbers) > 1:
         return None
     note_read(call)
+    follow_viewed(call)
     if unchanged(call, answer.tag):
         return not_modified(answer.tag)
     bodies: list[list[Piece]] = [[frame.content] for frame in found]

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from node.archive.archived import is_archived
 from node.archive.recall.asking import READ, VIEWED
-from node.archive.recall.awaited import ask_for_rest, bring_for
+from node.archive.recall.awaited import bring_for, let_follow
 from node.archive.scrub.healing import heal_study
 from node.catalogue.search import InstanceRow
 from node.errors import Damaged
@@ -72,6 +72,18 @@ def with_named(
     return _twice(online, online, use)
 
 
+def follow_viewed(call: Call[NoBody]) -> None:
+    """Let the study follow that a person views where it lies in the archive; asked for once in a while.
+
+    A program fetches what it names, and no more.
+    """
+    person = call.caller.person
+    if person is None or not call.around.viewed.is_new(person.id, call.study, "", now=call.node.now()):
+        return
+    who, asker = _asking(call)
+    let_follow(call.node, call.study, who=who, asker=asker, why=VIEWED)
+
+
 def _twice(
     find: Callable[[], list[InstanceRow]],
     again: Callable[[], list[InstanceRow]],
@@ -96,11 +108,15 @@ def _online(
         held = find()
     if not any(is_archived(row.pack) for row in held):
         return held
-    person = call.caller.person
-    who = person.name if person is not None else call.caller.principal
-    asker = person.id if person is not None else call.caller.principal
+    who, asker = _asking(call)
     why = VIEWED if rest else READ
     bring_for(call.node, call.study, who=who, asker=asker, why=why, series_uid=series_uid)
     if series_uid and (rest or planted("series-brings-study")):
-        ask_for_rest(call.node, call.study, who=who, asker=asker, why=VIEWED)
+        let_follow(call.node, call.study, who=who, asker=asker, why=VIEWED)
     return find()
+
+
+def _asking(call: Call[NoBody]) -> tuple[str, str]:
+    """Give whom the list of recalls names, and by what id she is told apart from others."""
+    person = call.caller.person
+    return (call.caller.principal,) * 2 if person is None else (person.name, person.id)

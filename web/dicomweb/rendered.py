@@ -14,6 +14,7 @@ from functools import partial
 
 from aiohttp import web
 
+from node.archive.archived import is_archived
 from node.catalogue.fresh import read_fresh
 from node.catalogue.search import InstanceRow
 from node.errors import NotFound
@@ -24,7 +25,7 @@ from web.dicomweb.frames import frame_numbers
 from web.dicomweb.framing import multipart_type, new_boundary
 from web.dicomweb.held import etag_as_corrected
 from web.dicomweb.look import Look, read_look
-from web.dicomweb.named import held_by_call, with_held
+from web.dicomweb.named import follow_viewed, held_by_call, with_held
 from web.dicomweb.reading import note_read
 from web.dicomweb.retrieve import PRIVATE, address_of, not_modified, unchanged
 from web.dicomweb.roots import at_both_roots
@@ -84,7 +85,13 @@ def answer_picture(call: Call[NoBody], held: InstanceRow, number: int, look: Loo
 
 def _one(call: Call[NoBody], number: int) -> web.Response:
     look = read_look(call.query, choose_picture(wanted(call.request)))
-    return with_held(call, lambda held: answer_picture(call, held[0], number, look), brought=False)
+
+    def picture(held: list[InstanceRow]) -> web.Response:
+        if is_archived(held[0].pack):
+            follow_viewed(call)
+        return answer_picture(call, held[0], number, look)
+
+    return with_held(call, picture, brought=False)
 
 
 def _several(call: Call[NoBody], numbers: Sequence[int]) -> Later | web.Response:

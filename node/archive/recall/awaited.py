@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from node.archive.recall.asking import READ, REST, ask_recall
 from node.archive.recall.recalling import bring
+from node.archive.recall.room import room_bytes
 from node.archive.recall.tickets import estimates, lies_away, measured_rate, open_tickets
 from node.clock import MINUTE, SECOND, Micros
 from node.errors import Conflict, GridError, NotReady, Waited
@@ -52,10 +53,12 @@ def bring_for(
         raise _goes_on(node, key, who=who, asker=asker, why=why, series_uid=series_uid) from None
 
 
-def ask_for_rest(node: Node, key: StudyKey, *, who: str, asker: str, why: str) -> None:
-    """Let the rest of a study follow of which somebody views a series; nothing when it is on its way, or here."""
-    with suppress(GridError):
-        ask_recall(node, None, key, who=who, asker=asker, why=why, priority=REST)
+def let_follow(node: Node, key: StudyKey, *, who: str, asker: str, why: str) -> None:
+    """Let a study come of which somebody views a part; nothing when it is on its way, or another would have to go for it."""
+    _, size = lies_away(node.database, key)
+    if 0 < size <= room_bytes(node):
+        with suppress(GridError):
+            ask_recall(node, None, key, who=who, asker=asker, why=why, priority=REST)
 
 
 def _goes_on(node: Node, key: StudyKey, *, who: str, asker: str, why: str, series_uid: str) -> NotReady:

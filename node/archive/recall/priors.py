@@ -11,11 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from node.archive.archived import WHOLE
-from node.archive.lifecycle.fullness import online_bytes, wanted_bytes
-from node.archive.lifecycle.pressure import begins_above
-from node.archive.lifecycle.rules import Limits
 from node.archive.lifecycle.ruling import effective_rules
 from node.archive.recall.asking import EARLY, PRIORS, ask_recall
+from node.archive.recall.room import room_bytes
 from node.archive.recall.tickets import lies_away
 from node.catalogue.search import StudyRow, peek_study
 from node.database.port import read_as
@@ -66,7 +64,7 @@ def recall_early(node: Node, sought: Iterable[Sought], *, why: str) -> list[Stud
     limits = effective_rules(node).limits
     asked: list[StudyKey] = []
     for one in sought:
-        left = min(limits.priors_bytes, _room(node, limits))
+        left = min(limits.priors_bytes, room_bytes(node))
         for key in _priors(node, one, most=limits.priors):
             _, size = lies_away(node.database, key)
             if size > left:
@@ -76,17 +74,6 @@ def recall_early(node: Node, sought: Iterable[Sought], *, why: str) -> list[Stud
                 ask_recall(node, None, key, who="", why=why, priority=EARLY)
                 asked.append(key)
     return asked
-
-
-def _room(node: Node, limits: Limits) -> int:
-    """Give how much may come back without anything else having to go for it."""
-    online = online_bytes(node.database)
-    if planted("priors-under-pressure"):
-        return 1 << 62
-    if wanted_bytes(node, limits, online=online):
-        return 0
-    disk = node.packs.directory.free_bytes() - max(limits.reserve_bytes, 2 * node.packs.reserve_bytes)
-    return max(0, min(disk, begins_above(limits) - online) if limits.online_bytes else disk)
 
 
 def _priors(node: Node, sought: Sought, *, most: int) -> list[StudyKey]:

@@ -9,17 +9,22 @@ import pytest
 from node.archive.archived import is_archived
 from node.archive.archiving import archive_study
 from node.archive.expiring import expire_study
+from node.archive.lifecycle.rules import Limits, Rules
+from node.archive.lifecycle.ruling import change_rules
 from node.archive.stores.port import Stored, StoredFile
 from node.archive.stores.slow import SlowStore
 from node.catalogue.search import InstanceRow, instances_of
+from node.clock import MINUTE
 from node.imaging.pixels import NoPicture
 from node.node import Node
+from node.people.accounts import OPERATOR
 from tests.kit.archived_study import archive, expire, hold_kinds
 from tests.kit.bare_node import two_stores
 from tests.kit.clock import FrozenClock
 from tests.kit.http import Visitor
 from tests.kit.merging import KEY, rows_of
 from tests.kit.planting import planted
+from tests.kit.site import Site
 from web.dicomweb.look import Look
 from web.dicomweb.pictures import Pictures
 from web.dicomweb.places import FramePlaces
@@ -78,13 +83,54 @@ def away(node: Node, clock: FrozenClock) -> Node:
 
 @pytest.mark.parametrize(
     "path",
-    [f"{STUDY}/thumbnail", f"{SERIES}/thumbnail", f"{INSTANCE}/thumbnail", f"{INSTANCE}/frames/1/thumbnail",
-     f"{INSTANCE}/rendered", f"{INSTANCE}/frames/1/rendered"],
-)  # fmt: skip
-def test_a_picture_comes_of_the_package_and_brings_nothing(li: Visitor, away: Node, path: str) -> None:
+    [f"{STUDY}/thumbnail", f"{SERIES}/thumbnail", f"{INSTANCE}/thumbnail", f"{INSTANCE}/frames/1/thumbnail"],
+)
+def test_a_thumbnail_comes_of_the_package_and_brings_nothing(li: Visitor, away: Node, path: str) -> None:
     status, headers, _ = li.raw("GET", path)
     assert (status, headers["content-type"]) == (200, "image/jpeg")
     assert is_away(away)
+
+
+@pytest.mark.parametrize("what", ["rendered", "frames/1/rendered", "frames/1"])
+def test_what_is_viewed_comes_of_the_package_and_its_study_follows(
+    li: Visitor, away: Node, clock: FrozenClock, what: str
+) -> None:
+    for _ in range(3):
+        assert li.raw("GET", f"{INSTANCE}/{what}")[0] == 200
+        clock.advance(MINUTE)
+    assert all(is_archived(row.pack) for row in rows_of(away)), "whoever viewed it waited for all of it"
+    (ticket,) = li.get("/api/recalls")["items"]
+    assert (ticket["state"], ticket["why"], ticket["who"], ticket["seriesUid"]) == (
+        "waiting",
+        "viewed",
+        "Li",
+        "",
+    )
+
+
+def test_what_a_program_reads_does_not_follow(site: Site, away: Node) -> None:
+    assert site.program().raw("GET", f"{INSTANCE}/frames/1")[0] == 200
+    assert is_away(away)
+
+
+def test_a_study_does_not_follow_when_another_would_have_to_go(li: Visitor, away: Node) -> None:
+    fill(away)
+    assert li.raw("GET", f"{INSTANCE}/frames/1")[0] == 200
+    assert is_away(away)
+
+
+def test_a_planted_study_that_follows_under_pressure_is_caught(
+    li: Visitor, away: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted(monkeypatch, "brought-under-pressure")
+    fill(away)
+    assert li.raw("GET", f"{INSTANCE}/frames/1")[0] == 200
+    assert not is_away(away)
+
+
+def fill(node: Node) -> None:
+    """Let the online tier have less room than the study takes."""
+    change_rules(node, OPERATOR, Rules(limits=Limits(online_bytes=10, pressure_percent=100)))
 
 
 def test_no_slow_medium_is_asked_for_a_thumbnail(li: Visitor, away: Node, clock: FrozenClock) -> None:

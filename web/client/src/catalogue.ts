@@ -1018,7 +1018,7 @@ export const catalogue = {
   'recallWhy.archive': { zh: '重新归档', en: 'to archive it anew' },
 
   'storage.recall': { zh: '从归档调回', en: 'Recall' },
-  'storage.recallHow': { zh: '图像仅在归档中。调回后可立即阅片、发送；直接查看图像也会调回，需等待。', en: 'Its images lie in the archive alone. Recall them to read or send without a wait; viewing recalls them, too.' },
+  'storage.recallHow': { zh: '图像仅在归档中。可直接查看，同时自动调回；先调回再发送，可免等待。', en: 'Its images lie in the archive alone. View them at once, and they are recalled meanwhile; recall them first to send them without a wait.' },
   'storage.recallFailed': { zh: '上次调回失败，可再次调回', en: 'The last recall failed; try again' },
   'storage.sizes': { zh: '原始 {{original}}，归档包 {{packaged}}', en: '{{original}} as received, {{packaged}} packed' },
   'storage.undecided': { zh: '规则尚未对此检查作出判定。', en: 'The rules have not decided about it yet.' },

@@ -137,7 +137,7 @@ def test_none_comes_while_room_is_short_or_would_be(node: Node) -> None:
 
 def test_planted_priors_under_pressure_are_caught(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     limit(node, online_bytes=online_bytes(node.database) - 1, pressure_percent=100)
-    planted(monkeypatch, "priors-under-pressure")
+    planted(monkeypatch, "brought-under-pressure")
     assert recall_priors_of(node, KEY) != []
 
 
