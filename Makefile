@@ -44,8 +44,9 @@ LONGEST = $(addprefix tests/integration/,test_receiver_many.py test_archive_powe
 test: .venv/develop.stamp
 	@$(MAKE) --no-print-directory client check
 	$(PYTHON) ops/provision/client.py --check
-	@# Three on two cores: half of what these tests do is to wait, for peers, disks and pages.
-	$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long" --durations=20 $(LONGEST) tests/browser tests/integration tests/scenario
+	@# Three on two cores, since half of what these do is to wait for peers and disks; browsers apart, since they do not.
+	$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long" --durations=20 $(LONGEST) tests/integration tests/scenario
+	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not long" --durations=5 tests/browser
 
 bench: .venv/develop.stamp client
 	@ops/provision/peers.sh bench
