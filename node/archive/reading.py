@@ -124,7 +124,7 @@ def _open(node: Node, pack: str, *, at_once: bool) -> Opened:
     raise (
         errors[0]
         if errors
-        else Unavailable("Reading an archived study was put off: no store has it at once.")
+        else Unavailable("Reading an archived study was put off: no whole copy of it is at hand.")
     )
 
 
