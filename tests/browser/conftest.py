@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.contact_sheet import SHOTS, lay_out
 from tests.kit.bare_node import open_archive
 from tests.kit.browser import Office, Sit, chromium, sitting
 from tests.kit.clock import FrozenClock
@@ -16,6 +18,25 @@ from tests.kit.site import Site, open_site
 
 CHEST_CT = Path(__file__).parents[3] / "shared" / "data" / "dicom" / "o01-chest-ct-lungfcp-0001"
 SLICES = 98
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Begin with no shots of another day; several processes may share the folder, so only the first of them clears it."""
+    if not hasattr(session.config, "workerinput"):
+        shutil.rmtree(SHOTS, ignore_errors=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Lay all shots side by side, when no process writes another."""
+    if not hasattr(session.config, "workerinput") and SHOTS.exists():
+        lay_out(SHOTS)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shots() -> Path:
+    """Give the folder where tests leave pictures for people."""
+    SHOTS.mkdir(exist_ok=True)
+    return SHOTS
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,6 @@ def page(request: pytest.FixtureRequest, browser: Browser, site: Site) -> Iterat
 
 def shoot(page: Page, name: str) -> None:
     """Leave pictures for desk and phone, and say what keeps people out."""
-    SHOTS.mkdir(exist_ok=True)
     language = "zh" if page.evaluate("document.documentElement.lang") == "zh-CN" else "en"
     page.wait_for_timeout(400)
     names = ("王", "张")  # a patient's name stands in a label where one is chosen

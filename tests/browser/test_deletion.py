@@ -103,7 +103,7 @@ def test_one_asks_another_approves_and_both_read_the_certificate(
         "检查彻底删除证明" if zh else "Certificate of final deletion"
     )
     expect(page.locator("table")).to_contain_text(KEY.study_uid)
-    page.screenshot(path=SHOTS / f"deletion-certificate-{language}.png", full_page=True)
+    page.screenshot(path=SHOTS / f"certificate-{language}-1440.png", full_page=True)
     assert page.locator("h1").evaluate("node => getComputedStyle(node).textAlign") == "center", (
         "its style is let in"
     )

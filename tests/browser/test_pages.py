@@ -6,9 +6,8 @@ The shots are left in ``shots``, with sheets of them, for people to look at.
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from node.imaging.phantom import make_series
-from tests.browser.contact_sheet import SHOTS, lay_out
 from tests.kit import walk
 from tests.kit.browser import DESK, PHONE, Office, sign_in
 from tests.kit.http import Visitor, wait_for
@@ -146,14 +144,6 @@ def desks(office: Office) -> Callable[[str, str], Page]:
         return opened[node, role]
 
     return desk
-
-
-@pytest.fixture(scope="module")
-def shots() -> Iterator[Path]:
-    shutil.rmtree(SHOTS, ignore_errors=True)
-    SHOTS.mkdir()
-    yield SHOTS
-    lay_out(SHOTS)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

@@ -41,7 +41,6 @@ def speak(page: Page, language: str) -> None:
 
 def shoot(page: Page, name: str) -> None:
     """Keep a picture of the page in both languages, on desk and phone; all can use it, nothing is wider than the screen."""
-    SHOTS.mkdir(exist_ok=True)
     page.wait_for_timeout(800)  # colours that fade are no barriers
     assert barriers(page) == []
     for language in ("zh", "en"):

@@ -57,7 +57,6 @@ def send(node: Node, uid: str, *, seed: int, **facts: str) -> None:
 
 def shoot(page: Page, name: str, language: str) -> None:
     """Leave pictures for desk and phone, and say what keeps people out, or is not of this language."""
-    SHOTS.mkdir(exist_ok=True)
     page.wait_for_timeout(400)
     assert (barriers(page) if language == "zh" else chinese_of_ours(page)) == []
     for size in (DESK, PHONE):
