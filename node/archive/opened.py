@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,17 +35,16 @@ class OpenPackages:
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Opened] = OrderedDict()
 
-    @contextmanager
-    def lent(self, pack: str, open_: Callable[[], Opened]) -> Iterator[Opened]:
-        """Give a package for reading; ``open_`` opens one that is not open, and may raise."""
-        held = self._lend(pack) or self._keep(pack, open_())
-        try:
-            yield held
-        finally:
-            with self._lock:
-                held.readers -= 1
-                if held.put_away and not held.readers:
-                    held.file.close()
+    def borrow(self, pack: str, open_: Callable[[], Opened]) -> Opened:
+        """Give a package for reading, to be given back; ``open_`` opens one that is not open, and may raise."""
+        return self._lend(pack) or self._keep(pack, open_())
+
+    def give_back(self, held: Opened) -> None:
+        """Say that a borrowed package is no longer read."""
+        with self._lock:
+            held.readers -= 1
+            if held.put_away and not held.readers:
+                held.file.close()
 
     def drop(self, pack: str) -> None:
         """Let a package be opened anew by whoever wants it next."""

@@ -6,26 +6,27 @@ Nothing is decoded here. What is given was compared with its digest first; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from node.archive.archived import DAMAGED, peek_archived_pack
 from node.archive.copies import note_copy, stored_of, usable_copies
 from node.archive.opened import Opened
+from node.archive.package.manifest import Instance
 from node.archive.package.reading import Package
+from node.archive.package.unzipping import read_place
 from node.catalogue.search import InstanceRow
 from node.dicom.encoding import Encoding
 from node.dicom.header import Header, scan
 from node.dicom.part10 import PREAMBLE
 from node.dicom.syntax import is_deflated
-from node.dicom.walk import PIXEL_DATA
+from node.dicom.walk import PIXEL_DATA, SEQUENCE_END
 from node.errors import Damaged, GridError, Unavailable
 from node.failpoints import planted
 from node.node import Node
 
-MOST_MEMBER_BYTES = 16 << 20
-"""A larger member is not read whole for its header."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class ArchivedFrame:
     """A frame as a package has it."""
 
     transfer_syntax: str
-    content: bytes
+    content: bytes | bytearray
 
 
 def peek_frame(node: Node, row: InstanceRow, number: int, *, at_once: bool = False) -> ArchivedFrame | None:
@@ -44,58 +45,63 @@ def peek_frame(node: Node, row: InstanceRow, number: int, *, at_once: bool = Fal
     at_once
         No slow medium is asked for it.
     """
-    try:
-        with _package(node, row.pack, at_once=at_once) as package:
-            instance = package.instance(row.offset)
-            _check(row, sop_uid=instance.sop_uid, digest=instance.digest)
-            if not 1 <= number <= len(instance.places):
-                return None
-            syntax = instance.syntax or row.transfer_syntax
-            return ArchivedFrame(transfer_syntax=syntax, content=package.frame(row.offset, number))
-    except GridError:
-        return None
+
+    def read(package: Package) -> ArchivedFrame | None:
+        instance = _instance(package, row)
+        if not 1 <= number <= len(instance.places):
+            return None
+        content = read_place(package.source, instance.places[number - 1])
+        return ArchivedFrame(transfer_syntax=instance.syntax or row.transfer_syntax, content=content)
+
+    return _read(node, row.pack, read, at_once=at_once)
 
 
 def peek_described(node: Node, row: InstanceRow, *, at_once: bool = False) -> Header | None:
     """Index an archived data set, two bytes in place of its pixels; None when it must be brought. As `peek_frame`."""
     if is_deflated(row.transfer_syntax):
         return None
-    try:
-        with _package(node, row.pack, at_once=at_once) as package:
-            instance = package.instance(row.offset)
-            _check(row, sop_uid=instance.sop_uid, digest=instance.digest)
-            if package.content(row.offset)[2] > MOST_MEMBER_BYTES:
-                return None
-            member = b"".join(package.member(row.offset))
-            beginning = package.beginning(row.offset, member)[len(PREAMBLE) + row.meta_bytes :]
-    except GridError:
-        return None
-    return _without_pixels(beginning, row)
+
+    def read(package: Package) -> bytes:
+        _instance(package, row)
+        return package.beginning(row.offset)[len(PREAMBLE) + row.meta_bytes :]
+
+    beginning = _read(node, row.pack, read, at_once=at_once)
+    return None if beginning is None else _without_pixels(beginning, row)
 
 
 def _without_pixels(beginning: bytes, row: InstanceRow) -> Header | None:
     header = scan(beginning, row.transfer_syntax, size=row.data_bytes)
     if len(beginning) == row.data_bytes:
         return header
-    pixels = header.elements.get(PIXEL_DATA)
-    if pixels is None or pixels.undefined or pixels.offset + pixels.length != row.data_bytes:
-        return None  # something stands behind its pixels, or they came compressed
     how = Encoding(explicit=header.explicit, little=header.little)
+    if header.open_tag == PIXEL_DATA:
+        items = how.item(b"") + how.item(bytes(2)) + how.mark(SEQUENCE_END)
+        return scan(beginning + items, row.transfer_syntax)
+    pixels = header.elements.get(PIXEL_DATA)
+    if pixels is None or pixels.offset + pixels.length != row.data_bytes:
+        return None  # something stands behind its pixels
     stand_in = how.element(PIXEL_DATA, pixels.vr or "OW", bytes(2))
     return scan(beginning[: pixels.start] + stand_in, row.transfer_syntax)
 
 
-@contextmanager
-def _package(node: Node, pack: str, *, at_once: bool) -> Iterator[Package]:
-    """Give the package that rows mean by a name; a copy that is not what it was is noted, and the next one is taken then."""
+def _read(node: Node, pack: str, read: Callable[[Package], T | None], *, at_once: bool) -> T | None:
+    """Read in the package that rows mean by a name; None when that fails.
+
+    A copy that is not what it was is noted, and the next one is taken the next time.
+    """
     opened = node.archive.opened
-    with opened.lent(pack, lambda: _open(node, pack, at_once=at_once)) as held:
+    try:
+        held = opened.borrow(pack, lambda: _open(node, pack, at_once=at_once))
         try:
-            yield held.package
+            return read(held.package)
         except Damaged as error:
             opened.drop(pack)
             note_copy(node, held.copy, DAMAGED, error)
-            raise
+            return None
+        finally:
+            opened.give_back(held)
+    except GridError:
+        return None
 
 
 def _open(node: Node, pack: str, *, at_once: bool) -> Opened:
@@ -128,8 +134,10 @@ def _open(node: Node, pack: str, *, at_once: bool) -> Opened:
     )
 
 
-def _check(row: InstanceRow, *, sop_uid: str, digest: str) -> None:
-    if (row.sop_uid, row.digest) != (sop_uid, digest):
+def _instance(package: Package, row: InstanceRow) -> Instance:
+    instance = package.instance(row.offset)
+    if instance.digest != row.digest or instance.sop_uid != row.sop_uid:
         raise Damaged(
             "Reading an archived study failed: its package holds another instance. Run 'meridian verify'."
         )
+    return instance

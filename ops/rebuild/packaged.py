@@ -12,7 +12,7 @@ import msgspec
 from node.archive.archived import is_archived, peek_archived_pack
 from node.archive.copies import open_package
 from node.archive.package.manifest import Instance, Series
-from node.archive.package.members import read_record
+from node.archive.package.members import read_record, turned_beginning
 from node.archive.package.reading import Package
 from node.archive.package.unzipping import Unzipped
 from node.catalogue.arrivals import LAST_TAG, Arrival, arrival_of
@@ -111,7 +111,7 @@ def _header(package: Package, number: int, series: Series, location: Location) -
     if record:
         plan, _ = read_record(record)
         member = Unzipped(package.source, *package.content(number))(plan.undo[-1][0])
-        return scan(package.beginning(number, member)[before:], syntax, size=location.data_bytes)
+        return scan(turned_beginning(member, record)[before:], syntax, size=location.data_bytes)
     for size in () if is_deflated(syntax) else _BEGINNINGS_BYTES:
         if size < location.data_bytes:
             read = Unzipped(package.source, *package.content(number))

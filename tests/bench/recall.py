@@ -92,10 +92,16 @@ def _frames(node: Node, key: StudyKey) -> tuple[list[float], list[float]]:
         descriptor = os.open(path, os.O_RDONLY)
         assert store.name == "store-0"
         places = [package.instance(row.offset).places[0] for row in rows]
-        for _ in range(READS):
+        for read in range(READS):
             for row, place in zip(rows, places, strict=True):
-                ours.append(_timed(lambda row=row: peek_frame(node, row, 1)))  # type: ignore[misc]
-                theirs.append(_timed(lambda place=place: os.pread(descriptor, place.size, place.at)))  # type: ignore[misc]
+                by_turns = [
+                    (ours, lambda row=row: peek_frame(node, row, 1)),  # type: ignore[misc]
+                    (theirs, lambda place=place: os.pread(descriptor, place.size, place.at)),  # type: ignore[misc]
+                ]
+                for times, act in (
+                    by_turns if read % 2 else reversed(by_turns)
+                ):  # the second finds the frame in the processor's cache
+                    times.append(_timed(act))
         os.close(descriptor)
     return ours[SLICES:], theirs[SLICES:]
 

@@ -104,7 +104,7 @@ def _from_archive(
     follow_viewed(call)
     if unchanged(call, answer.tag):
         return not_modified(answer.tag)
-    bodies: list[list[Piece]] = [[frame.content] for frame in found]
+    bodies: list[list[Piece]] = [[bytes(frame.content)] for frame in found]
     return _given(call, held, answer, dict(zip(numbers, bodies, strict=True)))
 
 

@@ -101,7 +101,7 @@ class Pictures:
         found = peek_frame(node, held, number, at_once=True)
         if found is None:
             raise FileNotFoundError(held.pack)
-        return found.content, found.transfer_syntax
+        return bytes(found.content), found.transfer_syntax
 
 
 def _header(node: Node, held: InstanceRow) -> Header:

@@ -17,6 +17,8 @@ MANIFEST = "manifest.json"
 ORIGINALS = "originals.xz"
 ARRIVALS = "arrivals.json"
 MOST_INSTANCES = 999_999
+LARGE_BYTES = 16 << 20
+"""A member larger than this is not read whole for its header."""
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -32,6 +34,13 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     """0: as it is; 1: in stored deflate blocks of 65,535 bytes; else the size of its own deflate run in the file."""
 
 
+class Beginning(msgspec.Struct, frozen=True, array_like=True):
+    """The bytes of a large member up to the value of its pixel data, behind which nothing stands."""
+
+    size: int
+    digest: Digest
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An original instance and the member that it became; instance n is the member ``n.dcm``, six digits, from 000001."""
 
@@ -45,6 +54,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the member as it is when unzipped."""
     places: list[Place] = []
     """Frames, one each; empty where they are had by unzipping only."""
+    beginning: Beginning | None = None
+    """Of a member of more than `LARGE_BYTES`; none where something stands behind its pixels, or it has none."""
     syntax: str = ""
     """Transfer syntax of the member when it was coded again; else it is the original, byte for byte."""
     kept: str = ""

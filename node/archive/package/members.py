@@ -7,6 +7,7 @@ the package is read back and compared before anybody relies on it (`node.archive
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
@@ -14,6 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
+from node.archive.package.manifest import LARGE_BYTES, Beginning
 from node.archive.package.requests import MOST_OLD_BYTES, Coded, Profile
 from node.archive.package.rule import PHOTOMETRIC, RGB, AsReceived, layout_of, syntaxes_for
 from node.archive.package.splice import Head, spliced
@@ -26,6 +28,7 @@ from node.dicom.walk import ITEM, PIXEL_DATA, SEQUENCE_END, UNDEFINED
 from node.errors import Damaged, GridError
 from node.failpoints import failpoint
 from node.imaging.lossless import Above, Layout, Syntax, decode, encode, read_frame, write_frame
+from node.names import Digest
 
 IN_MEMORY_BYTES = 32 << 20
 """Of pixels whose coded frames wait together, so that the smallest coding can be chosen and a table of offsets written."""
@@ -118,7 +121,7 @@ def turned_back(member: Callable[[int], bytes], record: bytes) -> Iterator[bytes
 
 
 def turned_beginning(member: bytes, record: bytes) -> bytes:
-    """Give the original up to the value of its pixel data; all of one as received."""
+    """Give the original up to the value of its pixel data, of a member that goes so far; of one as received, all that is given."""
     if not record:
         return member
     plan, old = read_record(record)
@@ -151,6 +154,7 @@ def _coded_again(file_meta: bytes, header: Header, profile: Profile, sink: Binar
     if layout.frames == 1 and codes is not None:
         _check_deflate(value, len(codes[0]), layout)
     stream = _write(head, coding.every(syntax) if codes is None else codes, codes, tail, sink)
+    beginning = None if tail else _beginning(stream, head.content + _PIXELS_HEAD)
     start = len(head.content) + len(_PIXELS_HEAD)
     stop = stream.size - len(tail)
     undo = [(each.start, each.stop, len(each.old)) for each in head.undo]
@@ -166,7 +170,7 @@ def _coded_again(file_meta: bytes, header: Header, profile: Profile, sink: Binar
     if len(old) > MOST_OLD_BYTES:
         raise AsReceived("what would turn it back is too large")
     record = Record(syntax=syntax, layout=layout, sign_above=coding.sign_above, undo=undo)
-    return _finished(stream, syntax=syntax), _recorded(record, old)
+    return _finished(stream, beginning=beginning, syntax=syntax), _recorded(record, old)
 
 
 def _recorded(record: Record, old: bytes) -> bytes:
@@ -268,7 +272,7 @@ def _as_received(file_meta: bytes, header: Header, raw: memoryview, reason: str,
     before = PREAMBLE + file_meta
     if not frames:
         stream = _one_run(before, raw, sink, level=level)
-        return _finished(stream, kept=reason)
+        return _finished(stream, beginning=_beginning_kept(stream, before, header, raw), kept=reason)
     stream = MemberStream(sink, deflated=True)
     native = not header.elements[PIXEL_DATA].undefined
     hopeless = header.transfer_syntax in _NEVER_SMALLER
@@ -290,7 +294,7 @@ def _as_received(file_meta: bytes, header: Header, raw: memoryview, reason: str,
         stream.text(rest)
     elif rest:
         stream.run(rest)
-    return _finished(stream, kept=reason)
+    return _finished(stream, beginning=_beginning_kept(stream, before, header, raw), kept=reason)
 
 
 def _frames_apart(header: Header) -> list[_Run]:
@@ -358,7 +362,22 @@ def _decoded(member: Callable[[int], bytes], plan: Record) -> Iterator[bytes]:
         raise Damaged("Reading an archived instance failed: frames are missing. Use the other copy.")
 
 
-def _finished(stream: MemberStream, *, syntax: str = "", kept: str = "") -> Coded:
+def _beginning_kept(stream: MemberStream, before: bytes, header: Header, raw: memoryview) -> Beginning | None:
+    last = next(reversed(header.elements), None)
+    if last != PIXEL_DATA or is_deflated(header.transfer_syntax) or not header.whole:
+        return None
+    return _beginning(stream, before + raw[: header.elements[PIXEL_DATA].offset])
+
+
+def _beginning(stream: MemberStream, content: bytes | bytearray) -> Beginning | None:
+    if stream.size <= LARGE_BYTES:
+        return None
+    return Beginning(len(content), Digest(hashlib.sha256(content).hexdigest()))
+
+
+def _finished(
+    stream: MemberStream, *, beginning: Beginning | None, syntax: str = "", kept: str = ""
+) -> Coded:
     return Coded(
         digest=stream.finish(),
         method=stream.method,
@@ -366,6 +385,7 @@ def _finished(stream: MemberStream, *, syntax: str = "", kept: str = "") -> Code
         size=stream.size,
         stored=stream.stored,
         places=stream.places,
+        beginning=beginning,
         syntax=syntax,
         kept=kept,
     )

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from node.archive.package.manifest import (
     ARRIVALS,
+    LARGE_BYTES,
     MANIFEST,
     ORIGINALS,
     Block,
@@ -85,7 +86,7 @@ class Package:
                 return number
         raise NotFound("Reading a package failed: it does not hold this instance. Look at its list.")
 
-    def frame(self, number: int, frame: int) -> bytes:
+    def frame(self, number: int, frame: int) -> bytes | bytearray:
         """Give a frame as its member holds it, by one read.
 
         Raises
@@ -134,13 +135,29 @@ class Package:
         compare(read.digest, each.member)
         compare(original.data_set, each.digest)
 
-    def beginning(self, number: int, member: bytes) -> bytes:
-        """Give the original up to the value of its pixel data, of a member as unzipped; all of one as received.
+    def beginning(self, number: int) -> bytes:
+        """Give the original up to the value of its pixel data; all of one as received that is not large.
 
         Nothing is decoded.
+
+        Raises
+        ------
+        NotFound
+            It is large, and something stands behind its pixels, or it has none: restore the instance.
+        Damaged
+            It is not what was written.
         """
         from node.archive.package.members import turned_beginning
 
+        begins = self.instance(number).beginning
+        content = self._content(member_name(number))
+        if begins is not None:
+            member = Unzipped(self.source, *content)(begins.size)
+            compare(hashlib.sha256(member).hexdigest(), begins.digest)
+        elif content[2] <= LARGE_BYTES:
+            member = b"".join(self.member(number))
+        else:
+            raise NotFound("Reading a header failed: it is not apart from its pixels. Restore the instance.")
         return turned_beginning(member, self.record(number))
 
     def record(self, number: int) -> bytes:

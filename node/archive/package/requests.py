@@ -6,7 +6,7 @@ from enum import Enum
 
 import msgspec
 
-from node.archive.package.manifest import Place
+from node.archive.package.manifest import Beginning, Place
 from node.names import Digest
 
 MOST_OLD_BYTES = 64 << 20
@@ -39,6 +39,7 @@ class Coded(msgspec.Struct, frozen=True, kw_only=True):
     digest: Digest
     places: list[Place]
     """From the beginning of the member's stored bytes."""
+    beginning: Beginning | None = None
     syntax: str = ""
     kept: str = ""
 

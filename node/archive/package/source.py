@@ -8,7 +8,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, Self
@@ -67,11 +67,19 @@ class FileSource:
 
     def read_at(self, offset: int, length: int) -> bytes:
         raw = os.pread(self.descriptor, length, offset)
-        while len(raw) < length and (more := os.pread(self.descriptor, length - len(raw), offset + len(raw))):
+        while len(raw) < length:
+            more = os.pread(self.descriptor, length - len(raw), offset + len(raw))
+            if not more:
+                raise cut_off()
             raw += more
-        if len(raw) < length:
-            raise cut_off()
         return raw
+
+    def read_into(self, offset: int, buffers: Sequence[bytearray | memoryview]) -> bool:
+        """Fill buffers one behind the other by one read; False when not all were filled: `read_at` says why."""
+        try:
+            return os.preadv(self.descriptor, buffers, offset) == sum(map(len, buffers))
+        except OSError:  # too many buffers, or a disk that fails
+            return False
 
     def close(self) -> None:
         """Let go of the file."""
@@ -82,6 +90,16 @@ class FileSource:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def read_into(source: Source, offset: int, buffers: Sequence[bytearray | memoryview]) -> None:
+    """Fill buffers one behind the other; out of a file without a copy in between. Raises as `Source.read_at`."""
+    if isinstance(source, FileSource) and source.read_into(offset, buffers):
+        return
+    raw = memoryview(source.read_at(offset, sum(map(len, buffers))))
+    for buffer in buffers:
+        buffer[:] = raw[: len(buffer)]
+        raw = raw[len(buffer) :]
 
 
 class Seekable(io.RawIOBase):

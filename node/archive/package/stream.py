@@ -14,6 +14,8 @@ import struct
 import zlib
 from typing import BinaryIO
 
+from isal.isal_zlib import crc32
+
 from node.archive.package.manifest import Place
 from node.names import Digest
 
@@ -73,10 +75,10 @@ class MemberStream:
         return Digest(self._hash.hexdigest())
 
     def _place(self, content: Bytes, *, how: int) -> None:
-        self.places.append(Place(self.stored, len(content), zlib.crc32(content), how))
+        self.places.append(Place(self.stored, len(content), crc32(content), how))
 
     def _took(self, content: Bytes) -> None:
-        self.crc = zlib.crc32(content, self.crc)
+        self.crc = crc32(content, self.crc)
         self._hash.update(content)
         self.size += len(content)
 
@@ -89,8 +91,3 @@ def deflate_run(content: Bytes, *, level: int = LEVEL) -> bytes:
     """Deflate something to a byte's end, without ending the stream."""
     deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     return deflate.compress(content) + deflate.flush(zlib.Z_FULL_FLUSH)
-
-
-def blocks_bytes(size: int) -> int:
-    """Give how many bytes a run of stored blocks takes."""
-    return size + BLOCK_HEAD_BYTES * -(-size // BLOCK_BYTES)

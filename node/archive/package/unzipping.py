@@ -9,9 +9,11 @@ import hashlib
 import zlib
 from collections.abc import Callable
 
+from isal.isal_zlib import crc32
+
 from node.archive.package.manifest import Place
-from node.archive.package.source import Source, as_damaged, cut_off
-from node.archive.package.stream import BLOCK_BYTES, BLOCK_HEAD_BYTES, DEFLATED, STORED, blocks_bytes
+from node.archive.package.source import Source, as_damaged, cut_off, read_into
+from node.archive.package.stream import BLOCK_BYTES, BLOCK_HEAD_BYTES, DEFLATED, STORED
 from node.dicom.part10 import PREAMBLE
 from node.errors import Damaged
 from node.names import Digest
@@ -116,7 +118,7 @@ class OriginalDigests:
         return Digest(self._data_set.hexdigest())
 
 
-def read_place(source: Source, place: Place) -> bytes:
+def read_place(source: Source, place: Place) -> bytes | bytearray:
     """Give a frame from where it lies.
 
     Raises
@@ -124,23 +126,28 @@ def read_place(source: Source, place: Place) -> bytes:
     Damaged
         It is not what was written.
     """
+    raw: bytes | bytearray
     if place.how == 0:
         raw = source.read_at(place.at, place.size)
     elif place.how == 1:
-        raw = _without_heads(source.read_at(place.at, blocks_bytes(place.size)), place.size)
+        raw = _past_heads(source, place)
     else:
         with as_damaged("a frame does not inflate"):
             raw = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
                 source.read_at(place.at, place.how), place.size
             )
-    if len(raw) != place.size or zlib.crc32(raw) != place.crc:
+    if len(raw) != place.size or crc32(raw) != place.crc:
         raise Damaged("Reading a frame failed: it is not what was written. Use the other copy.")
     return raw
 
 
-def _without_heads(raw: bytes, size: int) -> bytes:
-    if size <= BLOCK_BYTES:
-        return raw[BLOCK_HEAD_BYTES:]
-    step = BLOCK_HEAD_BYTES + BLOCK_BYTES
-    view = memoryview(raw)
-    return b"".join(view[at + BLOCK_HEAD_BYTES : at + step] for at in range(0, len(raw), step))
+def _past_heads(source: Source, place: Place) -> bytes | bytearray:
+    if place.size <= BLOCK_BYTES:
+        return source.read_at(place.at + BLOCK_HEAD_BYTES, place.size)
+    found, head = bytearray(place.size), bytearray(BLOCK_HEAD_BYTES)
+    view = memoryview(found)
+    blocks: list[bytearray | memoryview] = []
+    for at in range(0, place.size, BLOCK_BYTES):
+        blocks += (head, view[at : at + BLOCK_BYTES])
+    read_into(source, place.at, blocks)
+    return found

@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+from isal.isal_zlib import crc32
 
 from node.archive.package.manifest import (
     ARRIVALS,
@@ -178,6 +179,7 @@ class _Draft:
                 data_bytes=original.data_bytes,
                 member=coded.digest,
                 places=places,
+                beginning=coded.beginning,
                 syntax=coded.syntax,
                 kept=coded.kept,
                 number=original.number,
@@ -192,7 +194,7 @@ class _Draft:
     def small(self, name: str, content: bytes, *, deflated: bool) -> None:
         """Put a member in that is in memory."""
         packed = _deflated(content) if deflated else content
-        self._head(name, DEFLATED if deflated else STORED, zlib.crc32(content), len(content), len(packed))
+        self._head(name, DEFLATED if deflated else STORED, crc32(content), len(content), len(packed))
         _write_at(self.descriptor, packed, self.at)
         self.at += len(packed)
 

@@ -194,8 +194,10 @@ class FolderFile(FileSource):
         self._label = label
 
     def read_at(self, offset: int, length: int) -> bytes:
-        with _as_unavailable(f"Reading a package in {self._label}"):
+        try:
             return super().read_at(offset, length)
+        except OSError as error:
+            raise Unavailable(f"Reading a package in {self._label} failed: {_remedy(error)}.") from error
 
 
 @contextmanager
