@@ -1,8 +1,7 @@
 """Sees to it that each study has its copies: archived when quiet, let go online when its time is over.
 
 Reads: the journal from its cursor ``archive``, for studies that completed, changed their tier, or that a consult is asked about; the
-list of studies to look at; tickets of recalls; how full the online tier is. Tells: nobody. Writes: that list; jobs that archive and
-recall; tickets for earlier studies; rows of studies whose online copy goes; rows of packages that a later one took the place of; its
+list of studies to look at; tickets of recalls; how full the online tier is. Tells: nobody. Writes: that list; jobs that archive, recall and ask worklists; tickets for earlier studies; rows of studies whose online copy goes; rows of packages that a later one took the place of; its
 cursor; and removes those packages. What is decided is `node.archive.lifecycle.decider`'s and
 `node.archive.lifecycle.pressure`'s, what is done `node.archive.deciding`'s, `relieving`'s and `tidying`'s.
 """
@@ -22,6 +21,7 @@ from node.archive.relieving import Relieving
 from node.archive.tidying import Tidying
 from node.clock import SECOND
 from node.events import StudyArchived, StudyCompleted, StudyExpired, StudyRecalled, decode, event_type
+from node.hospital.looking_ahead import LookingAhead
 from node.journal.cursors import advance, position
 from node.journal.records import Record
 from node.names import NodeId, StudyKey, StudyUID, study_of
@@ -47,6 +47,7 @@ class Archive(Follower):
         self._seen = 0
         self._relieving = Relieving(node)
         self._tidying = Tidying(node)
+        self._looking_ahead = LookingAhead(node)
         node.archive.clean()
         close_stale(node)
 
@@ -69,6 +70,7 @@ class Archive(Follower):
         due = decide_due(node)
         pressed = self._relieving.step()
         self._tidying.step()
+        self._looking_ahead.step()
         if records or pressed:
             return 0
         return None if due is None else min(self.POLL_S, max(0.0, (due - node.now()) / SECOND))

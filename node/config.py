@@ -6,6 +6,7 @@ Secrets are never in it; they lie as files of mode 0600 in the state folder.
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from node.archive.scrub.pacing import is_window
 from node.archive.stores.described import DescribedStore, check_described
 from node.errors import InvalidRequest
 from node.names import NodeId, node_id
+
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 class NodeSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -93,6 +96,8 @@ class ArchiveSection(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What was verified within this time rests."""
     scrub_hours: str = ""
     """Hours of the day in the node's zone, as ``20-6``; empty: all day."""
+    worklist_at: tuple[str, ...] = ("18:00", "05:00")
+    """When worklists are asked whose earlier studies are wanted, in the node's zone; from noon on, about the next day."""
 
     @property
     def wanted(self) -> int:
@@ -214,6 +219,10 @@ def _check_archive(archive: ArchiveSection) -> None:
     if not is_window(archive.scrub_hours):
         raise InvalidRequest(
             "Reading [archive] scrub_hours was refused: write two hours, as 20-6, or nothing."
+        )
+    if not all(_TIME_OF_DAY.fullmatch(each) for each in archive.worklist_at):
+        raise InvalidRequest(
+            'Reading [archive] worklist_at was refused: write times of the day, as ["18:00", "05:00"].'
         )
 
 

@@ -54,6 +54,7 @@ yields = true              # while others of this machine work, packages are mad
 scrub_mb_s = 20            # so fast packs and packages are read and compared with what was received; 0: never
 scrub_days = 14            # what was verified within so many days rests
 scrub_hours = ""           # "20-6": only at these hours of the day; empty: all day
+worklist_at = ["18:00", "05:00"]  # when worklists of remote AEs are asked whose earlier studies to bring; from noon on, for tomorrow
 # [[archive.store]]        # without any, packages lie in the state folder, on the same disk as the packs
 # name = "nas"
 # kind = "folder"          # or "s3", with endpoint, bucket, prefix, region, storage_class; its keys lie in keys/stores/NAME.json

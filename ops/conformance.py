@@ -30,6 +30,7 @@ from node.dimse.connection import ASSOCIATE_DEADLINE_S, IDLE_S, MAX_PDU_BYTES
 from node.dimse.query_keys import KEYS
 from node.dimse.query_scp import LEVELS, PATIENT_ROOT, PATIENT_STUDY_ONLY, STUDY_ROOT
 from node.dimse.store_scp import ClassNotTaken
+from node.dimse.worklist_scu import MODALITY_WORKLIST
 from node.errors import Damaged, GridError, InvalidRequest, NotFound, Unavailable
 from node.imaging.codecs import DECODABLE
 from web.dicomweb.asking import PAGE, PAGE_LIMIT
@@ -89,6 +90,7 @@ def statement() -> str:
             f"| {name} | SCP, SCU | {uids} | implicit and explicit VR little endian |"
             for name, uids in _query_classes()
         ),
+        f"| Modality Worklist C-FIND | SCU | {MODALITY_WORKLIST} | implicit and explicit VR little endian |",
         "",
         f"Maximum PDU {MAX_PDU_BYTES // 1024} KiB; a connection that has not associated after {ASSOCIATE_DEADLINE_S:g} s, or says",
         f"nothing for {IDLE_S:g} s, is closed. Callers are admitted by rules over calling AE title, called AE title,",

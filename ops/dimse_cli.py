@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +60,8 @@ def add(
     reports: Annotated[bool, typer.Option(help="It gets signed reports.")] = False,
     query: Annotated[bool, typer.Option(help="It may be asked and fetched from.")] = True,
     send: Annotated[bool, typer.Option(help="It may be sent to.")] = True,
+    worklist: Annotated[bool, typer.Option(help="Its worklist says who is expected tomorrow.")] = False,
+    issuer: Annotated[str, typer.Option(help="Of the Patient IDs in its worklist.")] = "",
 ) -> None:
     """Add a remote AE."""
     from node.dimse.remote_form import RemoteForm
@@ -77,6 +80,8 @@ def add(
         reports=reports,
         query=query,
         send=send,
+        worklist=worklist,
+        issuer=issuer,
     )
     made = add_remote(_node(state), OPERATOR, form)
     typer.echo(f"Added {made.name}: {made.aet} at {made.at}. Try: meridian dimse echo {state} {made.aet}")
@@ -140,6 +145,46 @@ def find(
         more = "" if answers.complete else "; there are more, ask more exactly"
         typer.echo(f"{len(answers.items)} found{more}.", err=True)
     raise typer.Exit(0 if answers.items else 1)
+
+
+@app.command()
+def worklist(
+    state: State,
+    name: Name,
+    day: Annotated[
+        str, typer.Option(help="As 2026-12-01; by default the one that is asked about by itself.")
+    ] = "",
+    recall: Annotated[
+        bool, typer.Option(help="Bring earlier studies of these patients back from the archive.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a RIS who is expected on a day."""
+    from node.dimse.calling import called
+    from node.dimse.worklist_scu import ask_worklist
+    from node.hospital.looking_ahead import look
+
+    node, remote = _named(state, name)
+    on = _day(node, day)
+    studies = None
+    if recall:
+        looked = look(node, remote, on)
+        found, studies = looked.worklist, len(looked.studies)
+    else:
+        found = ask_worklist(called(node.config, remote), on, charset=remote.charset)
+    if as_json:
+        expected = [
+            {"patientId": one.patient_id, "issuer": one.issuer, "modalities": sorted(one.modalities)}
+            for one in found.expected
+        ]
+        told = {"day": on.isoformat(), "expected": expected, "complete": found.complete, "studies": studies}
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
+    for one in found.expected:
+        typer.echo(f"{one.patient_id}\t{one.issuer}\t{' '.join(sorted(one.modalities))}")
+    more = "" if found.complete else "; there are more than are taken"
+    coming = "" if studies is None else f", {studies} studies are on their way"
+    typer.echo(f"{len(found.expected)} expected on {on.isoformat()}{more}{coming}.", err=True)
 
 
 @app.command()
@@ -272,6 +317,18 @@ def _bar(words: str, *, quiet: bool) -> Any:
             yield show
 
     return shown()
+
+
+def _day(node: Node, text: str) -> date:
+    from node.hospital.looks import latest_due, local_now
+
+    if text:
+        try:
+            return date.fromisoformat(text)
+        except ValueError as error:
+            raise InvalidRequest(f"Asking was refused: {text} is no day. Write it as 2026-12-01.") from error
+    due = latest_due(local_now(node), node.config.archive.worklist_at)
+    return local_now(node).date() if due is None else due.day
 
 
 def _pair(text: str) -> tuple[str, str]:

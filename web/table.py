@@ -26,6 +26,7 @@ from web.api import (
     unsettled,
     users,
     watch,
+    worklists,
 )
 from web.dicomweb import (
     capabilities,
@@ -57,6 +58,7 @@ ROUTES: tuple[Route, ...] = (
     *deletions.ROUTES,
     *devices.ROUTES,
     *remotes.ROUTES,
+    *worklists.ROUTES,
     *queries.ROUTES,
     *transfers.ROUTES,
     *deliveries.ROUTES,

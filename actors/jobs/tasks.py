@@ -15,6 +15,7 @@ from node.archive.archiving import archive_study
 from node.archive.deletion.erasing import erase_study
 from node.archive.orphans import look_for_orphans
 from node.archive.recall.recalling import recall_study
+from node.hospital.looking_ahead import look_ahead
 from node.node import Node
 from node.reporting.delivery import deliver
 from node.reporting.document import make_documents
@@ -36,6 +37,7 @@ ARCHIVE: Mapping[str, Callable[..., None]] = {
     "archive_study": archive_study,  # (origin, study_uid, profile): its package, in each store
     "recall_study": recall_study,  # (origin, study_uid, ticket): back from the archive
     "erase_study": erase_study,  # (deletion): what lies outside of the database of a study that was deleted
+    "look_ahead": look_ahead,  # (remote, day): earlier studies of whom a worklist expects
     "look_for_orphans": look_for_orphans,  # (store, after, day, tries): some thousand names of a store against rows
 }
 """In a queue of their own: they keep cores busy, and no report waits for them."""

@@ -80,7 +80,12 @@ def patient_of(study: StudyAttributes, issuers: Issuers, *, origin: NodeId) -> P
 
 def issuer_of(study: StudyAttributes, issuers: Issuers, *, origin: NodeId) -> str:
     """Give who issued an instance's numbers, as ``NODE:ISSUER``; a node's own are ``NODE:``."""
-    said = study.issuer if issuers.trusted and study.issuer else issuers.given
+    return issuer_named(study.issuer, issuers, origin=origin)
+
+
+def issuer_named(name: str, issuers: Issuers, *, origin: NodeId) -> str:
+    """Give who issued numbers of which this name of an issuer is said; empty: none is."""
+    said = name if issuers.trusted and name else issuers.given
     said = _ISSUER_FORBIDDEN.sub("", said).strip()
     return said if said.startswith(f"{origin}:") else f"{origin}:{said}"
 

@@ -18,6 +18,7 @@ from node.database.instance_tables import INSTANCES
 from node.database.lifecycle_tables import LIFECYCLE
 from node.database.rebuild_tables import REBUILD
 from node.database.watch_tables import WATCH
+from node.database.worklist_tables import WORKLIST
 
 Migration = tuple[str, ...]
 
@@ -376,5 +377,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     INSTANCES,
     BACKUPS_REMOVED,
     COPIES_BY_NAME,
+    WORKLIST,
 )
 """Migration n is ``MIGRATIONS[n - 1]``; one that has shipped is never edited, a new one is appended."""

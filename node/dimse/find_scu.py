@@ -11,8 +11,9 @@ Source: DICOM PS3.4 C.4.1, C.6; PS3.7 9.1.2.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from node.catalogue.matching import QueryLevel
@@ -80,23 +81,39 @@ def find(
         context = asking.context(STUDY_ROOT) or asking.context(PATIENT_ROOT)
         if context is None:
             raise Refused(f"{about} was refused: it takes no such query. Have it allow C-FIND to this node.")
-        return _Asking(asking, context, about=about, charset=charset, limit=min(limit, MOST_ANSWERS)).run(
+        query = Query(
+            asking,
+            context,
+            partial(read_identifier, charset=charset),
+            about=about,
+            limit=min(limit, MOST_ANSWERS),
+        )
+        return query.run(
             write_identifier(level, keys, charset=charset, explicit=context.syntax == EXPLICIT_LITTLE)
         )
 
 
-class _Asking:
-    """One query on its way."""
+class Query:
+    """One query on its way; ``read`` reads an answer, given its bytes and its transfer syntax."""
 
-    def __init__(self, asking: Exchange, context: Agreed, *, about: str, charset: str, limit: int) -> None:
+    def __init__(
+        self,
+        asking: Exchange,
+        context: Agreed,
+        read: Callable[[bytes, str], Mapping[str, str]],
+        *,
+        about: str,
+        limit: int,
+    ) -> None:
         self._asking, self._context, self._about = asking, context, about
-        self._charset, self._limit = charset, limit
+        self._read, self._limit = read, limit
         self._items: dict[frozenset[tuple[str, str]], Mapping[str, str]] = {}
         self._taken = 0
         self._unreadable = 0
         self._ignored = False
 
     def run(self, identifier: bytes) -> Answers:
+        """Ask, and take answers until the last one; raises as `find`."""
         message_id = self._asking.next_message_id()
         self._asking.ask(_request(message_id, self._context, identifier), self._context)
         until, after = time.monotonic() + ALL_S, -1
@@ -133,7 +150,7 @@ class _Asking:
             self._unreadable += 1
             return
         try:
-            found = read_identifier(raw.getvalue(), self._context.syntax, charset=self._charset)
+            found = self._read(raw.getvalue(), self._context.syntax)
         except InvalidRequest:
             found = {}
         if any(found.values()):

@@ -10,6 +10,7 @@ from node.errors import FieldMissing
 from node.names import AETitle
 
 LONGEST_NAME = 60
+LONGEST_ISSUER = 64
 RETRIEVE_BY = ("auto", "get", "move")
 """How studies are fetched from it; ``auto``: by C-GET where it offers that, else by C-MOVE."""
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,45}")
@@ -36,13 +37,19 @@ class Remote:
     """It may be asked for studies, and studies fetched from it."""
     send: bool = False
     """Studies may be sent to it."""
+    worklist: bool = False
+    """It is asked each evening who is expected the next day."""
+    issuer: str = ""
+    """Of the Patient IDs in its worklist, as rules of admission name it; empty: the hospital's own."""
     enabled: bool = True
     version: int = 1
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """What it is for: ``reports``, ``query``, ``send``."""
-        said = (("reports", self.reports), ("query", self.query), ("send", self.send))
+        """What it is for: ``reports``, ``query``, ``send``, ``worklist``."""
+        said = (
+            ("reports", self.reports), ("query", self.query), ("send", self.send), ("worklist", self.worklist),
+        )  # fmt: skip
         return tuple(name for name, yes in said if yes)
 
     @property
@@ -66,6 +73,8 @@ class RemoteForm:
     reports: bool = False
     query: bool = False
     send: bool = False
+    worklist: bool = False
+    issuer: str = ""
     enabled: bool = True
 
 
@@ -77,7 +86,9 @@ def checked_remote(form: RemoteForm, *, id_: str, version: int) -> Remote:
     FieldMissing
         Names the field that is empty or wrong.
     """
-    name, aet, host, calling = (one.strip() for one in (form.name, form.aet, form.host, form.calling))
+    name, aet, host, calling, issuer = (
+        one.strip() for one in (form.name, form.aet, form.host, form.calling, form.issuer)
+    )
     if not name or len(name) > LONGEST_NAME:
         raise _wrong("name", f"write 1 to {LONGEST_NAME} characters, such as 本院PACS")
     if not is_ae_title(aet):
@@ -92,6 +103,8 @@ def checked_remote(form: RemoteForm, *, id_: str, version: int) -> Remote:
         raise _wrong("charset", f"choose none or one of {', '.join(filter(None, CHARSETS))}")
     if form.retrieve_by not in RETRIEVE_BY:
         raise _wrong("retrieve_by", f"choose one of {', '.join(RETRIEVE_BY)}")
+    if len(issuer) > LONGEST_ISSUER or not issuer.isprintable():
+        raise _wrong("issuer", f"write at most {LONGEST_ISSUER} characters, as the rules of admission do")
     return Remote(
         id=id_,
         name=name,
@@ -105,6 +118,8 @@ def checked_remote(form: RemoteForm, *, id_: str, version: int) -> Remote:
         reports=form.reports,
         query=form.query,
         send=form.send,
+        worklist=form.worklist,
+        issuer=issuer,
         enabled=form.enabled,
         version=version,
     )

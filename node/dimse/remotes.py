@@ -20,7 +20,8 @@ from node.node import Node
 from node.people.audit import Acting, record_act
 
 _COLUMNS = (
-    "id, name, aet, host, port, tls, calling, charset, retrieve_by, reports, query, send, enabled, version"
+    "id, name, aet, host, port, tls, calling, charset, retrieve_by, reports, query, send, worklist, issuer, enabled,"
+    " version"
 )
 _TAKEN = "Saving the remote AE was refused: another one has this AE title. Give each its own."
 
@@ -40,6 +41,7 @@ class RemoteChanged(Event):
     uses: list[str]
     enabled: bool
     by: str
+    issuer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +190,7 @@ def remove_remote(node: Node, by: Acting, id_: str, *, address: str = "") -> Non
 def _values(one: Remote) -> tuple[Value, ...]:
     return (
         one.id, one.name, one.aet, one.host, one.port, int(one.tls), one.calling, one.charset, one.retrieve_by,
-        int(one.reports), int(one.query), int(one.send), int(one.enabled), one.version,
+        int(one.reports), int(one.query), int(one.send), int(one.worklist), one.issuer, int(one.enabled), one.version,
     )  # fmt: skip
 
 
@@ -205,6 +207,7 @@ def _told(node: Node, by: Acting, made: Remote, *, act: str, address: str) -> li
         uses=list(made.uses),
         enabled=made.enabled,
         by=by.id,
+        issuer=made.issuer,
     )
     subject = _subject(made.id)
     after = node.journal.version(subject)

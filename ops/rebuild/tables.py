@@ -55,7 +55,7 @@ WANTED = frozenset({"cursor", "job", "recall", "transfer", "transferred", "write
 
 LOCAL = frozenset(
     {
-        "alarm", "expectation", "lease", "link", "orphan_package", "pressure", "scrub_later", "scrubbed", "session",
+        "alarm", "expectation", "lease", "link", "look_ahead", "orphan_package", "pressure", "scrub_later", "scrubbed", "session",
         "setup_link", "tier_forecast",
     }
 )  # fmt: skip

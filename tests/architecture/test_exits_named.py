@@ -27,6 +27,7 @@ NO_INSTANCE = {
     "GET /api/live": "that something is another now",
     "GET /api/reports/{report_id}/pdf": "a document, as it was signed",
     "POST /api/remotes/{id}/echo": "whether a remote AE answers",
+    "POST /api/worklists/{id}/ask": "how many a worklist expects, and are known",
     "POST /api/queries/series": "what a remote AE holds",
     "POST /api/queries/studies": "what a remote AE holds",
     "DELETE /dicomweb/studies/{study_uid}": "nothing",

@@ -1,6 +1,6 @@
-"""What a node with two tiers left before rows of archived instances were folded: opened by this one, which goes on with it.
+"""What a node with two tiers left under earlier schemas: opened by this one, which goes on with it.
 
-`tests.kit.two_tiers` says what happened to it; ``digests.json`` and ``export.jsonl`` what that version answered. About half
+`tests.kit.two_tiers` says what happened to it; ``digests.json`` and ``export.jsonl`` what that version answered. About
 a minute, most of it the rebuild and what codes and decodes.
 """
 
@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,28 @@ from tests.kit.state_fixture import NEAR, answers, contents, index_lines, lying,
 from tests.kit.two_tiers import AWAY, CORRECTED, MERGED, PART, TOO, slice_
 from tests.kit.two_tiers import main as keep_past
 
-FIXTURE = Path(__file__).parents[1] / "fixtures" / "two-tiers-17"
-SAID = said_by(FIXTURE)
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+SCHEMAS = (17, 20)
+"""Before rows of archived instances were folded, and since."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """A fixture, and what the version that made it answered."""
+
+    folder: Path
+    said: dict[str, Any]
+
+
+@pytest.fixture(params=SCHEMAS)
+def past(request: pytest.FixtureRequest) -> Past:
+    folder = FIXTURES / f"two-tiers-{request.param}"
+    return Past(folder=folder, said=said_by(folder))
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return open_copy(FIXTURE, tmp_path / "alpha")
+def state(past: Past, tmp_path: Path) -> Path:
+    return open_copy(past.folder, tmp_path / "alpha")
 
 
 @pytest.fixture
@@ -79,8 +95,8 @@ def let_go(node: Node, clock: TickingClock, study: int) -> None:
     retire_packs(node)
 
 
-def test_it_is_of_an_earlier_schema_and_has_studies_in_each_tier(node: Node) -> None:
-    assert f"PRAGMA user_version = {len(MIGRATIONS)};" not in (FIXTURE / "database.sql").read_text()
+def test_it_is_of_an_earlier_schema_and_has_studies_in_each_tier(past: Past, node: Node) -> None:
+    assert f"PRAGMA user_version = {len(MIGRATIONS)};" not in (past.folder / "database.sql").read_text()
     assert node.database.read("PRAGMA user_version") == [{"user_version": len(MIGRATIONS)}]
     assert [lies_in_archive(node, key(study)) for study in (AWAY, TOO, PART, MERGED)] == [
         True,
@@ -94,57 +110,60 @@ def test_it_is_of_an_earlier_schema_and_has_studies_in_each_tier(node: Node) -> 
     assert any(row.number is None for row in instances_of(node.database, key(AWAY)))
 
 
-def test_it_answers_as_it_did(node: Node) -> None:
+def test_it_answers_as_it_did(past: Past, node: Node) -> None:
     found = answers(node)
-    assert {name: found[name] for name in found if found[name] != SAID[name]} == {}
+    assert {name: found[name] for name in found if found[name] != past.said[name]} == {}
 
 
-def test_what_lies_in_the_archive_alone_is_read_there(node: Node) -> None:
-    assert differing(lying(node), SAID["lying"]) == []
+def test_what_lies_in_the_archive_alone_is_read_there(past: Past, node: Node) -> None:
+    assert differing(lying(node), past.said["lying"]) == []
 
 
-def test_the_index_says_what_it_said(node: Node) -> None:
+def test_the_index_says_what_it_said(past: Past, node: Node) -> None:
     """A later version may know more of a row."""
-    before = rows((FIXTURE / "export.jsonl").read_text().splitlines())
+    before = rows((past.folder / "export.jsonl").read_text().splitlines())
     columns = {row["table"]: row.keys() for row in before}
     after = [{name: row[name] for name in columns[row["table"]]} for row in rows(index_lines(node))]
     assert after == before
 
 
-def test_nothing_is_wrong_with_it_and_all_its_records_are_in_signed_blocks(node: Node) -> None:
+def test_nothing_is_wrong_with_it_and_all_its_records_are_in_signed_blocks(past: Past, node: Node) -> None:
     assert wrong(node) == []
     counted = counts(node)
-    assert (counted[UNSEALED], counted["blocks"]) == (0, len(list((FIXTURE / "state" / "blocks").iterdir())))
+    assert (counted[UNSEALED], counted["blocks"]) == (
+        0,
+        len(list((past.folder / "state" / "blocks").iterdir())),
+    )
 
 
-def test_each_instance_comes_byte_for_byte_as_it_was_stored_and_as_it_left(node: Node) -> None:
-    assert differing(contents(node), SAID["bytes"]) == []
+def test_each_instance_comes_byte_for_byte_as_it_was_stored_and_as_it_left(past: Past, node: Node) -> None:
+    assert differing(contents(node), past.said["bytes"]) == []
     assert wrong(node) == []
 
 
-def test_sealed_copies_alone_give_the_same_bytes(state: Path, clock: TickingClock) -> None:
+def test_sealed_copies_alone_give_the_same_bytes(past: Past, state: Path, clock: TickingClock) -> None:
     shutil.rmtree(state / NEAR)
     node = opened(state, clock)
-    assert differing(lying(node), SAID["lying"]) == []
-    assert differing(contents(node), SAID["bytes"]) == []
+    assert differing(lying(node), past.said["lying"]) == []
+    assert differing(contents(node), past.said["bytes"]) == []
     node.close()
 
 
-def test_studies_go_on_between_the_tiers(node: Node, clock: TickingClock) -> None:
+def test_studies_go_on_between_the_tiers(past: Past, node: Node, clock: TickingClock) -> None:
     let_go(node, clock, TOO)
     for study in (AWAY, PART):
         bring(node, key(study), who="Dr. Li", why="asked")
     assert [lies_in_archive(node, key(study)) for study in (AWAY, TOO, PART)] == [False, True, False]
-    assert answers(node) == {name: SAID[name] for name in answers(node)}
-    assert differing(contents(node), SAID["bytes"]) == []
+    assert answers(node) == {name: past.said[name] for name in answers(node)}
+    assert differing(contents(node), past.said["bytes"]) == []
     for study in (AWAY, TOO, PART, MERGED):
         let_go(node, clock, study)
-    assert differing(contents(node), SAID["bytes"]) == []
+    assert differing(contents(node), past.said["bytes"]) == []
     assert wrong(node) == []
 
 
 def test_a_study_that_lies_in_the_archive_alone_grows_and_is_archived_anew(
-    node: Node, clock: TickingClock
+    past: Past, node: Node, clock: TickingClock
 ) -> None:
     send(node, clock, AWAY, slice_(AWAY, 9))
     complete(node, clock)
@@ -156,12 +175,12 @@ def test_a_study_that_lies_in_the_archive_alone_grows_and_is_archived_anew(
     assert archived.generation == 2
     let_go(node, clock, AWAY)
     found = contents(node)
-    assert {name: found[name] for name in SAID["bytes"]} == SAID["bytes"]
-    assert len(found) == len(SAID["bytes"]) + 1
+    assert {name: found[name] for name in past.said["bytes"]} == past.said["bytes"]
+    assert len(found) == len(past.said["bytes"]) + 1
     assert wrong(node) == []
 
 
-def test_an_index_that_is_lost_is_written_again(state: Path, clock: TickingClock) -> None:
+def test_an_index_that_is_lost_is_written_again(past: Past, state: Path, clock: TickingClock) -> None:
     node = opened(state, clock)
     before = exported(node)
     node.close()
@@ -170,36 +189,38 @@ def test_an_index_that_is_lost_is_written_again(state: Path, clock: TickingClock
     assert (done.records.unreadable, done.packages.unreadable, done.studies.missing) == ([], [], {})
     node = opened(state, clock)
     assert differences(before, exported(node)) == []
-    assert differing(contents(node), SAID["bytes"]) == []
+    assert differing(contents(node), past.said["bytes"]) == []
     node.close()
     assert wrong_in(state, clock) == []
 
 
-def test_what_this_version_leaves_can_be_kept_for_later_ones(tmp_path: Path, clock: TickingClock) -> None:
+def test_what_this_version_leaves_can_be_kept_for_later_ones(
+    past: Past, tmp_path: Path, clock: TickingClock
+) -> None:
     keep_past([str(tmp_path / "kept")])
     said = said_by(tmp_path / "kept")
     node = opened(open_copy(tmp_path / "kept", tmp_path / "alpha"), clock)
     assert differing(lying(node), said["lying"]) == []
     assert differing(contents(node), said["bytes"]) == []
-    assert said["bytes"] == SAID["bytes"]
+    assert said["bytes"] == past.said["bytes"]
     node.close()
 
 
-def test_a_planted_altered_byte_of_a_pack_is_caught(state: Path, clock: TickingClock) -> None:
+def test_a_planted_altered_byte_of_a_pack_is_caught(past: Past, state: Path, clock: TickingClock) -> None:
     node = opened(state, clock)
     (row,) = instances_of(node.database, key(CORRECTED))
     pack = node.packs.path(row.pack)
     pack.write_bytes(flipped(pack.read_bytes(), row.data_offset + row.data_bytes - 1))
-    assert differing(contents(node), SAID["bytes"]) == [name_of(row)]
+    assert differing(contents(node), past.said["bytes"]) == [name_of(row)]
     node.close()
 
 
 def test_a_planted_migration_that_forgets_an_instance_is_caught(
-    state: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
+    past: Past, state: Path, clock: TickingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgetting = ("DELETE FROM archived_series WHERE state = 'rejected'",)
     monkeypatch.setattr("node.database.sqlite.MIGRATIONS", (*MIGRATIONS, forgetting))
     node = opened(state, clock)
-    assert [name.split()[0] for name in differing(lying(node), SAID["lying"])] == [f"2.25.{AWAY}.1.3"]
-    assert answers(node)["instances"] != SAID["instances"]
+    assert [name.split()[0] for name in differing(lying(node), past.said["lying"])] == [f"2.25.{AWAY}.1.3"]
+    assert answers(node)["instances"] != past.said["instances"]
     node.close()

@@ -46,7 +46,7 @@ def dcmqrscp(
         f"HostTable BEGIN\n{hosts}HostTable END\nVendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\nQRSCP {store} RW (200, 4096mb) ANY\nAETable END\n"
     )
-    with _running(["dcmqrscp", "-c", str(folder / "dcmqrscp.cfg"), *arguments], port):
+    with running(["dcmqrscp", "-c", str(folder / "dcmqrscp.cfg"), *arguments], port):
         yield port
 
 
@@ -61,7 +61,7 @@ def qrscp(folder: Path, *, movers: Sequence[tuple[str, int]] = ()) -> Iterator[i
         "acse_timeout: 30\ndimse_timeout: 30\nnetwork_timeout: 30\nlog_identifier: False\n"
         f"instance_location: {folder / 'instances'}\ndatabase_location: {folder / 'instances.sqlite'}\n{sections}"
     )
-    with _running([sys.executable, "-m", "pynetdicom", "qrscp", "-q", "-c", str(folder / "qrscp.ini")], port):
+    with running([sys.executable, "-m", "pynetdicom", "qrscp", "-q", "-c", str(folder / "qrscp.ini")], port):
         yield port
 
 
@@ -70,7 +70,7 @@ def storescp(folder: Path, *arguments: str) -> Iterator[int]:
     """dcmtk's storage SCP, keeping bytes as they come."""
     (port,) = free_ports(1)
     folder.mkdir(parents=True, exist_ok=True)
-    with _running(["storescp", *arguments, "--bit-preserving", "-od", str(folder), str(port)], port):
+    with running(["storescp", *arguments, "--bit-preserving", "-od", str(folder), str(port)], port):
         yield port
 
 
@@ -94,7 +94,7 @@ def fill(
 
 
 @contextmanager
-def _running(command: list[str], port: int) -> Iterator[None]:
+def running(command: list[str], port: int) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(f"{command[0]} to listen", lambda: is_listened_at(port))

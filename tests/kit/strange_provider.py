@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -26,11 +26,12 @@ def provider(
     move: Handler | None = None,
     get: Handler | None = None,
     store: Handler | None = None,
+    others: Sequence[str] = (),
 ) -> Iterator[int]:
-    """Serve queries, retrievals and storage by these handlers."""
+    """Serve queries, retrievals and storage by these handlers; ``others`` are SOP classes that it takes besides."""
     entity = AE(ae_title="QRSCP")
     entity.supported_contexts = AllStoragePresentationContexts
-    for uid in (STUDY_ROOT, PATIENT_ROOT, STUDY_ROOT_MOVE, STUDY_ROOT_GET):
+    for uid in (STUDY_ROOT, PATIENT_ROOT, STUDY_ROOT_MOVE, STUDY_ROOT_GET, *others):
         entity.add_supported_context(uid)
     for context in entity.supported_contexts:
         if context.abstract_syntax.startswith("1.2.840.10008.5.1.4.1.1."):

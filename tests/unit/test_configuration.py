@@ -79,3 +79,10 @@ def test_what_cannot_work_is_refused_at_reading(state: Path, settings: dict[str,
     write(state, **settings)
     with pytest.raises(InvalidRequest, match=words):
         load_config(state)
+
+
+@pytest.mark.parametrize("time", ["25:00", "6:00", "18", ""])
+def test_a_time_that_is_none_is_refused_at_reading(state: Path, time: str) -> None:
+    write(state, worklist_at=["18:00", time])
+    with pytest.raises(InvalidRequest, match="write times of the day"):
+        load_config(state)

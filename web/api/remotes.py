@@ -32,6 +32,8 @@ class RemoteShape(Shape):
     reports: bool
     query: bool
     send: bool
+    worklist: bool
+    issuer: str
     enabled: bool
     version: int
 
@@ -72,6 +74,8 @@ class RemoteBody(Shape):
     reports: bool = False
     query: bool = False
     send: bool = False
+    worklist: bool = False
+    issuer: str = ""
     enabled: bool = True
     version: int | None = None
 
@@ -88,6 +92,8 @@ class RemoteBody(Shape):
             reports=self.reports,
             query=self.query,
             send=self.send,
+            worklist=self.worklist,
+            issuer=self.issuer,
             enabled=self.enabled,
         )
 
@@ -185,6 +191,8 @@ def _shape(one: Remote) -> RemoteShape:
         reports=one.reports,
         query=one.query,
         send=one.send,
+        worklist=one.worklist,
+        issuer=one.issuer,
         enabled=one.enabled,
         version=one.version,
     )

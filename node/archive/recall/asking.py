@@ -19,7 +19,7 @@ from node.node import Node
 from node.people.audit import Acting, record_act
 
 JOB = "recall_study"
-ASKED, VIEWED, READ, PRIORS = "asked", "viewed", "read", "priors"
+ASKED, VIEWED, READ, PRIORS, EXPECTED = "asked", "viewed", "read", "priors", "expected"
 """Why a study is asked back."""
 PRIORITY, REST, EARLY = 1, 2, 4
 """Of what a person waits for; of the rest of what she views; of what nobody waits for yet. Archiving comes after all."""

@@ -14,7 +14,7 @@ from node.archive.archived import WHOLE
 from node.archive.lifecycle.ruling import effective_rules
 from node.archive.recall.asking import EARLY, PRIORS, ask_recall
 from node.archive.recall.room import room_bytes
-from node.archive.recall.tickets import lies_away
+from node.archive.recall.tickets import lies_away, peek_open
 from node.catalogue.search import StudyRow, peek_study
 from node.database.port import read_as
 from node.errors import Conflict, NotFound
@@ -56,6 +56,8 @@ def recall_priors_of(node: Node, key: StudyKey) -> list[StudyKey]:
 def recall_early(node: Node, sought: Iterable[Sought], *, why: str) -> list[StudyKey]:
     """Bring back earlier studies of patients who are to be looked at, as far as the limits and the room allow.
 
+    Gives those that were not on their way already.
+
     Parameters
     ----------
     why
@@ -70,27 +72,43 @@ def recall_early(node: Node, sought: Iterable[Sought], *, why: str) -> list[Stud
             if size > left:
                 break
             left -= size
+            if peek_open(node.database, key) is not None:
+                continue
             with suppress(Conflict, NotFound):
                 ask_recall(node, None, key, who="", why=why, priority=EARLY)
                 asked.append(key)
     return asked
 
 
+def is_held(node: Node, patient: PatientKey) -> bool:
+    """Say whether a study of hers is held here, in either tier."""
+    return bool(
+        node.database.read(
+            f"SELECT 1 AS held FROM study WHERE {_hers()} LIMIT 1", (patient.issuer, patient.id, node.id)
+        )
+    )
+
+
 def _priors(node: Node, sought: Sought, *, most: int) -> list[StudyKey]:
     """Give those of the newest studies that are alike which lie in the archive alone, at least in part."""
     if not most:
         return []
-    whose = "'' <> ?" if planted("priors-by-bare-id") else "patient_issuer = ?"
     rows = read_as(
         node.database,
         StudyRow,
-        f"SELECT * FROM study WHERE {whose} AND patient_id = ? AND origin = ? AND conflict < ?"
+        f"SELECT * FROM study WHERE {_hers()} AND conflict < ?"
         " AND rejected = 0 ORDER BY study_date DESC, first_at DESC LIMIT ?",
         (sought.patient.issuer, sought.patient.id, node.id, RED, LOOKED_AT),
     )
     alike = [StudyKey(origin=row.origin, study_uid=row.study_uid) for row in rows if _is_alike(row, sought)]
     newest = [key for key in alike if key != sought.besides][:most]
     return [key for key in newest if _is_away(node, key)]
+
+
+def _hers() -> str:
+    """Give the condition on a study that is a patient's by her issuer and ID, and of an origin."""
+    whose = "'' <> ?" if planted("priors-by-bare-id") else "patient_issuer = ?"
+    return f"{whose} AND patient_id = ? AND origin = ?"
 
 
 def _is_away(node: Node, key: StudyKey) -> bool:

@@ -152,6 +152,14 @@ def count_open(database: Database) -> Mapping[str, int]:
     return {text(row, "state"): integer(row, "n") for row in rows}
 
 
+def coming_bytes(database: Database) -> int:
+    """Give how much is on its way back, of tickets that run and that wait."""
+    (row,) = database.read(
+        "SELECT coalesce(sum(bytes), 0) AS bytes FROM recall WHERE state IN ('waiting', 'running')"
+    )
+    return integer(row, "bytes")
+
+
 def measured_rate(database: Database) -> float | None:
     """Give bytes a second over the recalls that ended last; None before there were any."""
     (row,) = database.read(

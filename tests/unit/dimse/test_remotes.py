@@ -61,6 +61,8 @@ def test_added_remote_is_listed_as_it_was_typed(node):
         ("calling", "影像"),
         ("charset", "KLINGON"),
         ("retrieve_by", "pigeon"),
+        ("issuer", "his\x00"),
+        ("issuer", "长" * 65),
     ],
 )
 def test_field_that_cannot_work_is_named(node, field, value):

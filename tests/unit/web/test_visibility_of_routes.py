@@ -79,6 +79,7 @@ ROLES: dict[str, frozenset[str]] = {
     "/api/recalls": TECHNICIAN | EXPERT,
     "/api/devices": ADMINISTRATOR,
     "/api/remotes": ADMINISTRATOR,
+    "/api/worklists": ADMINISTRATOR,
     "/api/remote-names": ADMINISTRATOR | TECHNICIAN,
     "/api/queries": TECHNICIAN,
     "/api/transfers": TECHNICIAN,

@@ -17,7 +17,7 @@ from node.archive.lifecycle.ruling import change_rules, get_rules
 from node.archive.recall.asking import PRIORS, ask_recall
 from node.archive.recall.priors import Sought, recall_early, recall_priors_of
 from node.archive.recall.recalling import bring
-from node.archive.recall.tickets import list_tickets, open_tickets
+from node.archive.recall.tickets import lies_away, list_tickets, open_tickets
 from node.clock import SECOND
 from node.database.port import Statement
 from node.names import Cause, NodeId, PatientKey, StudyKey, Subject
@@ -73,7 +73,7 @@ def test_the_three_newest_come_after_all_that_somebody_waits_for(node: Node) -> 
     assert [key.study_uid[-1] for key in recall_priors_of(node, KEY)] == ["4", "3", "2"]
     found = open_tickets(node.database)
     assert {(one.why, one.who, one.asker, one.priority) for one in found} == {(PRIORS, "", "", 4)}
-    assert len(recall_priors_of(node, KEY)) == 3, "asked again, the tickets are the same"
+    assert recall_priors_of(node, KEY) == [], "they are on their way"
     assert len(open_tickets(node.database)) == 3
     hers = ask_recall(node, OPERATOR, earlier(0), who="Dr. Li", asker="li")
     assert hers.priority < found[0].priority
@@ -163,3 +163,15 @@ def test_patients_of_tomorrow_can_be_brought_without_a_study_at_hand(node: Node)
     found = recall_early(node, [Sought(patient=patient)], why="worklist")
     assert [key.study_uid[-1] for key in found] == ["4", "3"], "the newest of three is here"
     assert {one.why for one in open_tickets(node.database)} == {"worklist"}
+
+
+def test_what_is_on_its_way_for_one_patient_leaves_less_room_for_the_next(node: Node) -> None:
+    say(node, earlier(0), patient_id="Q-1")
+    (row,) = node.database.read(
+        "SELECT patient_issuer AS i, patient_id AS p FROM study WHERE study_uid = '2.25.74'"
+    )
+    both = [Sought(patient=PatientKey(issuer=str(row["i"]), id=number)) for number in (str(row["p"]), "Q-1")]
+    _, size = lies_away(node.database, earlier(4))
+    limit(node, online_bytes=online_bytes(node.database) + size + 10, pressure_percent=100)
+    assert [key.study_uid[-1] for key in recall_early(node, both, why="expected")] == ["4"]
+    assert recall_early(node, both, why="expected") == []

@@ -16,6 +16,9 @@ export interface Remote {
   reports: boolean
   query: boolean
   send: boolean
+  worklist: boolean
+  /** Of the Patient IDs in its worklist; empty: the hospital's own. */
+  issuer: string
   enabled: boolean
   /** What its editor saw; a change upon an older one is refused. */
   version: number
@@ -88,5 +91,35 @@ export interface Transfer {
 
 export interface Transfers {
   items: Transfer[]
+  now: Micros
+}
+
+/** What a worklist said of a day at the last look. */
+export interface Look {
+  /** ISO 8601. */
+  day: string
+  at: Micros
+  state: 'done' | 'failed'
+  patients: number
+  /** Of whom studies are held here. */
+  known: number
+  /** Asked back for them. */
+  studies: number
+  whole: boolean
+  words: string
+}
+
+export interface Worklist {
+  remote: string
+  name: string
+  enabled: boolean
+  /** The newest day first. */
+  looks: Look[]
+}
+
+export interface Worklists {
+  items: Worklist[]
+  /** Null: never by themselves. */
+  nextAt: Micros | null
   now: Micros
 }

@@ -20,7 +20,7 @@ const AE_TITLE = /^[^\\]{1,16}$/
 /** DICOM's own terms, the same in every language. */
 const CHARSETS = ['GB18030', 'GBK', 'ISO_IR 192', 'ISO_IR 100', 'ISO 2022 IR 58']
 const WAYS = ['auto', 'get', 'move'] as const
-const USES = ['query', 'send', 'reports'] as const
+const USES = ['query', 'send', 'reports', 'worklist'] as const
 const NEW: Partial<Fields> = {
   enabled: true,
   port: 11112,
@@ -31,6 +31,8 @@ const NEW: Partial<Fields> = {
   query: true,
   send: true,
   reports: false,
+  worklist: false,
+  issuer: '',
 }
 
 export function RemoteDialog({ edited, close, done }: RemoteDialogProps) {
@@ -39,6 +41,7 @@ export function RemoteDialog({ edited, close, done }: RemoteDialogProps) {
   const { busy, run } = useAction()
   const known = edited !== 'new' && edited !== null ? edited : null
   const required = { required: true, message: text('form.missing') }
+  const worklist = Form.useWatch('worklist', form)
   const title = { pattern: AE_TITLE, message: text('dicom.aetRule') }
   const save = async (fields: Fields) => {
     const saved = await run(
@@ -93,6 +96,7 @@ export function RemoteDialog({ edited, close, done }: RemoteDialogProps) {
             </Form.Item>
           ))}
         </Form.Item>
+        {worklist && line('issuer', 'column.issuer', [], 'remote.issuerHow')}
         <Form.Item name="charset" label={text('remote.charset')} extra={text('remote.charsetHow')}>
           <Select
             data-testid="remote-charset"

@@ -11,7 +11,7 @@ import { Mark } from '../shown/mark'
 import { Listed } from './listed'
 import { RemoteDialog } from './remote-dialog'
 
-const USES = ['query', 'send', 'reports'] as const
+const USES = ['query', 'send', 'reports', 'worklist'] as const
 
 export function Remotes() {
   const text = useText()

@@ -16,6 +16,7 @@ import { personName } from '../shown/patient'
 import { byteSize, count } from '../shown/size'
 import { duration } from '../shown/times'
 import { recallWord } from './reason-words'
+import { Worklists } from './worklists'
 
 const PATH = '/api/archive/recalls'
 const SHOWN: Record<Ticket['state'], { shape: Shape; tone: Tone }> = {
@@ -62,6 +63,7 @@ export function Recalls() {
   return (
     <section>
       {error && <Failure error={error} again={reload} />}
+      <Worklists />
       {value.items.length === 0 ? (
         <div className="empty" data-testid="recalls-empty">
           {text('recalls.none')}

@@ -1,0 +1,142 @@
+"""Worklists of the hospital asked who is expected, so that earlier studies lie online before the patient comes.
+
+Which remote AEs have one is `node.dimse.remotes`'; when they are asked, `looks`'; what of a patient comes back, and how much,
+`node.archive.recall.priors`'. Here one becomes the other: a patient as the RIS numbers her is the whole key or nobody.
+
+Source: IHE RAD TF-1 App. (pre-fetching of relevant priors by scheduled procedures); DICOM PS3.4 K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from node.archive.recall.asking import EXPECTED
+from node.archive.recall.priors import Sought, is_held, recall_early
+from node.archive.tier import QUEUE
+from node.catalogue.identity import Issuers, is_placeholder, issuer_named
+from node.clock import MINUTE
+from node.dimse.calling import called
+from node.dimse.remote_form import Remote
+from node.dimse.remotes import list_remotes, peek_remote_by_id
+from node.dimse.worklist_scu import Worklist, ask_worklist
+from node.errors import GridError
+from node.hospital.looks import DONE, FAILED, Look, latest_due, local_now, note_look
+from node.journal.jobs import enqueue
+from node.names import Cause, PatientKey, StudyKey
+from node.node import Node
+
+JOB = "look_ahead"
+EVERY = MINUTE
+PRIORITY = 3
+"""Before what nobody waits for, so that its recalls are asked for in time; after what a person waits for."""
+
+
+class LookingAhead:
+    """Sees to it that each worklist is asked when its time has come, once; two are safe."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._next = 0
+
+    def step(self) -> None:
+        """Ask for the looks that are due, at most once a minute."""
+        node = self._node
+        if node.now() < self._next:
+            return
+        self._next = node.now() + EVERY
+        due = latest_due(local_now(node), node.config.archive.worklist_at)
+        if due is None:
+            return
+        for remote in list_remotes(node.database):
+            key = f"look-ahead/{remote.id}/{due.at:%Y-%m-%dT%H:%M}"
+            if _asks(remote) and not node.database.read("SELECT 1 AS there FROM job WHERE id = ?", (key,)):
+                args: dict[str, str | int] = {"remote": remote.id, "day": due.day.isoformat()}
+                node.write(
+                    [
+                        enqueue(
+                            JOB, args, key=key, cause=Cause(node.new_id()), now=node.now(), queue=QUEUE, priority=PRIORITY,
+                        )
+                    ]
+                )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a look found, and what was asked back for it."""
+
+    worklist: Worklist
+    known: int
+    """Patients of whom studies are held here."""
+    studies: list[StudyKey]
+
+
+def look_ahead(node: Node, remote: str, day: str) -> None:
+    """Ask a remote AE's worklist about a day, and earlier studies of its patients back; the job.
+
+    A day that is over is let go.
+
+    Raises
+    ------
+    Unavailable, Refused
+        It cannot be reached, or has no worklist; noted where people look.
+    """
+    one = peek_remote_by_id(node.database, remote)
+    on = date.fromisoformat(day)
+    if one is not None and _asks(one) and on >= local_now(node).date():
+        look(node, one, on)
+
+
+def look(node: Node, remote: Remote, day: date) -> Looked:
+    """Do so at once, and note what came of it; raises as `look_ahead`."""
+    try:
+        worklist = ask_worklist(called(node.config, remote), day, charset=remote.charset)
+    except GridError as error:
+        _note(node, remote, day, state=FAILED, words=error.message)
+        raise
+    known = [one for one in sought(node, remote, worklist) if is_held(node, one.patient)]
+    studies = recall_early(node, known, why=EXPECTED)
+    _note(
+        node,
+        remote,
+        day,
+        state=DONE,
+        patients=len(worklist.expected),
+        known=len(known),
+        studies=len(studies),
+        whole=worklist.complete,
+    )
+    return Looked(worklist=worklist, known=len(known), studies=studies)
+
+
+def sought(node: Node, remote: Remote, worklist: Worklist) -> Iterator[Sought]:
+    """Give whose earlier studies are wanted, who comes first first; whoever has no number of her own is nobody."""
+    issuers = Issuers(given=remote.issuer, trusted=node.config.node.trusted_issuer)
+    for one in worklist.expected:
+        if not is_placeholder(one.patient_id):
+            issuer = issuer_named(one.issuer, issuers, origin=node.id)
+            yield Sought(patient=PatientKey(issuer=issuer, id=one.patient_id), modalities=one.modalities)
+
+
+def _asks(remote: Remote) -> bool:
+    return remote.enabled and remote.worklist
+
+
+def _note(
+    node: Node,
+    remote: Remote,
+    day: date,
+    *,
+    state: str,
+    patients: int = 0,
+    known: int = 0,
+    studies: int = 0,
+    whole: bool = True,
+    words: str = "",
+) -> None:
+    noted = Look(
+        remote=remote.id, day=day.isoformat(), at=node.now(), state=state, patients=patients, known=known, studies=studies,
+        whole=int(whole), words=words,
+    )  # fmt: skip
+    node.write(note_look(noted))
