@@ -30,14 +30,14 @@ JOBS: Mapping[str, Callable[..., None]] = {
 TRANSFERS: Mapping[str, Callable[..., None]] = {
     "send_study": send_study,  # (transfer_id): a study to a remote AE
     "retrieve_study": retrieve_study,  # (transfer_id): a study from a remote AE
+    "look_ahead": look_ahead,  # (remote, day): earlier studies of whom a worklist expects
 }
-"""In a queue of their own: they may take hours, and a signed report waits for none of them."""
+"""In a queue of their own: they wait for others, may take hours, and a signed report or a recall waits for none of them."""
 
 ARCHIVE: Mapping[str, Callable[..., None]] = {
     "archive_study": archive_study,  # (origin, study_uid, profile): its package, in each store
     "recall_study": recall_study,  # (origin, study_uid, ticket): back from the archive
     "erase_study": erase_study,  # (deletion): what lies outside of the database of a study that was deleted
-    "look_ahead": look_ahead,  # (remote, day): earlier studies of whom a worklist expects
     "look_for_orphans": look_for_orphans,  # (store, after, day, tries): some thousand names of a store against rows
 }
 """In a queue of their own: they keep cores busy, and no report waits for them."""

@@ -14,7 +14,6 @@ from datetime import date
 
 from node.archive.recall.asking import EXPECTED
 from node.archive.recall.priors import Sought, is_held, recall_early
-from node.archive.tier import QUEUE
 from node.catalogue.identity import Issuers, is_placeholder, issuer_named
 from node.clock import MINUTE
 from node.dimse.calling import called
@@ -26,11 +25,12 @@ from node.hospital.looks import DONE, FAILED, Look, latest_due, local_now, note_
 from node.journal.jobs import enqueue
 from node.names import Cause, PatientKey, StudyKey
 from node.node import Node
+from node.transfers.transfers import QUEUE
 
 JOB = "look_ahead"
 EVERY = MINUTE
 PRIORITY = 3
-"""Before what nobody waits for, so that its recalls are asked for in time; after what a person waits for."""
+"""Before studies on their way to and from others: it takes a moment."""
 
 
 class LookingAhead:

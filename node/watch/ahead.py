@@ -14,7 +14,7 @@ import msgspec
 from node.archive.archived import NEEDS_A_COPY
 from node.archive.lifecycle.facts import Hold, Kind, State, StudyFacts, Tier
 from node.archive.lifecycle.forecast import Day, forecast
-from node.archive.lifecycle.known import OLD_DAYS
+from node.archive.lifecycle.known import EARLY, OLD_DAYS
 from node.archive.lifecycle.periods import DAY, day_of
 from node.archive.lifecycle.rules import Rules
 from node.canonical import canonical_json
@@ -32,7 +32,9 @@ _PAGE = (
     " (SELECT max(at) FROM audit WHERE act = 'read-images'"
     " AND subject = 'study/' || study.origin || '/' || study.study_uid) AS read_at,"
     " (SELECT max(ended_at) FROM recall WHERE recall.origin = study.origin AND recall.study_uid = study.study_uid"
-    " AND recall.state = 'done') AS recalled_at,"
+    f" AND recall.state = 'done' AND recall.priority < {EARLY}) AS recalled_at,"
+    " (SELECT max(ended_at) FROM recall WHERE recall.origin = study.origin AND recall.study_uid = study.study_uid"
+    f" AND recall.state = 'done' AND recall.priority >= {EARLY}) AS brought_at,"
     " (SELECT max(signed_at) FROM report WHERE report.origin = study.origin AND report.study_uid = study.study_uid)"
     " AS reported_at FROM study LEFT JOIN archived ON archived.origin = study.origin"
     " AND archived.study_uid = study.study_uid AND archived.generation = (SELECT max(generation) FROM archived AS newest"
@@ -116,6 +118,7 @@ def _facts(row: Row, holds: dict[StudyKey, tuple[Hold, ...]], *, own: NodeId) ->
         last_at=last_at,
         read_at=max((at for name in ("read_at", "recalled_at") if (at := _known(row, name))), default=None),
         reported_at=_known(row, "reported_at"),
+        brought_at=_known(row, "brought_at"),
         tier=tier,
         packaged=(packaged or 0) >= integer(row, "instance_count"),
         package_bytes=_known(row, "package_bytes") or 0,

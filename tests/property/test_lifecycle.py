@@ -68,6 +68,7 @@ studies = st.builds(
     last_at=times,
     read_at=st.none() | times,
     reported_at=st.none() | times,
+    brought_at=st.none() | times,
     tier=mostly(Tier.BOTH, Tier.ARCHIVED, seldom=(Tier.ONLINE,)),
     packaged=mostly(True, seldom=(False,)),
     package_bytes=st.integers(0, 10**9),
@@ -130,7 +131,11 @@ def wrongly_gone(facts: StudyFacts, rules: Rules, now: int, *, at_least: int) ->
             "uncovered": not facts.packaged or facts.tier is not Tier.BOTH,
             "receiving": facts.state is State.RECEIVING,
             "young": any(now < months_after(use, rule.expire_after_months * at_least) for use in uses),
-            "floor": any(now - use < rules.limits.floor_hours * HOUR for use in uses),
+            "brought": facts.brought_at is not None and now < facts.brought_at + 7 * DAY * at_least,
+            "floor": any(
+                now - use < rules.limits.floor_hours * HOUR
+                for use in (*uses, facts.brought_at or facts.last_at)
+            ),
         }.items()
         if wrong
     ]
@@ -220,6 +225,9 @@ def _said(decision: Decision) -> tuple[type, Why, object]:
 def test_use_and_holds_never_hasten(facts: StudyFacts, rules: Rules, now: int, more: int) -> None:
     used = replace(facts, read_at=facts.last_used + more)
     if isinstance(decide(used, rules, now=now), Expire):
+        assert isinstance(decide(facts, rules, now=now), Expire)
+    brought = replace(facts, brought_at=max(facts.brought_at or 0, now - more))
+    if isinstance(decide(brought, rules, now=now), Expire):
         assert isinstance(decide(facts, rules, now=now), Expire)
     held = replace(facts, holds=(*facts.holds, Hold(reason="teaching", who="person/2")))
     assert not isinstance(decide(held, rules, now=now), Expire | MayBeDeleted)

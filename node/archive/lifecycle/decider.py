@@ -22,7 +22,7 @@ from node.archive.lifecycle.decisions import (
     until_lapsed,
 )
 from node.archive.lifecycle.facts import Kind, State, StudyFacts, Tier
-from node.archive.lifecycle.periods import HOUR, months_after
+from node.archive.lifecycle.periods import DAY, HOUR, months_after
 from node.archive.lifecycle.retention import retained
 from node.archive.lifecycle.rules import Limits, Rule, Rules
 from node.clock import MINUTE, Micros
@@ -30,6 +30,9 @@ from node.failpoints import planted
 
 BACKFILLED_QUIET: Micros = 10 * MINUTE
 """An old study that is brought in comes in one go: nobody waits a day for more of it."""
+
+BROUGHT_STAYS: Micros = 7 * DAY
+"""What came back for a consult, or for a patient who is expected, and was read by nobody."""
 
 
 def decide(facts: StudyFacts, rules: Rules, *, now: Micros) -> Decision:
@@ -78,8 +81,9 @@ def archives_at(facts: StudyFacts, rule: Rule) -> Micros:
 
 def expires_at(facts: StudyFacts, rule: Rule, *, limits: Limits) -> Micros:
     """Give when an online copy has had its time."""
-    used = facts.last_used
-    return max(months_after(used, rule.expire_after_months), used + limits.floor_hours * HOUR)
+    used, floor = facts.last_used, limits.floor_hours * HOUR
+    due_at = max(months_after(used, rule.expire_after_months), used + floor)
+    return due_at if facts.brought_at is None else max(due_at, facts.brought_at + max(BROUGHT_STAYS, floor))
 
 
 def enough_copies(facts: StudyFacts, rule: Rule) -> bool:

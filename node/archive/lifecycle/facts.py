@@ -90,6 +90,8 @@ class StudyFacts:
         Stores that hold a verified copy of that package: `verified_copies`.
     package_bytes
         Size of the package; 0 while there is none.
+    brought_at
+        When it came back for somebody who did not ask for it; no use of it, but it stays for a while.
     visited_at
         The latest visit known of the patient, from which the law counts; None when only this study is known.
     """
@@ -106,6 +108,7 @@ class StudyFacts:
     last_at: Micros
     read_at: Micros | None = None
     reported_at: Micros | None = None
+    brought_at: Micros | None = None
     tier: Tier = Tier.ONLINE
     packaged: bool = False
     package_bytes: int = 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from node.archive.lifecycle.facts import Tier
+from node.archive.lifecycle.known import EARLY
 from node.archive.lifecycle.pressure import to_free, to_free_on_disk
 from node.archive.lifecycle.rules import Limits
 from node.archive.lifecycle.totals import tier_totals
@@ -67,7 +68,7 @@ def least_recently_used(database: Database) -> list[StudyKey]:
         " coalesce((SELECT max(at) FROM audit WHERE act = 'read-images'"
         " AND subject = 'study/' || study.origin || '/' || study.study_uid), 0),"
         " coalesce((SELECT max(coalesce(ended_at, began_at)) FROM recall WHERE recall.origin = study.origin"
-        " AND recall.study_uid = study.study_uid AND recall.state IN ('done', 'running')), 0),"
+        f" AND recall.study_uid = study.study_uid AND recall.state IN ('done', 'running') AND priority < {EARLY}), 0),"
         " coalesce((SELECT max(signed_at) FROM report WHERE report.origin = study.origin"
         " AND report.study_uid = study.study_uid), 0)) AS used FROM study WHERE instance_count > 0"
         " AND coalesce((SELECT online FROM archived WHERE archived.origin = study.origin"

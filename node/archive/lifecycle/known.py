@@ -30,6 +30,8 @@ from node.database.port import Statement, integer, text
 from node.names import StudyKey
 from node.node import Node
 
+EARLY = 4
+"""Priority of a recall from which on nobody asked for it: it is no use of its study."""
 OLD_DAYS = 30
 """A study that was taken so long before it came was brought in afterwards."""
 _STATES = {VERIFIED: CopyState.VERIFIED, DAMAGED: CopyState.DAMAGED}
@@ -54,6 +56,7 @@ def read_facts(node: Node, key: StudyKey) -> StudyFacts | None:
         last_at=study.last_at,
         read_at=_read_at(node, key),
         reported_at=_reported_at(node, key),
+        brought_at=_brought_at(node, key),
         tier=_tier(archived),
         packaged=archived is not None and _is_covered(node, archived),
         package_bytes=archived.bytes if archived is not None else 0,
@@ -111,12 +114,22 @@ def _holds(node: Node, key: StudyKey) -> tuple[Hold, ...]:
 
 
 def _read_at(node: Node, key: StudyKey) -> Micros | None:
-    """Give when a person last opened its images, or it last came back from the archive, or began to."""
+    """Give when a person last opened its images, or it last came back for who asked for it, or began to."""
     rows = node.database.read(
         "SELECT max(at) AS at FROM (SELECT max(at) AS at FROM audit WHERE act = 'read-images' AND subject = ?"
         " UNION ALL SELECT max(coalesce(ended_at, began_at)) FROM recall WHERE origin = ? AND study_uid = ?"
-        " AND state IN ('done', 'running'))",
-        (key.subject, key.origin, key.study_uid),
+        " AND state IN ('done', 'running') AND priority < ?)",
+        (key.subject, key.origin, key.study_uid, EARLY),
+    )
+    return None if rows[0]["at"] is None else integer(rows[0], "at")
+
+
+def _brought_at(node: Node, key: StudyKey) -> Micros | None:
+    """Give when it last came back for nobody who asked, or began to."""
+    rows = node.database.read(
+        "SELECT max(coalesce(ended_at, began_at)) AS at FROM recall WHERE origin = ? AND study_uid = ?"
+        " AND state IN ('done', 'running') AND priority >= ?",
+        (key.origin, key.study_uid, EARLY),
     )
     return None if rows[0]["at"] is None else integer(rows[0], "at")
 

@@ -102,7 +102,8 @@ def _may_go(facts: StudyFacts, rules: Rules, *, now: Micros, wanted: int) -> Exp
     barred = to_archive(facts, rule, now=now) or held_online(facts, rule, now=now)
     if barred is not None:
         return barred.reason.code
-    if now < facts.last_used + rules.limits.floor_hours * HOUR and not planted("floor-ignored"):
+    lately = max(facts.last_used, facts.brought_at or facts.last_used)
+    if now < lately + rules.limits.floor_hours * HOUR and not planted("floor-ignored"):
         return Why.RECENT
     due_at = expires_at(facts, rule, limits=rules.limits)
     figures = {"last_used": facts.last_used, "due_at": due_at}

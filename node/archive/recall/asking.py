@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from node.archive.lifecycle.known import EARLY
 from node.archive.recall.tickets import WAITING, Ticket, lies_away, peek_open, waiting_tickets
 from node.archive.tier import QUEUE
 from node.catalogue.search import get_study
@@ -21,8 +22,9 @@ from node.people.audit import Acting, record_act
 JOB = "recall_study"
 ASKED, VIEWED, READ, PRIORS, EXPECTED = "asked", "viewed", "read", "priors", "expected"
 """Why a study is asked back."""
-PRIORITY, REST, EARLY = 1, 2, 4
-"""Of what a person waits for; of the rest of what she views; of what nobody waits for yet. Archiving comes after all."""
+PRIORITY, REST = 1, 2
+"""Of what a person waits for; of the rest of what she views; behind them `EARLY`, of what nobody waits for yet. Archiving comes
+after all."""
 MOST_SENT = 4
 """Lie with workers at once: as many as they do, and one behind each."""
 MOST_EARLY = 1

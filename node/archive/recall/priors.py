@@ -11,8 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from node.archive.archived import WHOLE
+from node.archive.lifecycle.known import EARLY
 from node.archive.lifecycle.ruling import effective_rules
-from node.archive.recall.asking import EARLY, PRIORS, ask_recall
+from node.archive.recall.asking import PRIORS, ask_recall
 from node.archive.recall.room import room_bytes
 from node.archive.recall.tickets import lies_away, peek_open
 from node.catalogue.search import StudyRow, peek_study

@@ -196,3 +196,17 @@ def test_a_planted_count_of_two_copies_in_one_store_is_caught(monkeypatch: pytes
     assert why(used(2 * YEAR, verified_copies=verified_copies(twice))) is Why.COPIES
     plant(monkeypatch, "copies-of-one-store")
     assert isinstance(decided(used(2 * YEAR, verified_copies=verified_copies(twice))), Expire)
+
+
+def test_what_was_brought_for_nobody_stays_a_week_and_what_she_read_six_months() -> None:
+    brought = archived(last_at=NOW - YEAR, brought_at=NOW)
+    assert why(brought) is Why.YOUNG
+    assert isinstance(decided(brought, now=NOW + 7 * DAY - 1), Keep)
+    assert isinstance(decided(brought, now=NOW + 7 * DAY), Expire)
+    read = archived(last_at=NOW - YEAR, brought_at=NOW, read_at=NOW + DAY)
+    assert isinstance(decided(read, now=NOW + 170 * DAY), Keep)
+
+
+def test_a_young_study_goes_no_sooner_for_having_been_brought() -> None:
+    young = archived(last_at=NOW, brought_at=NOW - 20 * DAY)
+    assert isinstance(decided(young, now=NOW + 100 * DAY), Keep)

@@ -47,6 +47,16 @@ def test_reading_puts_a_study_at_the_end() -> None:
     assert [facts.study_uid for facts, _ in relief.expire] == ["2.25.2"]
 
 
+def test_what_was_brought_for_nobody_goes_by_its_last_use_but_not_at_once() -> None:
+    last_week = archived(1, **ages(last_at=400, brought_at=5))
+    today = archived(2, **ages(last_at=500, brought_at=0))
+    relief = relieve(
+        [today, archived(3, **ages(last_at=100)), last_week], RULES, now=NOW, wanted_bytes=9 * SIZE
+    )
+    assert [facts.study_uid for facts, _ in relief.expire] == ["2.25.1", "2.25.3"]
+    assert set(relief.barred) == {Barred(why=Why.RECENT, studies=1, bytes=SIZE)}
+
+
 def test_those_whose_time_is_over_go_before_any_other() -> None:
     overdue = used(250 * DAY)
     relief = relieve([archived(2, **ages(last_at=90)), overdue], RULES, now=NOW, wanted_bytes=SIZE)

@@ -13,11 +13,12 @@ import pytest
 from node.archive.archived import AWAY, PART, WHOLE, is_archived, peek_archived
 from node.archive.expiring import expire_study
 from node.archive.lifecycle.facts import Tier
+from node.archive.lifecycle.known import EARLY
 from node.archive.lifecycle.totals import tier_totals
 from node.archive.package.restoring import restore_into
 from node.archive.recall import portions as cutting
 from node.archive.recall import recalling
-from node.archive.recall.asking import EARLY, MOST_EACH, MOST_SENT, PRIORS, ask_recall, send_next
+from node.archive.recall.asking import MOST_EACH, MOST_SENT, PRIORS, ask_recall, send_next
 from node.archive.recall.awaited import READER_WAITS, bring_for
 from node.archive.recall.recalling import bring, recall_study
 from node.archive.recall.tickets import end_ticket, open_tickets
