@@ -3,7 +3,7 @@
 Which remote AEs have one is `node.dimse.remotes`'; when they are asked, `looks`'; what of a patient comes back, and how much,
 `node.archive.recall.priors`'. Here one becomes the other: a patient as the RIS numbers her is the whole key or nobody.
 
-Source: IHE RAD TF-1 App. (pre-fetching of relevant priors by scheduled procedures); DICOM PS3.4 K.
+Source: DICOM PS3.4 K (what a worklist says of a patient).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from node.archive.recall.asking import EXPECTED
 from node.archive.recall.priors import Sought, is_held, recall_early
 from node.catalogue.identity import Issuers, is_placeholder, issuer_named
 from node.clock import MINUTE
+from node.database.port import Statement
 from node.dimse.calling import called
 from node.dimse.remote_form import Remote
 from node.dimse.remotes import list_remotes, peek_remote_by_id
@@ -43,7 +44,7 @@ class LookingAhead:
     def step(self) -> None:
         """Ask for the looks that are due, at most once a minute."""
         node = self._node
-        if node.now() < self._next:
+        if self._next - EVERY <= node.now() < self._next:  # else it is due, or the clock was set back
             return
         self._next = node.now() + EVERY
         due = latest_due(local_now(node), node.config.archive.worklist_at)
@@ -52,14 +53,7 @@ class LookingAhead:
         for remote in list_remotes(node.database):
             key = f"look-ahead/{remote.id}/{due.at:%Y-%m-%dT%H:%M}"
             if _asks(remote) and not node.database.read("SELECT 1 AS there FROM job WHERE id = ?", (key,)):
-                args: dict[str, str | int] = {"remote": remote.id, "day": due.day.isoformat()}
-                node.write(
-                    [
-                        enqueue(
-                            JOB, args, key=key, cause=Cause(node.new_id()), now=node.now(), queue=QUEUE, priority=PRIORITY,
-                        )
-                    ]
-                )  # fmt: skip
+                node.write([_job(node, key, remote=remote.id, day=due.day.isoformat())])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +111,12 @@ def sought(node: Node, remote: Remote, worklist: Worklist) -> Iterator[Sought]:
         if not is_placeholder(one.patient_id):
             issuer = issuer_named(one.issuer, issuers, origin=node.id)
             yield Sought(patient=PatientKey(issuer=issuer, id=one.patient_id), modalities=one.modalities)
+
+
+def _job(node: Node, key: str, **args: str | int) -> Statement:
+    return enqueue(
+        JOB, args, key=key, cause=Cause(node.new_id()), now=node.now(), queue=QUEUE, priority=PRIORITY
+    )
 
 
 def _asks(remote: Remote) -> bool:

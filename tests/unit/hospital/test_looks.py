@@ -90,6 +90,15 @@ def test_it_is_looked_at_most_once_a_minute(node: Node, clock: FrozenClock) -> N
     assert len(jobs(node)) == 1
 
 
+def test_a_clock_that_is_set_back_stops_nothing(node: Node, clock: FrozenClock) -> None:
+    looking = LookingAhead(node)
+    looking.step()
+    add_remote(node, OPERATOR, RIS)
+    clock.advance(-400 * DAY)
+    looking.step()
+    assert len(jobs(node)) == 1
+
+
 def test_a_day_that_is_over_and_one_that_was_switched_off_are_let_go(node: Node) -> None:
     ris = add_remote(node, OPERATOR, RIS)
     yesterday = local_now(node).date().fromordinal(local_now(node).date().toordinal() - 1)
