@@ -6,10 +6,15 @@ study?") finds it beside the journal.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
+
+from node.failpoints import planted
 
 
 def configure_logs(node: str, process: str) -> None:
@@ -24,6 +29,24 @@ def configure_logs(node: str, process: str) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, Unfailing(sys.stderr))),
     )
     structlog.contextvars.bind_contextvars(node=node, process=process)
+
+
+class Unfailing(io.TextIOBase):
+    """Standard error that may be a file on a full disk, or a pipe that nobody reads: a line is lost then, and no work."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, words: str) -> int:
+        if planted("log-stops-work"):
+            return self._stream.write(words)
+        with suppress(OSError, ValueError):
+            self._stream.write(words)
+        return len(words)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()

@@ -147,6 +147,7 @@ class JobConsumer(dramatiq.Consumer):
         """Let the row wait for its next attempt, or give it up."""
         job, error = _leased(message).job, _leased(message).error
         text, for_good = describe(error), is_for_good(error)
+        self._settle(job, lambda job: self._broker.table.fail(job, text, for_good=for_good))
         _log.warning(
             "job failed",
             job=job.id,
@@ -156,7 +157,6 @@ class JobConsumer(dramatiq.Consumer):
             for_good=for_good,
             frames=[] if isinstance(error, GridError) else _frames(error),
         )
-        self._settle(job, lambda job: self._broker.table.fail(job, text, for_good=for_good))
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
         """Give back rows that were not begun."""

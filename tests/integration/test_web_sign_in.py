@@ -11,9 +11,11 @@ import pytest
 
 from node.people.accounts import OPERATOR, create_account, disable_account
 from node.people.first_start import first_start_link
+from ops.logs import configure_logs
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.http import Answer, Visitor
+from tests.kit.logs import logs_as_before
 from tests.kit.site import Site, add_quickly, open_site
 
 PASSWORD = "a long enough 密码"
@@ -159,17 +161,15 @@ def test_unknown_addresses_and_methods_get_json(site: Site) -> None:
 def test_a_mistake_of_ours_is_told_by_an_id_without_the_exception_s_words(
     site: Site, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from ops.logs import configure_logs
-
-    configure_logs("alpha", "test")
-    visitor = site.signed_in(add_quickly(site.node, "wang", "technician"))
-
     def broken(*_arguments: object, **_more: object) -> None:
         raise RuntimeError("Zhang^San's row is odd")
 
-    monkeypatch.setattr("web.api.studies.find_visible", broken)
-    with pytest.raises(Answer) as answer:
-        visitor.get("/api/studies?text=Zhang")
+    with logs_as_before():
+        configure_logs("alpha", "test")
+        visitor = site.signed_in(add_quickly(site.node, "wang", "technician"))
+        monkeypatch.setattr("web.api.studies.find_visible", broken)
+        with pytest.raises(Answer) as answer:
+            visitor.get("/api/studies?text=Zhang")
     assert (answer.value.status, answer.value.body["error"]["code"]) == (500, "defect")
     cause = answer.value.body["error"]["message"].split()[-1].rstrip(".")
     (line,) = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "defect" in line]

@@ -89,6 +89,21 @@ def test_rejected_message_waits_for_its_next_attempt(database, consumer, clock):
     ]
 
 
+def test_a_log_that_fails_keeps_no_outcome_back(database, consumer, clock, monkeypatch):
+    def full(*_words, **_more):
+        raise OSError(28, "No space left on device")
+
+    ask(database)
+    message = next(consumer)
+    message.stuff_exception(Unavailable("Sending failed: the PACS is down. It will be tried again."))
+    monkeypatch.setattr("actors.jobs.broker._log", type("Log", (), {"warning": full}))
+    with pytest.raises(OSError, match="No space left"):
+        consumer.nack(message)
+    assert state(database) == "waiting"
+    clock.advance(BACK_OFF[0])
+    assert next(consumer).message_id == "job-1", "its slot is free"
+
+
 @pytest.mark.parametrize("error", [InvalidRequest("no"), NotFound("no"), Refused("no")], ids=repr)
 def test_error_that_would_only_come_again_gives_the_job_up(database, consumer, error):
     ask(database)
