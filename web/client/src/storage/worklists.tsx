@@ -22,9 +22,10 @@ export function Worklists() {
     <section className="card" data-testid="worklists">
       <h3>{text('worklists.title')}</h3>
       {value.items.length === 0 ? (
-        <p className="quiet">
-          {text('worklists.none')} <Link to="/node/remotes">{text('worklists.toRemotes')}</Link>
-        </p>
+        <>
+          <p className="quiet">{text('worklists.none')}</p>
+          <Link to="/node/remotes">{text('worklists.toRemotes')}</Link>
+        </>
       ) : (
         <>
           <p className="quiet">
