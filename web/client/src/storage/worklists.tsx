@@ -19,7 +19,7 @@ export function Worklists() {
   const { value, error, reload } = useResource<Listed>('/api/worklists', about('remote'))
   if (!value) return error ? <Failure error={error} again={reload} /> : null
   return (
-    <section className="card" data-testid="worklists">
+    <section className="card worklists" data-testid="worklists">
       <h3>{text('worklists.title')}</h3>
       {value.items.length === 0 ? (
         <>
