@@ -1,8 +1,9 @@
 """Sees to it that each study has its copies: archived when quiet, let go online when its time is over.
 
 Reads: the journal from its cursor ``archive``, for studies that completed, changed their tier, or that a consult is asked about; the
-list of studies to look at; tickets of recalls; how full the online tier is. Tells: nobody. Writes: that list; jobs that archive, recall and ask worklists; tickets for earlier studies; rows of studies whose online copy goes; rows of packages that a later one took the place of; its
-cursor; and removes those packages. What is decided is `node.archive.lifecycle.decider`'s and
+list of studies to look at; tickets of recalls; how full the online tier is. Tells: nobody. Writes: that list; jobs that archive, recall
+and ask worklists; tickets for earlier studies; rows of studies whose online copy goes; rows of packages that a later one took the
+place of; its cursor; and removes those packages. What is decided is `node.archive.lifecycle.decider`'s and
 `node.archive.lifecycle.pressure`'s, what is done `node.archive.deciding`'s, `relieving`'s and `tidying`'s.
 """
 

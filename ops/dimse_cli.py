@@ -177,12 +177,19 @@ def worklist(
             {"patientId": one.patient_id, "issuer": one.issuer, "modalities": sorted(one.modalities)}
             for one in found.expected
         ]
-        told = {"day": on.isoformat(), "expected": expected, "complete": found.complete, "studies": studies}
+        told = {
+            "day": on.isoformat(),
+            "expected": expected,
+            "complete": found.complete,
+            "unreadable": found.unreadable,
+            "studies": studies,
+        }
         typer.echo(json.dumps(told, ensure_ascii=False))
         return
     for one in found.expected:
         typer.echo(f"{one.patient_id}\t{one.issuer}\t{' '.join(sorted(one.modalities))}")
     more = "" if found.complete else "; there are more than are taken"
+    more += f"; {found.unreadable} answers could not be read" if found.unreadable else ""
     coming = "" if studies is None else f", {studies} studies are on their way"
     typer.echo(f"{len(found.expected)} expected on {on.isoformat()}{more}{coming}.", err=True)
 
@@ -320,15 +327,12 @@ def _bar(words: str, *, quiet: bool) -> Any:
 
 
 def _day(node: Node, text: str) -> date:
-    from node.hospital.looks import latest_due, local_now
+    from node.hospital.looks import day_asked_about
 
-    if text:
-        try:
-            return date.fromisoformat(text)
-        except ValueError as error:
-            raise InvalidRequest(f"Asking was refused: {text} is no day. Write it as 2026-12-01.") from error
-    due = latest_due(local_now(node), node.config.archive.worklist_at)
-    return local_now(node).date() if due is None else due.day
+    try:
+        return date.fromisoformat(text) if text else day_asked_about(node)
+    except ValueError as error:
+        raise InvalidRequest(f"Asking was refused: {text} is no day. Write it as 2026-12-01.") from error
 
 
 def _pair(text: str) -> tuple[str, str]:

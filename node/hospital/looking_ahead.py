@@ -9,7 +9,7 @@ Source: DICOM PS3.4 K (what a worklist says of a patient).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from node.archive.recall.asking import EXPECTED
@@ -52,7 +52,7 @@ class LookingAhead:
             return
         for remote in list_remotes(node.database):
             key = f"look-ahead/{remote.id}/{due.at:%Y-%m-%dT%H:%M}"
-            if _asks(remote) and not node.database.read("SELECT 1 AS there FROM job WHERE id = ?", (key,)):
+            if asks(remote) and not node.database.read("SELECT 1 AS there FROM job WHERE id = ?", (key,)):
                 node.write([_job(node, key, remote=remote.id, day=due.day.isoformat())])
 
 
@@ -61,8 +61,6 @@ class Looked:
     """What a look found, and what was asked back for it."""
 
     worklist: Worklist
-    known: int
-    """Patients of whom studies are held here."""
     studies: list[StudyKey]
 
 
@@ -78,30 +76,30 @@ def look_ahead(node: Node, remote: str, day: str) -> None:
     """
     one = peek_remote_by_id(node.database, remote)
     on = date.fromisoformat(day)
-    if one is not None and _asks(one) and on >= local_now(node).date():
+    if one is not None and asks(one) and on >= local_now(node).date():
         look(node, one, on)
 
 
 def look(node: Node, remote: Remote, day: date) -> Looked:
     """Do so at once, and note what came of it; raises as `look_ahead`."""
+    noted = Look(remote=remote.id, day=day.isoformat(), at=node.now(), state=DONE)
     try:
         worklist = ask_worklist(called(node.config, remote), day, charset=remote.charset)
     except GridError as error:
-        _note(node, remote, day, state=FAILED, words=error.message)
+        node.write(note_look(replace(noted, state=FAILED, words=error.message)))
         raise
     known = [one for one in sought(node, remote, worklist) if is_held(node, one.patient)]
     studies = recall_early(node, known, why=EXPECTED)
-    _note(
-        node,
-        remote,
-        day,
-        state=DONE,
+    noted = replace(
+        noted,
         patients=len(worklist.expected),
         known=len(known),
         studies=len(studies),
-        whole=worklist.complete,
+        whole=int(worklist.complete),
+        unreadable=worklist.unreadable,
     )
-    return Looked(worklist=worklist, known=len(known), studies=studies)
+    node.write(note_look(noted))
+    return Looked(worklist=worklist, studies=studies)
 
 
 def sought(node: Node, remote: Remote, worklist: Worklist) -> Iterator[Sought]:
@@ -119,24 +117,6 @@ def _job(node: Node, key: str, **args: str | int) -> Statement:
     )
 
 
-def _asks(remote: Remote) -> bool:
+def asks(remote: Remote) -> bool:
+    """Say whether a remote AE's worklist is asked."""
     return remote.enabled and remote.worklist
-
-
-def _note(
-    node: Node,
-    remote: Remote,
-    day: date,
-    *,
-    state: str,
-    patients: int = 0,
-    known: int = 0,
-    studies: int = 0,
-    whole: bool = True,
-    words: str = "",
-) -> None:
-    noted = Look(
-        remote=remote.id, day=day.isoformat(), at=node.now(), state=state, patients=patients, known=known, studies=studies,
-        whole=int(whole), words=words,
-    )  # fmt: skip
-    node.write(note_look(noted))

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from node.clock import SECOND, Micros
+from node.clock import MINUTE, SECOND, Micros
 from node.database.port import Database, Statement, read_as
 from node.node import Node
 
 DONE, FAILED = "done", "failed"
 NOON = time(12)
 LISTED = 20
+KEPT: Micros = 60 * 24 * 60 * MINUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,15 +30,17 @@ class Look:
     """ISO 8601."""
     at: Micros
     state: str
-    patients: int
+    patients: int = 0
     """Expected."""
-    known: int
+    known: int = 0
     """... of whom studies are held here; none at all means that the issuer is another."""
-    studies: int
+    studies: int = 0
     """Asked back for them, in all looks of that day."""
-    whole: int
+    whole: int = 1
     """0 when there were more patients than were taken."""
-    words: str
+    unreadable: int = 0
+    """Answers that could not be read, or name nobody."""
+    words: str = ""
     """Why it failed."""
 
 
@@ -77,6 +80,13 @@ def _around(now: datetime, times: Sequence[str]) -> list[datetime]:
     ]
 
 
+def day_asked_about(node: Node) -> date:
+    """Give the day that a look of now is about; without times, today."""
+    now = local_now(node)
+    due = latest_due(now, node.config.archive.worklist_at)
+    return now.date() if due is None else due.day
+
+
 def local_now(node: Node) -> datetime:
     """Give the time of day in the hospital's zone."""
     return datetime.fromtimestamp(node.now() / SECOND, ZoneInfo(node.config.node.zone))
@@ -93,14 +103,16 @@ def note_look(look: Look) -> list[Statement]:
     """Keep what came of a look; studies of earlier looks of that day are counted on, and what was once said is not unsaid."""
     return [
         Statement(
-            "INSERT INTO look_ahead (remote, day, at, state, patients, known, studies, whole, words)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (remote, day) DO UPDATE SET at = excluded.at,"
+            "INSERT INTO look_ahead (remote, day, at, state, patients, known, studies, whole, unreadable, words)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (remote, day) DO UPDATE SET at = excluded.at,"
             " state = excluded.state, patients = max(patients, excluded.patients),"
             " known = max(known, excluded.known),"
-            " studies = studies + excluded.studies, whole = excluded.whole, words = excluded.words",
+            " studies = studies + excluded.studies, whole = excluded.whole,"
+            " unreadable = excluded.unreadable, words = excluded.words",
             (
-                look.remote, look.day, look.at, look.state, look.patients, look.known, look.studies, look.whole, look.words,
+                look.remote, look.day, look.at, look.state, look.patients, look.known, look.studies, look.whole,
+                look.unreadable, look.words,
             ),
         ),
-        Statement("DELETE FROM look_ahead WHERE day < date(?, '-60 days')", (look.day,)),
+        Statement("DELETE FROM look_ahead WHERE at < ?", (look.at - KEPT,)),
     ]  # fmt: skip

@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from node.archive.archived import is_archived, peek_archived
@@ -94,13 +95,12 @@ def _frames(node: Node, key: StudyKey) -> tuple[list[float], list[float]]:
         places = [package.instance(row.offset).places[0] for row in rows]
         for read in range(READS):
             for row, place in zip(rows, places, strict=True):
-                by_turns = [
-                    (ours, lambda row=row: peek_frame(node, row, 1)),  # type: ignore[misc]
-                    (theirs, lambda place=place: os.pread(descriptor, place.size, place.at)),  # type: ignore[misc]
+                by_turns: list[tuple[list[float], Callable[[], object]]] = [
+                    (ours, partial(peek_frame, node, row, 1)),
+                    (theirs, partial(os.pread, descriptor, place.size, place.at)),
                 ]
-                for times, act in (
-                    by_turns if read % 2 else reversed(by_turns)
-                ):  # the second finds the frame in the processor's cache
+                # The second finds the frame in the processor's cache.
+                for times, act in by_turns if read % 2 else reversed(by_turns):
                     times.append(_timed(act))
         os.close(descriptor)
     return ours[SLICES:], theirs[SLICES:]

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from node.errors import NotFound, Refused
+from node.errors import InvalidRequest, NotFound, Refused
 from ops.cli import app
 from ops.compose import compose_node
 from tests.integration.test_command_line import make_node
 from tests.kit.query_peers import HOST, dcmqrscp, fill, slices, storescp
 from tests.kit.receiving import admit_all, rule
 from tests.kit.registering import register_pack
+from tests.kit.worklist_peer import AET as RIS
+from tests.kit.worklist_peer import Booked, wlmscpfs
 
 pytestmark = pytest.mark.peer
 run = CliRunner()
@@ -61,7 +63,17 @@ def test_a_study_is_found_fetched_moved_and_sent(tmp_path: Path) -> None:
         sent = json.loads(meridian("store", state, "Third", "--study", STUDY, "--json"))
         assert (sent["state"], sent["done"], sent["warned"]) == ("done", 5, 0)
         assert len(list((tmp_path / "third").iterdir())) == 5
-    with pytest.raises(NotFound, match="Known are: PACS, Third"):
+    with wlmscpfs(tmp_path / "ris", [Booked(patient_id="A-17", day="20261201", modality="MR")]) as port:
+        meridian("add", state, HOST, port, "--name", "本院RIS", "--aet", RIS, "--worklist", "--issuer", "his")
+        said = json.loads(meridian("worklist", state, "本院RIS", "--day", "2026-12-01", "--recall", "--json"))
+        assert said["expected"] == [{"patientId": "A-17", "issuer": "", "modalities": ["MR"]}]
+        assert (said["day"], said["studies"], said["unreadable"]) == ("2026-12-01", 0, 0)
+        assert "A-17\t\tMR" in meridian("worklist", state, "本院RIS", "--day", "2026-12-01")
+        with pytest.raises(InvalidRequest, match="is no day"):
+            run.invoke(
+                app, ["dimse", "worklist", str(state), "RIS", "--day", "1.12."], catch_exceptions=False
+            )
+    with pytest.raises(NotFound, match="Known are: PACS, Third, 本院RIS"):
         run.invoke(app, ["dimse", "echo", str(state), "Nobody"], catch_exceptions=False)
     with dcmqrscp(tmp_path / "pacs2") as port:
         meridian("add", state, HOST, port, "--name", "Wrong", "--aet", "WRONG")

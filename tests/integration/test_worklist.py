@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydicom.filereader import read_dataset
 
 from actors.archive import Archive
 from actors.jobs.worker import JobWorker
@@ -17,14 +20,15 @@ from node.clock import SystemClock
 from node.dimse.calling import called
 from node.dimse.remote_form import Remote, RemoteForm
 from node.dimse.remotes import add_remote, list_remotes
-from node.dimse.worklist_scu import Expected, ask_worklist
+from node.dimse.worklist_scu import MODALITY_WORKLIST, Expected, ask_worklist
 from node.errors import Refused, Unavailable
 from node.hospital.looking_ahead import look
 from node.hospital.looks import DONE, FAILED, Look, latest_due, list_looks, local_now
-from node.names import StudyKey
+from node.names import StudyKey, StudyUID
 from node.node import Node
 from node.people.accounts import OPERATOR
 from tests.kit.actors import Failures
+from tests.kit.archived_kinds import Change
 from tests.kit.archived_study import archive
 from tests.kit.bare_node import bare_node
 from tests.kit.holding import hold
@@ -34,11 +38,12 @@ from tests.kit.merging import complete
 from tests.kit.planting import planted
 from tests.kit.query_peers import HOST, dcmqrscp
 from tests.kit.site import add_quickly, open_site
+from tests.kit.strange_provider import provider
 from tests.kit.worklist_peer import AET, Booked, book, wlmscpfs
 
 pytestmark = pytest.mark.peer
 
-MR = {0x00080060: ("CS", "MR")}
+MR: Change = {0x00080060: ("CS", "MR")}
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
     for number in range(1, 6):
         data_set = make_ct(
             patient_id=f"P{number}", study_uid=f"2.25.{number}", series_uid=f"2.25.{number}.1",
-            sop_uid=f"2.25.{number}.1.1", change=MR if number == 5 else None,  # type: ignore[arg-type]
+            sop_uid=f"2.25.{number}.1.1", change=MR if number == 5 else None,
         )  # fmt: skip
         key = hold(opened, [data_set])
         complete(opened, key)
@@ -91,7 +96,7 @@ def looks_of(node: Node) -> list[Look]:
 
 def online(node: Node) -> set[str]:
     """Give the numbers of the patients whose study lies online."""
-    keys = [StudyKey(origin=node.id, study_uid=f"2.25.{number}") for number in range(1, 6)]  # type: ignore[arg-type]
+    keys = [StudyKey(origin=node.id, study_uid=StudyUID(f"2.25.{number}")) for number in range(1, 6)]
     return {
         key.study_uid[-1]
         for key in keys
@@ -155,6 +160,22 @@ def test_who_is_booked_since_comes_with_the_next_look(node: Node, day: date, tmp
     assert (noted.patients, noted.studies) == (6, 3)
 
 
+def test_an_answer_that_names_nobody_is_counted_where_people_look(node: Node, day: date) -> None:
+    """By pynetdicom: dcmtk gives no such answer."""
+    on = f"{day:%Y%m%d}"
+    answers = [Booked(patient_id=number, day=on).data_set(n) for n, number in enumerate(("P1", ""))]
+
+    def find(_event: Any) -> Iterator[tuple[int, Any]]:
+        for raw in answers:
+            yield 0xFF00, read_dataset(BytesIO(raw), is_implicit_VR=False, is_little_endian=True)
+        yield 0, None
+
+    with provider(find=find, others=(MODALITY_WORKLIST,)) as port:
+        look(node, ris(node, port), day)
+    (noted,) = looks_of(node)
+    assert (noted.patients, noted.unreadable) == (1, 1)
+
+
 def test_what_is_asked_for_names_nobody(node: Node, day: date, tmp_path: Path) -> None:
     with wlmscpfs(tmp_path / "ris", booked(day)) as port:
         worklist = ask_worklist(called(node.config, ris(node, port)), day)
@@ -188,6 +209,9 @@ def test_an_administrator_sees_what_was_said_and_asks_at_once(node: Node, day: d
         again = visitor.post(f"/api/worklists/{made['id']}/ask")["looks"][0]
         assert (again["state"], again["studies"]) == ("failed", 2)
         assert again["words"].startswith("Calling 本院RIS")
+        pacs = {**body, "aet": "PACS", "name": "PACS", "worklist": False, "query": True}
+        with pytest.raises(Answer, match="no worklist is asked there"):
+            visitor.post(f"/api/worklists/{visitor.post('/api/remotes', pacs)['id']}/ask")
         technician = site.signed_in(add_quickly(node, "li", "technician"))
         with pytest.raises(Answer, match="403"):
             technician.get("/api/worklists")

@@ -9,9 +9,9 @@ from aiohttp import web
 from node.clock import SECOND, Micros
 from node.dimse.remote_form import Remote
 from node.dimse.remotes import get_remote, list_remotes
-from node.errors import GridError
-from node.hospital.looking_ahead import look
-from node.hospital.looks import Look, latest_due, list_looks, local_now, next_due
+from node.errors import GridError, Refused
+from node.hospital.looking_ahead import asks, look
+from node.hospital.looks import Look, day_asked_about, list_looks, local_now, next_due
 from node.node import Node
 from node.people.audit import record_act
 from web.answers import json_answer
@@ -36,6 +36,8 @@ class LookShape(Shape):
     studies: int
     """Asked back for them."""
     whole: bool
+    unreadable: int
+    """Answers that could not be read, or name nobody."""
     words: str
 
 
@@ -78,7 +80,10 @@ async def ask_now(call: Call[NoBody]) -> web.StreamResponse:
 def _ask(call: Call[NoBody]) -> WorklistShape:
     node = call.node
     remote = get_remote(node.database, call.path["id"])
-    due = latest_due(local_now(node), node.config.archive.worklist_at)
+    if not asks(remote):
+        raise Refused(
+            f"Asking {remote.name} was refused: it is off, or no worklist is asked there. Tick Worklist at the remote AE."
+        )
     node.write(
         [
             record_act(
@@ -87,7 +92,7 @@ def _ask(call: Call[NoBody]) -> WorklistShape:
         ]
     )
     with suppress(GridError):  # what went wrong is noted, and shown
-        look(node, remote, local_now(node).date() if due is None else due.day)
+        look(node, remote, day_asked_about(node))
     return _shape(node, remote)
 
 
@@ -109,6 +114,7 @@ def _look(one: Look) -> LookShape:
         known=one.known,
         studies=one.studies,
         whole=bool(one.whole),
+        unreadable=one.unreadable,
         words=one.words,
     )
 

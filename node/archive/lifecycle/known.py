@@ -43,6 +43,7 @@ def read_facts(node: Node, key: StudyKey) -> StudyFacts | None:
     if study is None or not study.instance_count:
         return None
     archived = peek_archived(node.database, key)
+    read_at, brought_at = _used_at(node, key)
     return StudyFacts(
         origin=key.origin,
         study_uid=key.study_uid,
@@ -54,9 +55,9 @@ def read_facts(node: Node, key: StudyKey) -> StudyFacts | None:
         state=State(study.state),
         first_at=study.first_at,
         last_at=study.last_at,
-        read_at=_read_at(node, key),
+        read_at=read_at,
         reported_at=_reported_at(node, key),
-        brought_at=_brought_at(node, key),
+        brought_at=brought_at,
         tier=_tier(archived),
         packaged=archived is not None and _is_covered(node, archived),
         package_bytes=archived.bytes if archived is not None else 0,
@@ -113,25 +114,19 @@ def _holds(node: Node, key: StudyKey) -> tuple[Hold, ...]:
     )
 
 
-def _read_at(node: Node, key: StudyKey) -> Micros | None:
-    """Give when a person last opened its images, or it last came back for who asked for it, or began to."""
-    rows = node.database.read(
-        "SELECT max(at) AS at FROM (SELECT max(at) AS at FROM audit WHERE act = 'read-images' AND subject = ?"
-        " UNION ALL SELECT max(coalesce(ended_at, began_at)) FROM recall WHERE origin = ? AND study_uid = ?"
-        " AND state IN ('done', 'running') AND priority < ?)",
-        (key.subject, key.origin, key.study_uid, EARLY),
+def _used_at(node: Node, key: StudyKey) -> tuple[Micros | None, Micros | None]:
+    """Give when a person last opened its images or it came back for who asked for it, and when for nobody who did; or began to."""
+    came = "max(coalesce(ended_at, began_at)) FROM recall WHERE origin = ? AND study_uid = ? AND state IN ('done', 'running')"
+    study = (key.origin, key.study_uid, EARLY)
+    (row,) = node.database.read(
+        "SELECT (SELECT max(at) FROM audit WHERE act = 'read-images' AND subject = ?) AS read,"
+        f" (SELECT {came} AND priority < ?) AS asked, (SELECT {came} AND priority >= ?) AS brought",
+        (key.subject, *study, *study),
     )
-    return None if rows[0]["at"] is None else integer(rows[0], "at")
-
-
-def _brought_at(node: Node, key: StudyKey) -> Micros | None:
-    """Give when it last came back for nobody who asked, or began to."""
-    rows = node.database.read(
-        "SELECT max(coalesce(ended_at, began_at)) AS at FROM recall WHERE origin = ? AND study_uid = ?"
-        " AND state IN ('done', 'running') AND priority >= ?",
-        (key.origin, key.study_uid, EARLY),
+    read, asked, brought = (
+        None if row[name] is None else integer(row, name) for name in ("read", "asked", "brought")
     )
-    return None if rows[0]["at"] is None else integer(rows[0], "at")
+    return max((at for at in (read, asked) if at is not None), default=None), brought
 
 
 def _reported_at(node: Node, key: StudyKey) -> Micros | None:

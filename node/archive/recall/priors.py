@@ -64,20 +64,23 @@ def recall_early(node: Node, sought: Iterable[Sought], *, why: str) -> list[Stud
     why
         A code, for the list of recalls.
     """
-    limits = effective_rules(node).limits
+    limits, room = effective_rules(node).limits, room_bytes(node)
     asked: list[StudyKey] = []
     for one in sought:
-        left = min(limits.priors_bytes, room_bytes(node))
+        left = limits.priors_bytes
         for key in _priors(node, one, most=limits.priors):
             _, size = lies_away(node.database, key)
             if size > left:
                 break
             left -= size
             if peek_open(node.database, key) is not None:
-                continue
+                continue  # the room that it takes is taken
+            if size > room:
+                break
             with suppress(Conflict, NotFound):
                 ask_recall(node, None, key, who="", why=why, priority=EARLY)
                 asked.append(key)
+                room -= size
     return asked
 
 

@@ -194,7 +194,7 @@ class FolderFile(FileSource):
         self._label = label
 
     def read_at(self, offset: int, length: int) -> bytes:
-        try:
+        try:  # each frame comes this way: no context is made for it
             return super().read_at(offset, length)
         except OSError as error:
             raise Unavailable(f"Reading a package in {self._label} failed: {_remedy(error)}.") from error

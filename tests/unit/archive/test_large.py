@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,19 +74,17 @@ def away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Away]:
         data_set = given.data_set.replace(b"2.25.1.1.1", f"2.25.1.1.{n + 2}".encode(), 1)
         hold(node, [data_set], transfer_syntax=given.transfer_syntax)
     complete(node, KEY)
-    before = {row.sop_uid: row for row in instances_of(node.database, KEY)}
-    online = {name: said(node, before[f"2.25.1.1.{n + 2}"]) for n, name in enumerate(named)}  # type: ignore[index]
+    online = {name: said(node, row) for name, row in by_name(node, named).items()}
     archive_study(node, origin=KEY.origin, study_uid=KEY.study_uid)
     expire_study(node, KEY, reason="age")
-    rows = {row.sop_uid: row for row in instances_of(node.database, KEY)}
     (package,) = (folder / "archive" / "store-0").glob("??/*")
-    yield Away(
-        node=node,
-        rows={name: rows[f"2.25.1.1.{n + 2}"] for n, name in enumerate(named)},  # type: ignore[index]
-        online=online,
-        package=package,
-    )
+    yield Away(node=node, rows=by_name(node, named), online=online, package=package)
     node.close()
+
+
+def by_name(node: Node, named: Iterable[str]) -> dict[str, InstanceRow]:
+    rows = {str(row.sop_uid): row for row in instances_of(node.database, KEY)}
+    return {name: rows[f"2.25.1.1.{n + 2}"] for n, name in enumerate(named)}
 
 
 def said(node: Node, row: InstanceRow) -> list[object]:

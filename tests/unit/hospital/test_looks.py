@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -109,18 +110,22 @@ def test_a_day_that_is_over_and_one_that_was_switched_off_are_let_go(node: Node)
     assert list_looks(node.database, ris.id) == []
 
 
-def note(node: Node, day: str, **said: object) -> None:
-    told = {"state": DONE, "patients": 0, "known": 0, "studies": 0, "whole": 1, "words": ""} | said
-    node.write(note_look(Look(remote="r", day=day, at=node.now(), **told)))  # type: ignore[arg-type]
+def note(node: Node, look: Look) -> None:
+    node.write(note_look(replace(look, at=node.now())))
 
 
 def test_what_came_of_a_day_is_counted_on_and_kept_for_two_months(node: Node, clock: FrozenClock) -> None:
-    note(node, "2026-12-01", patients=30, known=12, studies=9)
+    day = Look(remote="r", day="2026-12-01", at=0, state=DONE)
+    note(node, replace(day, patients=30, known=12, studies=9, unreadable=1))
     clock.advance(MINUTE)
-    note(node, "2026-12-01", state=FAILED, words="away")
+    note(node, replace(day, state=FAILED, words="away"))
     clock.advance(DAY)
-    note(node, "2026-12-01", patients=31, known=12, studies=2)
+    note(node, replace(day, patients=31, known=12, studies=2))
     (found,) = list_looks(node.database, "r")
-    assert (found.state, found.patients, found.known, found.studies, found.words) == (DONE, 31, 12, 11, "")
-    note(node, "2027-03-01")
-    assert [one.day for one in list_looks(node.database, "r")] == ["2027-03-01"]
+    assert found == replace(day, at=node.now(), patients=31, known=12, studies=11)
+    clock.advance(59 * DAY)
+    note(node, replace(day, day="2027-01-30"))
+    assert [one.day for one in list_looks(node.database, "r")] == ["2027-01-30", "2026-12-01"]
+    clock.advance(2 * DAY)
+    note(node, replace(day, day="2027-02-01"))
+    assert [one.day for one in list_looks(node.database, "r")] == ["2027-02-01", "2027-01-30"]

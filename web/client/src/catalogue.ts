@@ -1005,6 +1005,7 @@ export const catalogue = {
   'worklists.off': { zh: '已停用', en: 'Off' },
   'worklists.said': { zh: '{{day}}：预约 {{patients}} 人，本院有检查 {{known}} 人，调回 {{studies}} 次检查', en: '{{day}}: {{patients}} expected, {{known}} known here, studies asked back: {{studies}}' },
   'worklists.cut': { zh: '预约过多，未全部读取', en: 'There are more than were read' },
+  'worklists.unreadable': { zh: '{{count}} 条预约无法读取或没有患者编号', en: '{{count}} answers could not be read or name nobody' },
   'worklists.strangers': { zh: '预约患者在本院均无检查：请核对远程节点中的编号签发方。', en: 'None of them has a study here: check the issuer at the remote AE.' },
   'worklists.failed': { zh: '{{day}}：查询失败', en: '{{day}}: asking failed' },
   'recalls.rate': { zh: '最近的调回速度：{{rate}}/秒', en: 'Recalls lately ran at {{rate}}/s' },

@@ -175,3 +175,16 @@ def test_what_is_on_its_way_for_one_patient_leaves_less_room_for_the_next(node: 
     limit(node, online_bytes=online_bytes(node.database) + size + 10, pressure_percent=100)
     assert [key.study_uid[-1] for key in recall_early(node, both, why="expected")] == ["4"]
     assert recall_early(node, both, why="expected") == []
+
+
+def test_what_is_on_its_way_already_takes_no_room_twice(node: Node) -> None:
+    (row,) = node.database.read(
+        "SELECT patient_issuer AS i, patient_id AS p FROM study WHERE study_uid = '2.25.74'"
+    )
+    hers = Sought(patient=PatientKey(issuer=str(row["i"]), id=str(row["p"])))
+    _, size = lies_away(node.database, earlier(4))
+    online = online_bytes(node.database)
+    limit(node, online_bytes=online + size + 10, pressure_percent=100)
+    assert [key.study_uid[-1] for key in recall_early(node, [hers], why="expected")] == ["4"]
+    limit(node, online_bytes=online + 2 * size + 10, pressure_percent=100)
+    assert [key.study_uid[-1] for key in recall_early(node, [hers], why="expected")] == ["3"]

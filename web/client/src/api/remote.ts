@@ -106,6 +106,8 @@ export interface Look {
   /** Asked back for them. */
   studies: number
   whole: boolean
+  /** Answers that could not be read, or name nobody. */
+  unreadable: number
   words: string
 }
 

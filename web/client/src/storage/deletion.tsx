@@ -18,7 +18,7 @@ import { dayWord } from '../shown/times'
 import { ApproveDialog, AskDialog } from './deletion-dialogs'
 import { codeWord, keptWord } from './deletion-words'
 import { StudyLine } from './going'
-import { useAskedAgain } from './recalls'
+import { useAskedAgain } from './asked-again'
 
 const PEERS: Record<PeerAnswer['state'], { shape: Shape; tone: Tone }> = {
   due: { shape: 'ring', tone: 'quiet' },

@@ -9,7 +9,8 @@ import { useLanguage, useText } from '../language'
 import { useRole } from '../session/session'
 import { personName } from '../shown/patient'
 import { endedSince, type Known } from './own-recalls'
-import { isOpen, useAskedAgain } from './recalls'
+import { useAskedAgain } from './asked-again'
+import { isOpen } from './recalls'
 
 const SHOWN_S = 10
 

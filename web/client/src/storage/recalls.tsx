@@ -1,7 +1,7 @@
 /** Studies on their way back from the archive: their place, how far, how long still, and what became of earlier ones. */
 
 import { Button } from 'antd'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { Link } from 'react-router'
 import { get } from '../api/client'
 import { about, useResource } from '../api/resource'
@@ -15,6 +15,7 @@ import { Moment } from '../shown/moment'
 import { personName } from '../shown/patient'
 import { byteSize, count } from '../shown/size'
 import { duration } from '../shown/times'
+import { useAskedAgain } from './asked-again'
 import { recallWord } from './reason-words'
 import { Worklists } from './worklists'
 
@@ -25,17 +26,7 @@ const SHOWN: Record<Ticket['state'], { shape: Shape; tone: Tone }> = {
   done: { shape: 'disc', tone: 'good' },
   failed: { shape: 'cross', tone: 'bad' },
 }
-const OPEN_MS = 1000
-const QUIET_MS = 10_000
 const SECOND = 1_000_000
-
-/** Ask again each second while something is on its way, and now and then otherwise: the feed tells only whoever sees the study. */
-export function useAskedAgain(reload: () => void, isOpen: boolean): void {
-  useEffect(() => {
-    const timer = window.setInterval(reload, isOpen ? OPEN_MS : QUIET_MS)
-    return () => window.clearInterval(timer)
-  }, [reload, isOpen])
-}
 
 export function isOpen(ticket: Ticket): boolean {
   return ticket.state === 'waiting' || ticket.state === 'running'

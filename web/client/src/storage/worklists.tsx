@@ -12,11 +12,13 @@ import { Mark } from '../shown/mark'
 import { Moment } from '../shown/moment'
 import { count } from '../shown/size'
 import { clock, dayWord } from '../shown/times'
+import { useAskedAgain } from './asked-again'
 
 export function Worklists() {
   const text = useText()
   const language = useLanguage()
   const { value, error, reload } = useResource<Listed>('/api/worklists', about('remote'))
+  useAskedAgain(reload, false)
   if (!value) return error ? <Failure error={error} again={reload} /> : null
   return (
     <section className="card worklists" data-testid="worklists">
@@ -88,6 +90,7 @@ function Said({ look }: { look: Look }) {
         <Moment at={look.at} />
       </span>
       {!look.whole && <span className="quiet">{text('worklists.cut')}</span>}
+      {look.unreadable > 0 && <span className="quiet">{text('worklists.unreadable', { count: look.unreadable })}</span>}
       {!failed && look.patients > 0 && look.known === 0 && <p className="prose">{text('worklists.strangers')}</p>}
       {look.words && <p className="prose">{look.words}</p>}
     </div>

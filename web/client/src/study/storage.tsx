@@ -14,7 +14,8 @@ import { Moment } from '../shown/moment'
 import { useNow } from '../shown/now'
 import { byteSize } from '../shown/size'
 import { holdWord, whySentence } from '../storage/reason-words'
-import { isOpen, RecallLine, useAskedAgain } from '../storage/recalls'
+import { useAskedAgain } from '../storage/asked-again'
+import { isOpen, RecallLine } from '../storage/recalls'
 
 const TIERS: Record<Place, { shape: Shape; tone: Tone }> = {
   online: { shape: 'disc', tone: 'busy' },
