@@ -10,12 +10,11 @@ from pathlib import Path
 from node.archive.stores.described import DescribedStore
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.s3 import S3Store
-from node.archive.tier import ArchiveTier
 from node.clock import SystemClock
 from node.keys.archive_keys import ArchiveKeys
 from node.node import Node
 from tests.kit.archive_stores import Far
-from tests.kit.bare_node import bare_node
+from tests.kit.bare_node import SparingTier, bare_node
 from tests.kit.seaweed import WRITER, Seaweed
 
 BUCKET = "packages"
@@ -33,7 +32,7 @@ def node_with_bucket(folder: Path) -> Iterator[tuple[Node, Far]]:
         inner.prepare()
         node, bucket = bare_node(folder, "alpha", SystemClock()), Far(inner)
         sealed = EncryptedStore(bucket, ArchiveKeys.open(folder / "keys", node.clock))
-        tier = ArchiveTier(folder / "archive", [sealed], copies=1, yields=False)
+        tier = SparingTier(folder / "archive", [sealed], copies=1, yields=False)
         node = replace(node, archive=tier)
         try:
             yield node, bucket

@@ -14,14 +14,14 @@ from node.archive import orphans
 from node.archive.orphans import AGAIN, JOB, OLD, TRIES, ask_for_orphans, look_for_orphans
 from node.archive.stores.port import ArchiveStore
 from node.archive.tidying import ORPHANS_EVERY, Tidying
-from node.archive.tier import QUEUE, ArchiveTier
+from node.archive.tier import QUEUE
 from node.database.port import Statement
 from node.errors import Unavailable
 from node.names import Digest
 from node.node import Node
 from tests.kit.archive_stores import Around, file_with
 from tests.kit.archived_study import archive, hold_study
-from tests.kit.bare_node import bare_node
+from tests.kit.bare_node import SparingTier, bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.orphans import look_through, run_asked
 from tests.kit.planting import planted
@@ -44,7 +44,7 @@ def node(tmp_path: Path, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch):
 
 def over(node: Node, store: ArchiveStore) -> Node:
     """Give the same node over a store that is not as it should be."""
-    return replace(node, archive=ArchiveTier(node.state / "archive", [store], copies=1, yields=False))
+    return replace(node, archive=SparingTier(node.state / "archive", [store], copies=1, yields=False))
 
 
 def noted(node: Node) -> list[str]:

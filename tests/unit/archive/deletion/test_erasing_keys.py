@@ -14,12 +14,11 @@ from node.archive.copies import stored_of
 from node.archive.stores.encrypted import EncryptedStore
 from node.archive.stores.folder import FolderStore
 from node.archive.stores.port import MARKER
-from node.archive.tier import ArchiveTier
 from node.errors import NotFound
 from node.keys.archive_keys import ArchiveKeys
 from node.node import Node
 from tests.kit.archived_study import archive, hold_study
-from tests.kit.bare_node import bare_node
+from tests.kit.bare_node import SparingTier, bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.deleting import delete, erase, erase_all, found_in
 from tests.kit.merging import KEY
@@ -34,7 +33,7 @@ def sealing_node(tmp_path: Path, clock: FrozenClock) -> Iterator[tuple[Node, Enc
     (tmp_path / "cloud").mkdir()
     inner.prepare()
     store = EncryptedStore(inner, ArchiveKeys.open(plain.state / "keys", clock))
-    node = replace(plain, archive=ArchiveTier(tmp_path / "work", [store], copies=1))
+    node = replace(plain, archive=SparingTier(tmp_path / "work", [store], copies=1))
     hold_study(node)
     archive(node)
     yield node, store
@@ -67,7 +66,7 @@ def test_the_keys_of_sealed_copies_go_first_wherever_those_lie(tmp_path: Path, c
 
 def without_stores(node: Node, tmp_path: Path) -> Node:
     """Give the node as somebody left it who took its store out of the configuration."""
-    return replace(node, archive=ArchiveTier(tmp_path / "none", [], copies=1))
+    return replace(node, archive=SparingTier(tmp_path / "none", [], copies=1))
 
 
 def test_the_key_of_a_copy_in_a_store_that_is_configured_no_more_goes_too(

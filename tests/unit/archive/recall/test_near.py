@@ -17,7 +17,6 @@ from node.archive.recall import portions as cutting
 from node.archive.recall.gathered import Gathered
 from node.archive.recall.ranges import Span
 from node.archive.recall.recalling import bring
-from node.archive.tier import ArchiveTier
 from node.catalogue.search import instances_of
 from node.database.port import Statement
 from node.errors import Damaged, Unavailable
@@ -25,7 +24,7 @@ from node.names import Digest
 from node.node import Node
 from tests.kit.archive_stores import Far
 from tests.kit.archived_study import archive, expire, lies_in_archive, read_everything, slices
-from tests.kit.bare_node import bare_archive, bare_node
+from tests.kit.bare_node import SparingTier, bare_archive, bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, STUDY, associate, complete, findings, ingest, rows_of
 from tests.kit.planting import planted
@@ -49,7 +48,7 @@ def node(
     """A node with a study of three series, in two stores elsewhere alone; a block holds a part of an instance."""
     for module in (ranges, gathered):
         monkeypatch.setattr(module, "BLOCK_BYTES", BLOCK)
-    tier = ArchiveTier(tmp_path / "archive", stores, copies=2, yields=False)
+    tier = SparingTier(tmp_path / "archive", stores, copies=2, yields=False)
     node = replace(bare_node(tmp_path, "alpha", clock), archive=tier)
     associate(node, *(one for series in (1, 2, 3) for one in slices(COUNT, series=series)))
     ingest(node)

@@ -18,7 +18,6 @@ from node.archive.scrub.damage import packs_to_heal
 from node.archive.scrub.pacing import is_open, is_window, pause_s, step_bytes
 from node.archive.scrub.rotation import enrol
 from node.archive.scrub.scrubbing import Scrubbed, refresh, scrub_all, scrub_some
-from node.archive.tier import ArchiveTier
 from node.catalogue.moving import retire_packs
 from node.catalogue.stored import stored_region
 from node.clock import MINUTE
@@ -35,7 +34,7 @@ from tests.kit.archived_study import (
     read_everything,
     slices,
 )
-from tests.kit.bare_node import bare_node
+from tests.kit.bare_node import SparingTier, bare_node
 from tests.kit.clock import FrozenClock
 from tests.kit.merging import KEY, associate, findings, ingest, merge_all, packs_meant, rows_of, scatter
 from tests.kit.planting import planted
@@ -369,7 +368,7 @@ def test_a_planted_healed_copy_that_is_not_read_back_is_caught(
     archive(node)
     package_in(tmp_path, 0).unlink()
     forgetful, other = Forgetful(node.archive.store("store-0")), node.archive.store("store-1")
-    node = replace(node, archive=ArchiveTier(node.archive.folder, [forgetful, other], copies=2))
+    node = replace(node, archive=SparingTier(node.archive.folder, [forgetful, other], copies=2))
     assert scrub(node, clock).healed == 0
     assert states(node)["store-0"] == "gone"
     planted(monkeypatch, "heal-unverified")

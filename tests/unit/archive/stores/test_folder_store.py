@@ -6,7 +6,9 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -79,13 +81,20 @@ def test_a_planted_missing_sync_of_a_store_is_caught(
     assert order_of_calls(monkeypatch, store, disk) != SYNCED
 
 
-def test_reading_back_is_from_the_disk(tmp_path: Path) -> None:
-    assert not remembered_after_forgetting(tmp_path / "package")
+@pytest.fixture
+def on_a_disk() -> Iterator[Path]:
+    """Give a file's place on a disk, which those of other tests need not be."""
+    with TemporaryDirectory(dir="/var/tmp") as folder:
+        yield Path(folder) / "package"
 
 
-def test_planted_reading_back_from_memory_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_back_is_from_the_disk(on_a_disk: Path) -> None:
+    assert not remembered_after_forgetting(on_a_disk)
+
+
+def test_planted_reading_back_from_memory_is_caught(on_a_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     planted(monkeypatch, "verify-from-cache")
-    assert remembered_after_forgetting(tmp_path / "package")
+    assert remembered_after_forgetting(on_a_disk)
 
 
 def remembered_after_forgetting(path: Path) -> bool:
