@@ -1,13 +1,10 @@
 """Archiving, expiring and recalling ended by kill -9 at each point: a good copy at each instant, and nothing done twice.
 
-The same of a study that grew after it was archived, and of the older package's end. About two minutes.
+The same of a study that grew after it was archived, and of the older package's end.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,9 +26,9 @@ from node.node import Node
 from tests.kit.archived_study import COUNT, hold_study, lies_in_archive, read_everything, slices
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
+from tests.kit.forked import run
 from tests.kit.merging import KEY, associate, complete, findings, ingest, rows_of
 
-ROOT = Path(__file__).parents[2]
 STEPS = ("archive", "expire", "recall")
 POINTS = [
     ("archive", "coding"),
@@ -49,9 +46,7 @@ SURVIVED = {"coding"}
 
 def walk(folder: Path, *acts: str, failpoint: str = "") -> int:
     """Let a process take steps; give how it ended."""
-    environment = {**os.environ, "MERIDIAN_FAILPOINTS": failpoint}
-    command = [sys.executable, "-m", "tests.kit.archived_study", str(folder), *acts]
-    return subprocess.run(command, env=environment, cwd=ROOT, timeout=120, check=False).returncode
+    return run("archived_study", folder, *acts, failpoint=failpoint)
 
 
 def opened(folder: Path) -> Node:

@@ -1,6 +1,6 @@
 """The power goes while a study is archived, let go online, and brought back: a good copy at each instant.
 
-Packs, database and archive lie on a disk each. 20 cycles; 500 with ``MERIDIAN_LONG=1``. About a minute. Needs root,
+Packs, database and archive lie on a disk each. 20 cycles; 500 with ``MERIDIAN_LONG=1``. Needs root,
 loop devices and mkfs.ext4, and fails without them.
 
 A missing sync of a store is not planted here: reading a copy back has the kernel write it, so that a cut shows it by
@@ -12,9 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +23,7 @@ from ops.verify import verify_part
 from tests.kit.archived_study import COUNT, hold_study, read_everything, slices, start
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
+from tests.kit.forked import begin
 from tests.kit.power import Machine, NoPower, machine
 
 ROOT = Path(__file__).parents[2]
@@ -54,24 +52,15 @@ pytestmark = pytest.mark.peer
 
 def walked_until_cut(one: Machine, chance: random.Random, acts: Sequence[str] = ROUND) -> list[int]:
     """Let a process go round and round, and cut the power some time after it began to; give the slices that came."""
-    command = [sys.executable, "-m", "tests.kit.archived_study", str(one.state.parent), "archive"]
-    command += list(acts) * 2000
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        start_new_session=True,
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = begin("archived_study", one.state.parent, "archive", *list(acts) * 2000)
     try:
-        time.sleep(chance.uniform(0.6, 2.2))
-        assert process.poll() is None, "it ended by itself"
-        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(chance.uniform(0.0, 1.6))
+        assert process.runs, "it ended by itself"
+        process.stop()
         one.lose_power(chance)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        said, _ = process.communicate(timeout=20)
+        process.kill()
+        said = process.said()
     return [int(number) for number in said.split()]
 
 

@@ -1,6 +1,6 @@
 """The power goes while backups are made and removed: what was said to be made is whole, and gives back all that came before it.
 
-Database, packs and the place of backups lie on a disk each. 20 cycles; 500 with ``MERIDIAN_LONG=1``. About a minute. Needs
+Database, packs and the place of backups lie on a disk each. 20 cycles; 500 with ``MERIDIAN_LONG=1``. Needs
 root, loop devices and mkfs.ext4, and fails without them.
 """
 
@@ -10,8 +10,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -22,6 +20,7 @@ import pytest
 from node.errors import GridError
 from ops.backup.checking import check_backup
 from tests.kit.backing import Backed, everything_in, opened_again, read_everything, wrong_in
+from tests.kit.forked import begin
 from tests.kit.power import Machine, NoPower, machine
 
 ROOT = Path(__file__).parents[2]
@@ -51,26 +50,18 @@ class Told:
 def made_until_cut(one: Machine, chance: random.Random, planted: str) -> list[str]:
     """Let a process take studies in and make backups, and cut the power at a step or at any moment; give what it said."""
     point = chance.choice(POINTS) if chance.random() < 0.5 else ""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.kit.backing", str(one.state.parent)],
-        cwd=ROOT,
-        env={**os.environ, "MERIDIAN_FAILPOINTS": point, "MERIDIAN_PLANTED": planted},
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = begin("backing", one.state.parent, failpoint=point, planted=planted)
     try:
         if point:
-            assert process.wait(120) == -signal.SIGKILL, "it ended by itself"
+            assert process.wait() == -signal.SIGKILL, "it ended by itself"
         else:
-            time.sleep(chance.uniform(0.8, 2.5))
-            assert process.poll() is None, "it ended by itself"
-            os.killpg(process.pid, signal.SIGSTOP)
+            time.sleep(chance.uniform(0.0, 1.7))
+            assert process.runs, "it ended by itself"
+            process.stop()
         one.lose_power(chance)
     finally:
-        if not point:
-            os.killpg(process.pid, signal.SIGKILL)
-        said, _ = process.communicate(timeout=20)
+        process.kill()
+        said = process.said()
     return said.splitlines()
 
 

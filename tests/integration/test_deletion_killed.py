@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,16 +12,13 @@ from ops.verify import verify
 from tests.kit.archived_study import archive, hold_study
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
+from tests.kit.forked import run
 from tests.kit.merging import KEY, rows_of
-
-ROOT = Path(__file__).parents[2]
 
 
 def walk(folder: Path, act: str, *, failpoint: str = "") -> int:
     """Let a process take a step; give how it ended."""
-    environment = {**os.environ, "MERIDIAN_FAILPOINTS": failpoint}
-    command = [sys.executable, "-m", "tests.kit.deleting", str(folder), act]
-    return subprocess.run(command, env=environment, cwd=ROOT, timeout=120, check=False).returncode
+    return run("deleting", folder, act, failpoint=failpoint)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ About 30 seconds.
 from __future__ import annotations
 
 import email
-import os
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from ops.founding import Place, found_on_this_machine
 from ops.running import RunningNode, start_node
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
+from tests.kit.forked import begin, run
 from tests.kit.http import Visitor, wait_for
 from tests.kit.instances import make_ct, part10
 from tests.kit.merging import findings, packs_meant, read_all, rows_of, scatter
@@ -42,9 +42,7 @@ AS_STORED = {"Accept": 'multipart/related; type="application/dicom"; transfer-sy
 
 def run_merges(state: Path, *, failpoint: str = "") -> int:
     """Let a process do all merging there is; give how it ended."""
-    environment = {**os.environ, "MERIDIAN_FAILPOINTS": failpoint}
-    command = [sys.executable, "-m", "tests.kit.merging", str(state)]
-    return subprocess.run(command, env=environment, cwd=ROOT, timeout=120, check=False).returncode
+    return run("merging", state, failpoint=failpoint)
 
 
 def make_due(state: Path) -> None:
@@ -96,10 +94,8 @@ def test_kill_9_at_each_point_of_a_merge_loses_nothing_and_does_nothing_twice(
 
 def test_two_processes_at_once_merge_once(scattered: Path) -> None:
     before = held(scattered)
-    command = [sys.executable, "-m", "tests.kit.merging", str(scattered)]
-    both = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
-    for process in both:
-        process.wait(timeout=120)
+    for process in [begin("merging", scattered) for _ in range(2)]:
+        process.wait()
     assert run_merges(scattered) == 0  # one of them may have been overtaken, and looks again
     assert held(scattered) == before
     node = opened(scattered)

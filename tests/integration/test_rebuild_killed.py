@@ -1,6 +1,6 @@
 """A rebuild ended at each step, by kill -9 and by power cuts: the old database is what it was, and the next one completes.
 
-20 power cuts; 500 with ``MERIDIAN_LONG=1``. About two minutes. They need root, loop devices and mkfs.ext4, and fail without
+20 power cuts; 500 with ``MERIDIAN_LONG=1``. They need root, loop devices and mkfs.ext4, and fail without
 them. In half of them the power goes at a step, in the others at any moment.
 """
 
@@ -11,8 +11,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +18,8 @@ from pathlib import Path
 import pytest
 
 from node.clock import SECOND, SystemClock
+from tests.kit.forked import begin as start
+from tests.kit.forked import run
 from tests.kit.lost_index import TickingClock, begin, export_of, live, lose_database, opened, wrong_in
 from tests.kit.power import Machine, NoPower, machine
 
@@ -48,20 +48,9 @@ def state(past: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(past, tmp_path / "alpha", symlinks=True))
 
 
-def begun(state: Path, failpoint: str = "") -> subprocess.Popen[bytes]:
-    """Let a process rebuild."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.kit.lost_index", str(state)],
-        env={**os.environ, "MERIDIAN_FAILPOINTS": failpoint},
-        cwd=ROOT,
-        start_new_session=True,
-    )
-
-
 def rebuild(state: Path, failpoint: str = "") -> int:
     """Let a process rebuild; give how it ended."""
-    with begun(state, failpoint) as process:
-        return process.wait(120)
+    return run("lost_index", state, failpoint=failpoint)
 
 
 def shown(state: Path) -> list[str]:
@@ -121,13 +110,13 @@ def cut(one: Machine, chance: random.Random, *, lost: bool) -> None:
         lose_database(one.state)
         one.sync()
     failpoint = chance.choice(STEPS) if chance.random() < 0.5 else ""
-    with begun(one.state, failpoint) as process:
-        if failpoint:
-            process.wait(120)
-        else:
-            time.sleep(chance.uniform(0.5, 3.0))
-            os.killpg(process.pid, signal.SIGKILL)
-        one.lose_power(chance)
+    process = start("lost_index", one.state, failpoint=failpoint)
+    if failpoint:
+        process.wait()
+    else:
+        time.sleep(chance.uniform(0.0, 1.6))
+    process.kill()
+    one.lose_power(chance)
     one.come_back()
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +9,8 @@ import pytest
 from node.clock import SystemClock
 from tests.kit.bare_node import bare_node
 from tests.kit.blocks import FEW, covered, findings, happen, rows
+from tests.kit.forked import begin, run
 
-ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "tests.kit.blocks"]
 RECORDS = 10 * FEW + 1
 
 
@@ -24,13 +20,6 @@ def folder(tmp_path: Path) -> Path:
     happen(node, RECORDS)
     node.close()
     return tmp_path
-
-
-def run(folder: Path, *, failpoints: str = "") -> int:
-    environment = {**os.environ, "MERIDIAN_FAILPOINTS": failpoints}
-    return subprocess.run(
-        [*COMMAND, str(folder)], env=environment, cwd=ROOT, timeout=60, check=False
-    ).returncode
 
 
 def check(folder: Path) -> int:
@@ -47,13 +36,13 @@ def check(folder: Path) -> int:
 
 @pytest.mark.parametrize(("failpoint", "made"), [("block-written", 2), ("block-rowed", 3)])
 def test_kill_9_at_each_point_of_a_block_leaves_one_chain(folder: Path, failpoint: str, made: int) -> None:
-    assert run(folder, failpoints=f"{failpoint}:3") == -9
+    assert run("blocks", folder, failpoint=f"{failpoint}:3") == -9
     assert check(folder) == made
-    assert run(folder) == 0
+    assert run("blocks", folder) == 0
     assert check(folder) == 11
 
 
 def test_two_processes_at_once_make_one_chain(folder: Path) -> None:
-    both = [subprocess.Popen([*COMMAND, str(folder)], cwd=ROOT) for _ in range(2)]
-    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    both = [begin("blocks", folder) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
     assert check(folder) == 11

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -144,8 +144,8 @@ def opened_again(backed: Backed) -> Node:
     return node
 
 
-def main(folder: Path) -> None:
-    backed = Backed(folder)
+def main(arguments: Sequence[str]) -> None:
+    backed = Backed(Path(arguments[0]))
     node = opened_again(backed)
     begin = len(rows_of(node)) + 1
     for n in range(begin, begin + 100_000):
@@ -157,4 +157,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1:])

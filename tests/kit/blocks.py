@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
@@ -62,9 +62,9 @@ def findings(node: Node) -> list[Finding]:
     return list(verify_blocks(node))
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     """Mend and seal all that waits in a folder's node ``alpha``."""
-    node = bare_node(Path(sys.argv[1]), "alpha", SystemClock())
+    node = bare_node(Path(arguments[0]), "alpha", SystemClock())
     with few_a_block():
         mend(node)
         while True:
@@ -77,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
