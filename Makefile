@@ -44,13 +44,14 @@ check: .venv/develop.stamp
 # Begun first, so that no process is left alone with one of them at the end.
 LONGEST = $(addprefix tests/integration/,test_receiver_many.py test_archive_power_cuts.py test_rebuild_killed.py \
     test_backup_power_cuts.py test_crash_matrix.py)
+LONGEST_IN_BROWSER = $(addprefix tests/browser/,test_pages.py test_storage.py test_corrections.py)
 
 test: .venv/develop.stamp
 	@$(MAKE) --no-print-directory client check
 	$(PYTHON) ops/provision/client.py --check
-	@# Three on two cores, since half of what these do is to wait for peers and disks; browsers apart, since they do not.
-	$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long" --durations=20 $(LONGEST) tests/integration tests/scenario
-	$(PYTHON) -m pytest -q -n 2 --dist loadfile -m "not long" --durations=5 tests/browser
+	@# Four on two cores, since half of what these do is to wait for peers and disks; browsers apart, which wait less.
+	$(PYTHON) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder -m "not long" --durations=20 $(LONGEST) tests/integration tests/scenario
+	$(PYTHON) -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder -m "not long" --durations=5 $(LONGEST_IN_BROWSER) tests/browser
 
 bench: .venv/develop.stamp client
 	@ops/provision/peers.sh bench

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from node.node import Node
     from node.transfers.transfers import Transfer
 
-app = typer.Typer(no_args_is_help=True, help="Call other DICOM devices: echo, find, get, move, store.")
+app = typer.Typer(
+    no_args_is_help=True, help="Call other DICOM devices: echo, find, get, move, store, worklist."
+)
 State = Annotated[Path, typer.Argument(help="The node's state folder.", show_default=False)]
 Name = Annotated[str, typer.Argument(help="The remote AE: its name or AE title.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
