@@ -1,21 +1,25 @@
 """``make demo``: a clinic and a centre on this machine, a study sent by real C-STORE, what to click.
 
-State lies in ``.demo`` and is kept; ``.demo/demo.json`` appears when all is ready.
+State lies in ``.demo`` and is kept; ``.demo/demo.json`` is there while all is ready.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
+import os
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from node.durable import put_file
-from node.errors import GridError, InvalidRequest
+from node.errors import Conflict, GridError, InvalidRequest
 from node.names import NodeId
 from ops.demo_people import Login, reader_token, staff_centre, staff_clinic
 from ops.demo_send import load_or_sample, send_folder
@@ -38,6 +42,27 @@ class Secrets:
 def main(arguments: list[str]) -> int:
     """Run the demo until Ctrl-C; give the exit code."""
     options = _options(arguments)
+    with _only_one():
+        return _run(options)
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Hold the folder that ``.demo`` lies in: a second one would take the first one's state from under it."""
+    descriptor = os.open(DIRECTORY.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise Conflict(
+            "Starting the demo was refused: one runs in this folder already. Its addresses and logins stand in"
+            f" {DIRECTORY / 'demo.json'}; stop it with Ctrl-C to begin another."
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def _run(options: Any) -> int:
     stopping = threading.Event()
     stop_on_signals(stopping)
     if options.reset:
@@ -65,6 +90,7 @@ def main(arguments: list[str]) -> int:
                 print(f"{ended.name} ended; stopping. Its lines stand in {ended.log}.", file=sys.stderr)
                 return 1
     finally:
+        (DIRECTORY / "demo.json").unlink(missing_ok=True)
         for node in reversed(running):
             node.stop()
     print("Stopped. State is kept in .demo; 'make demo' goes on, 'make demo RESET=1' starts over.")
