@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ops.free_ports import free_ports
 from tests.kit.archived_study import slices
 from tests.kit.http import Visitor
 from tests.kit.instances import part10
@@ -85,3 +86,10 @@ def test_it_shows_its_study_is_alone_stops_and_goes_on(tmp_path: Path, images: P
     with demo(tmp_path) as again:
         assert again["alpha"]["logins"] == first["alpha"]["logins"]
         assert studies(again["alpha"], "technician") == {STUDY: 3}
+
+
+def test_its_ports_are_none_that_the_kernel_gives_to_others() -> None:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = free_ports(50)
+    assert len(set(ports)) == 50
+    assert max(ports) < lowest

@@ -22,6 +22,7 @@ from node.dicom.header import scan
 from node.dimse.query_keys import KEYS as TAGS
 from node.dimse.rules import OWN
 from node.node import Node
+from ops.free_ports import free_ports
 from tests.kit.asking import Asking
 from tests.kit.bare_node import bare_node
 from tests.kit.catalogued import Catalogue
@@ -33,7 +34,7 @@ from tests.kit.receiving import receiving, rule
 from tests.kit.reference_matching import KEYS, Malformed, find
 from tests.kit.shelf import publish
 from tests.kit.site import open_site
-from tests.kit.storescp import free_port, listens
+from tests.kit.storescp import listens
 
 COUNT = 10_000 if os.environ.get("MERIDIAN_LONG") else 400
 DCMQRSCP_COUNT = COUNT // 4
@@ -212,7 +213,7 @@ ASKED_OF_IT = ("PatientName", "PatientID", "StudyDate", "StudyTime", "AccessionN
 def dcmqrscp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Run dcmtk's archive with the instances of the corpus that it takes."""
     folder = tmp_path_factory.mktemp("dcmqrscp")
-    port = free_port()
+    (port,) = free_ports(1)
     (folder / "held").mkdir()
     (folder / "config").write_text(
         f"NetworkTCPPort = {port}\nMaxPDUSize = 16384\nMaxAssociations = 16\nHostTable BEGIN\nHostTable END\n"

@@ -18,6 +18,7 @@ from node.dimse.echo_scu import echo as echo_to
 from node.dimse.outgoing import outgoing_file
 from node.dimse.store_scu import NO_CONTEXT, Sent, store
 from node.errors import InvalidRequest, Refused, Unavailable
+from ops.free_ports import free_ports
 from tests.kit.instances import BIG, CT_IMAGE, DEFLATED, EXPLICIT, IMPLICIT, make_ct, part10
 from tests.kit.receiving import admit_all, packs_of, receiving, records, rule
 
@@ -47,16 +48,10 @@ def send(
     return sent
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        return int(free.getsockname()[1])
-
-
 @contextmanager
 def storescp(folder: Path, *arguments: str) -> Iterator[int]:
     """dcmtk's storage SCP, keeping bytes as they come."""
-    port = free_port()
+    (port,) = free_ports(1)
     process = subprocess.Popen(
         ["storescp", *arguments, "--bit-preserving", "-od", str(folder), str(port)],
         stdout=subprocess.DEVNULL,
@@ -162,7 +157,7 @@ def test_where_nothing_listens_it_is_unavailable_and_says_so() -> None:
     with pytest.raises(
         Unavailable, match=r"PACS at 127\.0\.0\.1:\d+ failed: nothing listens there\. Check host and port"
     ):
-        echo("PACS", HOST, free_port(), "ALPHA")
+        echo("PACS", HOST, free_ports(1)[0], "ALPHA")
 
 
 def test_a_destination_that_hangs_up_is_unavailable() -> None:

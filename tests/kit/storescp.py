@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ops.free_ports import free_ports
 from tests.kit.http import wait_for
 
 HOST = "127.0.0.1"
@@ -30,7 +31,7 @@ class StoreScp:
 def storescp(folder: Path, title: str = "PACS", *arguments: str) -> Iterator[StoreScp]:
     """Run one."""
     folder.mkdir(exist_ok=True)
-    port = free_port()
+    (port,) = free_ports(1)
     process = subprocess.Popen(
         ["storescp", "-aet", title, *arguments, "--bit-preserving", "-od", str(folder), str(port)],
         stdout=subprocess.DEVNULL,
@@ -42,13 +43,6 @@ def storescp(folder: Path, title: str = "PACS", *arguments: str) -> Iterator[Sto
     finally:
         process.terminate()
         process.wait(timeout=10)
-
-
-def free_port() -> int:
-    """Give a port that nobody has now."""
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        return int(free.getsockname()[1])
 
 
 def listens(port: int) -> bool:
