@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from node.durable import put_file
 from node.errors import Conflict, GridError, InvalidRequest
@@ -51,18 +50,19 @@ def _only_one() -> Iterator[None]:
     """Hold the folder that ``.demo`` lies in: a second one would take the first one's state from under it."""
     descriptor = os.open(DIRECTORY.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict(
+                "Starting the demo was refused: one runs in this folder already. Its addresses and logins stand in"
+                f" {DIRECTORY / 'demo.json'}; stop it with Ctrl-C to begin another."
+            ) from error
         yield
-    except BlockingIOError as error:
-        raise Conflict(
-            "Starting the demo was refused: one runs in this folder already. Its addresses and logins stand in"
-            f" {DIRECTORY / 'demo.json'}; stop it with Ctrl-C to begin another."
-        ) from error
     finally:
         os.close(descriptor)
 
 
-def _run(options: Any) -> int:
+def _run(options: argparse.Namespace) -> int:
     stopping = threading.Event()
     stop_on_signals(stopping)
     if options.reset:
@@ -97,7 +97,7 @@ def _run(options: Any) -> int:
     return 0
 
 
-def _options(arguments: list[str]) -> Any:
+def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo")
     parser.add_argument("--data", type=Path, help="a folder of DICOM files to send instead of the sample")
     parser.add_argument("--pacs", help="AET@host:port that signed reports are sent to")

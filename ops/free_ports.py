@@ -7,6 +7,8 @@ import socket
 from contextlib import ExitStack
 from pathlib import Path
 
+from node.errors import Unavailable
+
 _LOWEST = 15_000
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -16,6 +18,11 @@ def free_ports(count: int) -> list[int]:
 
     They lie below those that the kernel gives to whoever asks for any, or calls somebody: one of these may be gone
     before it is used, and at each later start. Source: ip(7), ``ip_local_port_range``.
+
+    Raises
+    ------
+    Unavailable
+        Others use them.
     """
     given = int(_RANGE.read_text().split()[0]) if _RANGE.exists() else 32_768
     ports = list[int]()
@@ -29,4 +36,4 @@ def free_ports(count: int) -> list[int]:
             ports.append(port)
             if len(ports) == count:
                 return ports
-    raise OSError("Choosing free ports failed: others use them. End what listens on this machine.")
+    raise Unavailable("Choosing free ports failed: others use them. End what listens on this machine.")

@@ -26,7 +26,6 @@ from tests.kit.clock import FrozenClock
 from tests.kit.forked import begin
 from tests.kit.power import Machine, NoPower, machine
 
-ROOT = Path(__file__).parents[2]
 Content = tuple[str, str]
 LONG = bool(os.environ.get("MERIDIAN_LONG"))
 CYCLES = 500 if LONG else 20

@@ -23,7 +23,6 @@ from tests.kit.backing import Backed, everything_in, opened_again, read_everythi
 from tests.kit.forked import begin
 from tests.kit.power import Machine, NoPower, machine
 
-ROOT = Path(__file__).parents[2]
 LONG = bool(os.environ.get("MERIDIAN_LONG"))
 CYCLES = 500 if LONG else 20
 CYCLES_A_MACHINE = 10

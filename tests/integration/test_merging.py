@@ -26,7 +26,7 @@ from ops.founding import Place, found_on_this_machine
 from ops.running import RunningNode, start_node
 from tests.kit.bare_node import bare_node
 from tests.kit.clock import FrozenClock
-from tests.kit.forked import begin, run
+from tests.kit.forked import begin_together, run
 from tests.kit.http import Visitor, wait_for
 from tests.kit.instances import make_ct, part10
 from tests.kit.merging import findings, packs_meant, read_all, rows_of, scatter
@@ -94,7 +94,7 @@ def test_kill_9_at_each_point_of_a_merge_loses_nothing_and_does_nothing_twice(
 
 def test_two_processes_at_once_merge_once(scattered: Path) -> None:
     before = held(scattered)
-    for process in [begin("merging", scattered) for _ in range(2)]:
+    for process in begin_together(2, "merging", scattered):
         process.wait()
     assert run_merges(scattered) == 0  # one of them may have been overtaken, and looks again
     assert held(scattered) == before

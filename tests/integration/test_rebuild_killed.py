@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 
 from node.clock import SECOND, SystemClock
-from tests.kit.forked import begin as start
-from tests.kit.forked import run
+from tests.kit import forked
 from tests.kit.lost_index import TickingClock, begin, export_of, live, lose_database, opened, wrong_in
 from tests.kit.power import Machine, NoPower, machine
 
@@ -50,7 +49,7 @@ def state(past: Path, tmp_path: Path) -> Path:
 
 def rebuild(state: Path, failpoint: str = "") -> int:
     """Let a process rebuild; give how it ended."""
-    return run("lost_index", state, failpoint=failpoint)
+    return forked.run("lost_index", state, failpoint=failpoint)
 
 
 def shown(state: Path) -> list[str]:
@@ -110,11 +109,11 @@ def cut(one: Machine, chance: random.Random, *, lost: bool) -> None:
         lose_database(one.state)
         one.sync()
     failpoint = chance.choice(STEPS) if chance.random() < 0.5 else ""
-    process = start("lost_index", one.state, failpoint=failpoint)
+    process = forked.begin("lost_index", one.state, failpoint=failpoint)
     if failpoint:
         process.wait()
     else:
-        time.sleep(chance.uniform(0.0, 1.6))
+        time.sleep(chance.uniform(0.0, 0.9))
     process.kill()
     one.lose_power(chance)
     one.come_back()

@@ -9,7 +9,7 @@ import pytest
 from node.clock import SystemClock
 from tests.kit.bare_node import bare_node
 from tests.kit.blocks import FEW, covered, findings, happen, rows
-from tests.kit.forked import begin, run
+from tests.kit.forked import begin_together, run
 
 RECORDS = 10 * FEW + 1
 
@@ -43,6 +43,6 @@ def test_kill_9_at_each_point_of_a_block_leaves_one_chain(folder: Path, failpoin
 
 
 def test_two_processes_at_once_make_one_chain(folder: Path) -> None:
-    both = [begin("blocks", folder) for _ in range(2)]
+    both = begin_together(2, "blocks", folder)
     assert [process.wait() for process in both] == [0, 0]
     assert check(folder) == 11

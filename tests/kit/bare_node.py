@@ -57,8 +57,8 @@ def bare_archive(folder: Path, *, stores: int = 1) -> ArchiveTier:
 def with_tables(path: Path) -> Path:
     """Give the path, where a database with every table and no row lies if none did.
 
-    A copy of one made by the migrations, once in a process: thousands of tests need it, and making it is a quarter of
-    what they do. The migrations themselves are tested where databases of earlier versions are opened.
+    A copy of one made by the migrations, once in a process: thousands of tests need it, and making it is half of what
+    they do. The migrations themselves are tested where databases of earlier versions are opened.
     """
     if not path.exists():
         path.write_bytes(_empty_database())

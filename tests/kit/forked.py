@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from multiprocessing.connection import Connection
@@ -65,20 +65,32 @@ class Forked:
 
 def begin(module: str, *arguments: str | Path, failpoint: str = "", planted: str = "") -> Forked:
     """Start one; gives it when it is in its own session."""
-    environment = dict(os.environ)
-    environment |= {"MERIDIAN_FAILPOINTS": failpoint} if failpoint else {}
-    environment |= {"MERIDIAN_PLANTED": planted} if planted else {}
-    descriptor, said = tempfile.mkstemp(dir=_lines().name)
-    os.close(descriptor)
-    heard, tell = _forking().Pipe(duplex=False)
-    process = _forking().Process(
-        target=_run, args=(module, [str(one) for one in arguments], environment, said, tell)
-    )
-    process.start()
-    tell.close()
-    with heard:
-        heard.recv()
-    return Forked(process, Path(said))
+    (process,) = begin_together(1, module, *arguments, failpoint=failpoint, planted=planted)
+    return process
+
+
+def begin_together(
+    count: int, module: str, *arguments: str | Path, failpoint: str = "", planted: str = ""
+) -> list[Forked]:
+    """Start several that do the same; none goes on before all are there."""
+    wanted = {"MERIDIAN_FAILPOINTS": failpoint, "MERIDIAN_PLANTED": planted}
+    environment = {**os.environ, **{name: value for name, value in wanted.items() if value}}
+    found, gates = list[Forked](), list[Connection]()
+    for _ in range(count):
+        descriptor, said = tempfile.mkstemp(dir=_lines().name)
+        os.close(descriptor)
+        ours, theirs = _forking().Pipe()
+        process = _forking().Process(target=_run, args=(module, arguments, environment, said, theirs))
+        process.start()
+        theirs.close()
+        found.append(Forked(process, Path(said)))
+        gates.append(ours)
+    for gate in gates:
+        gate.recv()
+    for gate in gates:
+        gate.send(None)
+        gate.close()
+    return found
 
 
 def run(module: str, *arguments: str | Path, failpoint: str = "", planted: str = "") -> int:
@@ -103,7 +115,7 @@ def _forking() -> ForkServerContext:
 
 
 def _run(
-    module: str, arguments: list[str], environment: Mapping[str, str], said: str, tell: Connection
+    module: str, arguments: Sequence[str | Path], environment: Mapping[str, str], said: str, gate: Connection
 ) -> None:
     os.setsid()
     os.environ.clear()
@@ -111,6 +123,7 @@ def _run(
     importlib.reload(node.failpoints)  # they are read from there when it is loaded
     with Path(said).open("w") as file:
         os.dup2(file.fileno(), 1)
-    with tell:
-        tell.send(os.getpid())
-    importlib.import_module(f"tests.kit.{module}").main(arguments)
+    with gate:
+        gate.send(None)
+        gate.recv()
+    importlib.import_module(f"tests.kit.{module}").main([str(one) for one in arguments])
